@@ -1,0 +1,73 @@
+// Every limit that a peer can run into, with its default, in one place. The units are in the names.
+// Source: ../shared/security.md §3 became this table; server/ reads the [limits] section of kith.toml into it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+#include "base/token_bucket.h"
+
+namespace kith {
+
+/// What one XML element at the stream's first level (a stanza) may grow to.
+struct XmlLimits {
+  std::size_t element_bytes = 10 * 1024;
+  std::size_t depth = 8;
+  std::size_t attributes = 32;
+  std::size_t name_bytes = 256;
+  std::size_t attribute_value_bytes = 4 * 1024;
+  std::size_t children = 64;
+};
+
+struct Limits {
+  XmlLimits xml_before_login{};
+  XmlLimits xml_after_login{.element_bytes = 256 * 1024,
+                            .depth = 64,
+                            .attributes = 64,
+                            .name_bytes = 512,
+                            .attribute_value_bytes = 64 * 1024,
+                            .children = 10'000};
+
+  std::chrono::seconds tls_handshake_time{10};
+  std::chrono::seconds login_time{30};
+  std::chrono::seconds bind_time{30};
+  std::chrono::seconds idle_ping_time{300};
+  std::chrono::seconds idle_answer_time{60};
+
+  std::size_t connections = 19'000;
+  std::size_t connections_per_address = 500;
+  std::size_t unauthenticated_per_address = 100;
+  Rate connections_per_address_rate{.per_second = 10, .burst = 50};
+
+  std::size_t failed_logins_per_stream = 5;
+  Rate failed_logins_per_address_rate{.per_second = 10.0 / 60, .burst = 10};
+  Rate failed_logins_per_account_rate{.per_second = 30.0 / 60, .burst = 30};
+  std::size_t hash_jobs_waiting = 64;
+
+  Rate bytes_before_login{.per_second = 32.0 * 1024, .burst = 64.0 * 1024};
+  Rate bytes_after_login{.per_second = 128.0 * 1024, .burst = 1024.0 * 1024};
+  Rate stanzas{.per_second = 50, .burst = 500};
+  Rate subscription_requests{.per_second = 10.0 / 60, .burst = 30};
+
+  std::size_t sessions_per_account = 20;
+  std::size_t outbox_bytes_before_login = 64 * 1024;
+  std::size_t outbox_bytes_after_login = 4 * 1024 * 1024;
+
+  std::size_t offline_messages = 1000;
+  std::size_t offline_bytes = 20 * 1024 * 1024;
+  std::size_t roster_items = 2000;
+  std::size_t roster_groups_per_item = 32;
+  std::size_t roster_name_bytes = 1023;
+  std::size_t directed_presences = 500;
+  std::size_t private_xml_bytes = 64 * 1024;
+  std::size_t private_xml_entries = 200;
+  std::size_t vcard_bytes = 64 * 1024;
+
+  Rate registrations_per_address{.per_second = 3.0 / 3600, .burst = 3};
+
+  std::size_t mailbox_items = 65'536;
+  std::size_t account_queue_stanzas = 1000;
+  std::chrono::seconds account_idle_time{120};
+};
+
+}  // namespace kith

@@ -1,0 +1,57 @@
+// An account: all that belongs to one local user while anybody addresses it. Lives on the shard that owns its bare JID,
+// loaded when first addressed, dropped when idle. Handles its stanzas one at a time in the order of arrival. No locks.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "module/attachments.h"
+#include "module/roster.h"
+#include "module/session.h"
+#include "xmpp/jid.h"
+
+namespace kith::module {
+
+class Account {
+ public:
+  Account(xmpp::BareJid jid, Roster roster, WallTime created)
+      : jid_(std::move(jid)), roster_(std::move(roster)), created_(created) {}
+  Account(const Account&) = delete;
+  Account& operator=(const Account&) = delete;
+
+  const xmpp::BareJid& jid() const { return jid_; }
+  WallTime created() const { return created_; }
+  Roster& roster() { return roster_; }
+  const Roster& roster() const { return roster_; }
+
+  /// In the order in which they were bound, oldest first.
+  const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
+  /// The session of that resource, or null.
+  Session* session(std::string_view resourcepart) const;
+  bool has_available_session() const;
+
+  /// The last write for this account by any feature: whoever answers "it is done" for all that came before waits for it.
+  storage::Ticket last_write() const { return storage::later(last_write_, roster_.last_write()); }
+  /// Every feature that writes for this account says so here; returns the ticket.
+  storage::Ticket wrote(storage::Ticket ticket) {
+    last_write_ = storage::later(last_write_, ticket);
+    return ticket;
+  }
+
+  Attachments& attachments() { return attachments_; }
+
+  // For the router only.
+  Session& add_session(std::unique_ptr<Session> session);
+  std::unique_ptr<Session> take_session(const Session& session);
+
+ private:
+  xmpp::BareJid jid_;
+  Roster roster_;
+  WallTime created_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  storage::Ticket last_write_;
+  Attachments attachments_;
+};
+
+}  // namespace kith::module

@@ -1,0 +1,160 @@
+// Everything that a feature can take part in, in one place: events with named phases, and iq handlers.
+//
+// The life of a message: MessageFromClient on the sender's shard (validate … copy), then the router, then MessageToAccount on
+// the receiver's shard (block, annotate, archive, copy, deliver, offline, push). Within a phase, handlers run in the order of
+// modules/all.cpp. A handler answers Next (go on), Done (it was dealt with; later phases don't see it) or a StanzaError, which
+// ends the stanza and goes back to its sender. One that throws ends the stanza with internal-server-error, never the shard.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "module/account.h"
+#include "module/iq.h"
+#include "module/session.h"
+#include "storage/storage.h"
+#include "xml/element.h"
+#include "xmpp/error.h"
+#include "xmpp/stanza.h"
+
+namespace kith::module {
+
+enum class Phase : std::uint8_t { validate, block, annotate, archive, copy, deliver, offline, push };
+
+struct Next {};
+struct Done {};
+using Outcome = std::variant<Next, Done, xmpp::StanzaError>;
+
+// --- stanzas -----------------------------------------------------------------------------------------------------------
+
+/// A client's message; `from` is the full JID, `to` is set (own bare JID if the client left it out).
+struct MessageFromClient { Session& session; xmpp::Stanza& stanza; };
+/// A client's presence. Broadcast presence has no `to`. What nobody ends goes to its `to`, if it has one.
+struct PresenceFromClient { Session& session; xmpp::Stanza& stanza; };
+/// A client's iq that is not for its own account or server (to a contact's client, say) on its way out.
+struct IqFromClient { Session& session; xmpp::Stanza& stanza; };
+/// A message for an account or one of its sessions, from anybody. `gate`: what it depends on. `delivered`: to how many
+/// sessions it went so far.
+struct MessageToAccount { Account& account; xmpp::Stanza& stanza; storage::Ticket gate; std::size_t delivered = 0; };
+/// A presence for an account or one of its sessions, from anybody.
+struct PresenceToAccount { Account& account; xmpp::Stanza& stanza; storage::Ticket gate; };
+/// An iq (request or answer) for a session by its full JID. What nobody ends goes to the session.
+struct IqToSession { Session& session; xmpp::Stanza& stanza; storage::Ticket gate; };
+
+// --- what happens ------------------------------------------------------------------------------------------------------
+
+/// A resource was bound; nothing was sent to it yet but the answer to the bind.
+struct SessionBound { Session& session; };
+/// A session has ended, by close or by loss. It is no longer among account.sessions(); its presence is as it last was.
+struct SessionEnded { Account& account; Session& session; };
+/// A session has become available or changed its presence, after the broadcast. `initial`: it was unavailable before.
+struct SessionAvailable { Session& session; bool initial; };
+/// An available session has become unavailable by sending so (not by ending: that is SessionEnded).
+struct SessionUnavailable { Session& session; };
+/// The account is about to be removed: the last moment to send something in its name. Nothing need be deleted.
+struct AccountRemoved { Account& account; };
+
+// --- streams before they are bound -------------------------------------------------------------------------------------
+
+/// The features that a stream offers (RFC 6120 §4.3.2) are being put together for `domain`.
+struct StreamFeatures { std::string_view domain; bool tls; bool authenticated; xml::Element& features; };
+/// An iq before login (XEP-0077). Handlers look at the payload; the first that answers Done has taken `answer` over and calls
+/// it once, now or later, with the reply stanza (without addresses); unknown ones end with not-authorized.
+struct IqBeforeLogin {
+  std::string_view domain;
+  std::string_view peer_address;
+  bool tls;
+  const xmpp::Stanza& stanza;
+  std::move_only_function<void(xmpp::Stanza reply)>& answer;
+};
+
+// -----------------------------------------------------------------------------------------------------------------------
+
+/// Whom an iq is for.
+enum class Target : std::uint8_t {
+  server,   ///< a local domain
+  account,  ///< an account: by its bare JID, or its own client without `to`
+};
+/// Who may ask it of an account; checked before the handler is called, refused with service-unavailable, so that an account
+/// that exists looks like one that doesn't. For Target::server use anyone.
+enum class Access : std::uint8_t { owner, subscribers, anyone };
+
+class Hooks {
+ public:
+  template <class Event, class Self>
+  void on(Phase phase, Self* self, Outcome (Self::*handler)(Event&)) {
+    list<Event>().add(phase, [self, handler](Event& event) { return (self->*handler)(event); });
+  }
+  /// For events that tell and ask nothing: the phase does not matter, the order is that of all.cpp.
+  template <class Event, class Self>
+  void on(Self* self, void (Self::*handler)(Event&)) {
+    list<Event>().add(Phase::validate, [self, handler](Event& event) {
+      (self->*handler)(event);
+      return Outcome(Next{});
+    });
+  }
+  /// `type` is get or set. The handler takes the request over and answers it, now or later.
+  template <class Self>
+  void on_iq(Target target, Access access, xmpp::StanzaType type, std::string_view name, std::string_view ns, Self* self,
+             void (Self::*handler)(IqRequest)) {
+    iqs_[{target, type, std::string(name), std::string(ns)}] = {access, [self, handler](IqRequest request) {
+                                                                  (self->*handler)(std::move(request));
+                                                                }};
+  }
+
+  /// Runs the handlers in order; what they answered, or Next if all let it pass.
+  template <class Event>
+  Outcome run(Event& event) const {
+    for (const auto& entry : list<Event>().entries) {
+      try {
+        Outcome outcome = entry.second(event);
+        if (!std::holds_alternative<Next>(outcome)) return outcome;
+      } catch (const std::exception& fault) {
+        if (on_fault) on_fault(fault.what());
+        return xmpp::StanzaError::of(xmpp::Condition::internal_server_error);
+      }
+    }
+    return Next{};
+  }
+
+  struct IqHandler {
+    Access access;
+    std::function<void(IqRequest)> handle;
+  };
+  /// Null if nobody handles it.
+  const IqHandler* iq_handler(Target target, xmpp::StanzaType type, std::string_view name, std::string_view ns) const;
+  /// Told of each exception that a handler let out, to count and log it.
+  std::function<void(std::string_view what)> on_fault;
+
+ private:
+  template <class Event>
+  struct List {
+    std::vector<std::pair<Phase, std::function<Outcome(Event&)>>> entries;
+    void add(Phase phase, std::function<Outcome(Event&)> handler) {
+      auto position = entries.begin();
+      while (position != entries.end() && position->first <= phase) ++position;
+      entries.insert(position, {phase, std::move(handler)});
+    }
+  };
+  template <class Event>
+  List<Event>& list() { return std::get<List<Event>>(lists_); }
+  template <class Event>
+  const List<Event>& list() const { return std::get<List<Event>>(lists_); }
+
+  std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
+             List<PresenceToAccount>, List<IqToSession>, List<SessionBound>, List<SessionEnded>, List<SessionAvailable>,
+             List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>, List<IqBeforeLogin>>
+      lists_;
+  using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
+  std::map<IqKey, IqHandler, std::less<>> iqs_;
+};
+
+}  // namespace kith::module

@@ -1,0 +1,95 @@
+// A session: one bound resource of an account (RFC 6120 §7). Lives on the account's shard. It can outlive its connection
+// (stream management), so a feature sees where stanzas go in, never a socket.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+
+#include "base/clock.h"
+#include "module/attachments.h"
+#include "storage/storage.h"
+#include "xmpp/error.h"
+#include "xmpp/jid.h"
+#include "xmpp/stanza.h"
+
+namespace kith::module {
+
+class Account;
+
+/// What is on the other side of a session: a stream, or later the queue of a hibernating one.
+class SessionOutput {
+ public:
+  virtual ~SessionOutput() = default;
+  /// Puts a stanza in the output queue. It leaves when `gate` is committed; if that write failed, `if_failed` leaves instead,
+  /// or nothing. Order is kept.
+  virtual void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) = 0;
+  /// Ends the stream with this error. The session is unbound later, never inside the call.
+  virtual void close(const xmpp::StreamError& error) = 0;
+};
+
+/// For people and for kithctl: how the client is connected.
+struct ConnectionFacts {
+  std::string address;    ///< the peer's IP address; only for the account itself and the administrator
+  std::string tls;        ///< "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty without TLS
+  std::string mechanism;  ///< the SASL mechanism, "SCRAM-SHA-256-PLUS"
+  WallTime since{};
+};
+
+class Session {
+ public:
+  Session(Account& account, xmpp::FullJid jid, SessionOutput& output, ConnectionFacts facts, MonotonicTime now)
+      : account_(account), jid_(std::move(jid)), output_(&output), facts_(std::move(facts)), last_active_(now) {}
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const xmpp::FullJid& jid() const { return jid_; }
+  Account& account() { return account_; }
+  const Account& account() const { return account_; }
+  const ConnectionFacts& facts() const { return facts_; }
+
+  /// To the client. `to` is set to the session's full JID by nobody: the stanza goes as it is.
+  void send(const xmpp::Stanza& stanza, storage::Ticket gate = {}, const xmpp::Stanza* if_failed = nullptr) {
+    output_->send(stanza, gate, if_failed);
+  }
+  void close(const xmpp::StreamError& error) { output_->close(error); }
+
+  /// Available: has sent initial presence and not taken it back (RFC 6121 §4.2).
+  bool available() const { return presence_.has_value(); }
+  /// The last broadcast presence, or nothing while unavailable.
+  const std::optional<xmpp::Stanza>& presence() const { return presence_; }
+  /// −128 to 127; 0 unless the presence says otherwise (RFC 6121 §4.7.2.3).
+  int priority() const { return priority_; }
+  void set_presence(std::optional<xmpp::Stanza> presence, int priority) {
+    presence_ = std::move(presence);
+    priority_ = priority;
+  }
+
+  /// Interested: has asked for the roster, and so gets pushes (RFC 6121 §2.1.6).
+  bool interested() const { return interested_; }
+  void set_interested() { interested_ = true; }
+
+  /// Whom this session sent directed presence and not taken it back (RFC 6121 §4.6).
+  std::set<xmpp::Jid>& directed() { return directed_; }
+  const std::set<xmpp::Jid>& directed() const { return directed_; }
+
+  /// When the client last sent a stanza.
+  MonotonicTime last_active() const { return last_active_; }
+  void set_active(MonotonicTime now) { last_active_ = now; }
+
+  Attachments& attachments() { return attachments_; }
+
+ private:
+  Account& account_;
+  xmpp::FullJid jid_;
+  SessionOutput* output_;
+  ConnectionFacts facts_;
+  std::optional<xmpp::Stanza> presence_;
+  int priority_ = 0;
+  bool interested_ = false;
+  std::set<xmpp::Jid> directed_;
+  MonotonicTime last_active_;
+  Attachments attachments_;
+};
+
+}  // namespace kith::module

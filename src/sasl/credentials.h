@@ -1,0 +1,37 @@
+// Passwords and the keys that are kept of them (RFC 5802 §3): preparing, deriving, checking.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/random.h"
+#include "base/secret.h"
+#include "xmpp/credentials.h"
+
+namespace kith::sasl {
+
+enum class Hash : std::uint8_t { sha1, sha256, sha512 };
+
+using xmpp::Credentials;
+using xmpp::ScramKeys;
+
+/// The keys of that hash, or nothing.
+const std::optional<ScramKeys>& keys_of(const Credentials& credentials, Hash hash);
+
+inline constexpr std::uint32_t default_iterations = 10'000;
+
+/// SASLprep / OpaqueString (RFC 8265 §4.2) preparation of a password; nothing if it is empty or has forbidden characters.
+std::optional<Secret> prepare_password(std::string_view password);
+/// Derives keys of `password`, which is prepared already. CPU: a few milliseconds each; never on a shard.
+ScramKeys derive(Hash hash, const Secret& password, std::string salt, std::uint32_t iterations);
+/// Keys for all three hashes with fresh salts of 16 bytes.
+Credentials derive_all(const Secret& password, Random& random, std::uint32_t iterations = default_iterations);
+/// True if `password` gives these keys. Constant time in the comparison.
+bool verify(const Credentials& credentials, const Secret& password);
+/// Keys for a user that does not exist: the salt is HMAC(server_secret, name), so that asking twice gives the same answer;
+/// no proof can match (RFC 5802 user enumeration).
+Credentials decoy(const Secret& server_secret, std::string_view bare_jid, std::uint32_t iterations = default_iterations);
+
+}  // namespace kith::sasl

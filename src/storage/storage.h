@@ -1,0 +1,145 @@
+// What is stored, as interfaces by duty. Each shard has its own Stores object; all of them write through one database.
+//
+// Writes return at once with a Ticket: a number that only grows, in the order in which the writes were given. A thing that
+// may leave the server only when a write is on disk carries that write's ticket and waits in its session's output queue
+// until CommitLog says that the ticket is committed (docs/durability.md). A write that failed (full disk, locked database)
+// has a ticket, too: CommitLog says `failed`, and what waited becomes an error of type wait.
+//
+// Reads answer by callback on the shard that asked, never from inside the call. They see every write whose ticket was given
+// out before by the same Stores object.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "xmpp/credentials.h"
+#include "xmpp/jid.h"
+#include "xmpp/subscription.h"
+
+namespace kith::storage {
+
+/// The number of a write. Zero: none, always committed.
+struct Ticket {
+  std::uint64_t number = 0;
+  explicit operator bool() const { return number != 0; }
+  friend auto operator<=>(const Ticket&, const Ticket&) = default;
+};
+
+/// The later of the two: what depends on both depends on it, since commits keep the order.
+inline Ticket later(Ticket a, Ticket b) { return a < b ? b : a; }
+
+enum class StorageError { unavailable, full, corrupt };
+
+template <class T>
+using Result = std::expected<T, StorageError>;
+template <class T>
+using Callback = std::move_only_function<void(Result<T>)>;
+
+struct RosterItem {
+  xmpp::BareJid contact;
+  std::string name{};
+  std::vector<std::string> groups{};
+  xmpp::SubscriptionState state{};
+  /// False for what is kept only because of a pending inbound request or a pre-approval: not shown to the user's clients
+  /// unless `approved` (RFC 6121 §3.1.3, §3.4.2).
+  bool in_roster = true;
+  /// The contact's subscribe stanza as it came, for delivery at each login (RFC 6121 §3.1.3); empty if none is pending.
+  std::string pending_stanza{};
+};
+
+struct RosterData {
+  std::vector<RosterItem> items;
+  std::uint64_t version = 0;                                  ///< grows with each change
+  /// Contacts removed since, with the version of the removal, oldest first; at most 200 are kept. A client whose version is
+  /// older than the first gets the whole roster.
+  std::vector<std::pair<std::uint64_t, xmpp::BareJid>> removed;
+  std::map<xmpp::BareJid, std::uint64_t> item_versions;       ///< the version of each item's last change
+};
+
+class RosterStore {
+ public:
+  virtual ~RosterStore() = default;
+  virtual void load(const xmpp::BareJid& account, Callback<RosterData> then) = 0;
+  /// Writes one item and the roster's new version together.
+  virtual Ticket put(const xmpp::BareJid& account, const RosterItem& item, std::uint64_t version) = 0;
+  virtual Ticket remove(const xmpp::BareJid& account, const xmpp::BareJid& contact, std::uint64_t version) = 0;
+};
+
+struct AccountRecord {
+  xmpp::BareJid jid;
+  xmpp::Credentials credentials;
+  WallTime created;
+  bool disabled = false;
+};
+
+class AccountStore {
+ public:
+  virtual ~AccountStore() = default;
+  /// Nothing if there is no such account.
+  virtual void find(const xmpp::BareJid& jid, Callback<std::optional<AccountRecord>> then) = 0;
+  /// Makes the account; `then` gets false if there is one already, after the commit.
+  virtual void add(const AccountRecord& record, Callback<bool> then) = 0;
+  /// `then` gets false if there is no such account, after the commit.
+  virtual void set_credentials(const xmpp::BareJid& jid, const xmpp::Credentials& credentials, Callback<bool> then) = 0;
+  /// Removes the account and everything that belongs to it in every store, in one transaction.
+  virtual void remove(const xmpp::BareJid& jid, Callback<bool> then) = 0;
+  /// All accounts of a domain in the order of their names; an empty domain means all.
+  virtual void list(const std::string& domain, Callback<std::vector<xmpp::BareJid>> then) = 0;
+  /// When the account was last seen available and the status text it left with (XEP-0012).
+  struct LastSeen { WallTime when; std::string status; };
+  virtual Ticket set_last_seen(const xmpp::BareJid& jid, const LastSeen& last) = 0;
+  virtual void last_seen(const xmpp::BareJid& jid, Callback<std::optional<LastSeen>> then) = 0;
+};
+
+struct OfflineMessage {
+  std::uint64_t id = 0;       ///< given by the store, growing
+  WallTime when;
+  std::string stanza;         ///< the message as XML text (default namespace jabber:client)
+};
+
+class OfflineStore {
+ public:
+  virtual ~OfflineStore() = default;
+  virtual Ticket add(const xmpp::BareJid& account, WallTime when, std::string stanza) = 0;
+  /// The oldest `most` messages with an id above `after`, in order.
+  virtual void page(const xmpp::BareJid& account, std::uint64_t after, std::size_t most, Callback<std::vector<OfflineMessage>> then) = 0;
+  /// Removes all messages of the account up to and with `id`.
+  virtual Ticket remove_through(const xmpp::BareJid& account, std::uint64_t id) = 0;
+  struct Size { std::uint64_t messages = 0; std::uint64_t bytes = 0; };
+  virtual void size(const xmpp::BareJid& account, Callback<Size> then) = 0;
+};
+
+/// Private XML (XEP-0049) and vcard-temp (XEP-0054): one XML document per account and key.
+class DocumentStore {
+ public:
+  virtual ~DocumentStore() = default;
+  /// `kind` is a fixed word ("private", "vcard"); `key` may come from the network.
+  virtual void get(const xmpp::BareJid& account, const std::string& kind, const std::string& key, Callback<std::optional<std::string>> then) = 0;
+  virtual Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key, std::string document) = 0;
+  virtual void count(const xmpp::BareJid& account, const std::string& kind, Callback<std::uint64_t> then) = 0;
+};
+
+struct Stores {
+  AccountStore& accounts;
+  RosterStore& rosters;
+  OfflineStore& offline;
+  DocumentStore& documents;
+};
+
+/// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.
+class CommitLog {
+ public:
+  virtual ~CommitLog() = default;
+  /// Every ticket up to and with this one is decided: committed, unless failed() says otherwise.
+  virtual Ticket decided() const = 0;
+  virtual bool failed(Ticket ticket) const = 0;
+};
+
+}  // namespace kith::storage

@@ -1,0 +1,99 @@
+// The push parser of an XML stream (RFC 6120 §4): bytes in, the header and then whole first-level elements out.
+// One front end for every entrance (c2s, s2s, WebSocket, component). No I/O; used on one thread at a time, and may be
+// moved to another between two calls.
+// SECURITY: DTDs, entities other than the five of XML, processing instructions and comments are `restricted_xml`; any
+// encoding but UTF-8 is `unsupported_encoding`; every limit of XmlLimits is counted here. After an error the parser is dead.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/limits.h"
+#include "xml/element.h"
+
+namespace kith::xml {
+
+enum class ParseError {
+  not_well_formed,
+  restricted_xml,
+  unsupported_encoding,
+  limit_bytes,       ///< element_bytes, or one of the byte limits of names and values
+  limit_structure,   ///< depth, attributes, children
+};
+
+/// `<stream:stream …>` (or, on a WebSocket, `<open/>` parsed as an ordinary element).
+struct StreamOpen {
+  Element header;                    ///< without children
+  std::string default_ns;            ///< what xmlns='…' of the header declared, or empty
+};
+struct StreamClose {};
+/// All bytes given so far are used up; what comes next is not complete.
+struct NeedMore {};
+using StreamEvent = std::variant<NeedMore, StreamOpen, Element, StreamClose>;
+
+class ExpatPool;
+
+class StreamParser {
+ public:
+  /// `pool` lends the parser proper; it is given back by park(). It must outlive this object or be changed by set_pool().
+  StreamParser(ExpatPool& pool, const XmlLimits& limits);
+  ~StreamParser();
+  StreamParser(StreamParser&&) noexcept;
+  StreamParser& operator=(StreamParser&&) noexcept;
+
+  /// Gives bytes. They are looked at by the calls of next() that follow, until it says NeedMore; they must stay
+  /// where they are until then.
+  void feed(std::string_view bytes);
+  /// The next event of what was fed. Whitespace between first-level elements (a keep-alive) is no event.
+  std::expected<StreamEvent, ParseError> next();
+
+  /// Takes what was fed and not yet used out of the parser, for example to hand it to another shard with the
+  /// connection, or to throw it away after STARTTLS. Only between events.
+  std::string take_rest();
+  /// Forgets everything: what comes next is a new stream header (RFC 6120 §4.3.3). What was fed and not used is kept.
+  void restart();
+  /// Changes the limits (at login).
+  void set_limits(const XmlLimits& limits);
+  /// Gives the parser proper back to the pool if the stream is between two elements; the next bytes borrow it again.
+  /// True if nothing is borrowed any more. What stays is a few dozen bytes.
+  bool park();
+  /// The pool of the shard that the connection moved to. Only while parked.
+  void set_pool(ExpatPool& pool);
+  /// True if a first-level element has begun and is not complete (for time-outs of slow senders).
+  bool inside_element() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Parsers at rest, to be lent. One for each shard. Keeps at most `keep` of them.
+class ExpatPool {
+ public:
+  explicit ExpatPool(std::size_t keep = 64);
+  ~ExpatPool();
+  ExpatPool(const ExpatPool&) = delete;
+  ExpatPool& operator=(const ExpatPool&) = delete;
+
+  std::size_t lent() const { return lent_; }
+
+ private:
+  friend class StreamParser;
+  struct Entry;
+  std::vector<std::unique_ptr<Entry>> idle_;
+  std::size_t keep_;
+  std::size_t lent_ = 0;
+};
+
+/// One whole element from text, under `limits`; for stored stanzas, tests and scripts. `default_ns` is the namespace of
+/// unprefixed names whose xmlns is not declared in the text.
+std::expected<Element, ParseError> parse_element(std::string_view text, std::string_view default_ns = {},
+                                                 const XmlLimits& limits = Limits{}.xml_after_login);
+
+}  // namespace kith::xml

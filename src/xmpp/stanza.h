@@ -1,0 +1,79 @@
+// A stanza (RFC 6120 §8): its element with the addresses prepared once. A value that may cross shards: the element is
+// shared and never changed after that.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "xml/element.h"
+#include "xmpp/error.h"
+#include "xmpp/jid.h"
+
+namespace kith::xmpp {
+
+enum class StanzaKind : std::uint8_t { message, presence, iq };
+
+/// The types of all three kinds (RFC 6121 §5.2.2, §4.7.1; RFC 6120 §8.2.3). `available` is presence without a type.
+enum class StanzaType : std::uint8_t {
+  normal, chat, groupchat, headline,                                              // message
+  available, unavailable, subscribe, subscribed, unsubscribe, unsubscribed, probe,  // presence
+  get, set, result,                                                               // iq
+  error                                                                           // each
+};
+
+class Stanza {
+ public:
+  /// From a first-level element of namespace jabber:client or jabber:server. Errors:
+  /// jid_malformed (a `to` or `from` that is no address, RFC 6120 §8.3.3.8), bad_request (a presence or iq type that does
+  /// not exist, an iq without id, an iq get/set without exactly one child). An unknown message type is `normal`
+  /// (RFC 6121 §5.2.2). The caller has checked that the name is message, presence or iq.
+  static std::expected<Stanza, StanzaError> from_element(xml::Element element);
+  /// From an element that this server has built and that is known to be right; asserts that it is.
+  static Stanza make(xml::Element element);
+
+  StanzaKind kind() const { return kind_; }
+  StanzaType type() const { return type_; }
+  const std::optional<Jid>& to() const { return to_; }
+  const std::optional<Jid>& from() const { return from_; }
+  /// Empty if there is none.
+  std::string_view id() const { return element_->attribute("id").value_or(std::string_view()); }
+  const xml::Element& element() const { return *element_; }
+  /// The first child element (an iq's payload), or null.
+  const xml::Element* payload() const { return element_->first_child(); }
+  bool is_iq_request() const { return type_ == StanzaType::get || type_ == StanzaType::set; }
+
+  /// Sets address and attribute. Copies the element if it is shared.
+  void set_from(const Jid& from);
+  void set_to(const Jid& to);
+  void clear_to();
+  /// The element to change (adding a delay, taking away a forged child); copied first if it is shared.
+  /// Not for type, to and from: those have their own functions.
+  xml::Element& edit();
+
+ private:
+  Stanza(StanzaKind kind, StanzaType type) : kind_(kind), type_(type) {}
+  StanzaKind kind_;
+  StanzaType type_;
+  std::optional<Jid> to_;
+  std::optional<Jid> from_;
+  std::shared_ptr<xml::Element> element_;
+};
+
+std::string_view wire_word(StanzaKind kind);
+/// Empty for `available`, whose attribute is left out.
+std::string_view wire_word(StanzaType type);
+
+/// The error answer to `stanza` with to and from exchanged, same id, and the error child (RFC 6120 §8.3.1). The payload is
+/// not repeated. Nothing if `stanza` is itself an error or an iq result, which are never answered with an error.
+std::optional<Stanza> error_reply(const Stanza& stanza, const StanzaError& error);
+/// `<iq type='result'/>` with to and from exchanged and the payload, if any.
+Stanza result_reply(const Stanza& request, std::optional<xml::Element> payload = {});
+
+/// The <delay xmlns='urn:xmpp:delay'/> of XEP-0203, in `parent_ns` documents; `from` is who delayed it.
+xml::Element delay_element(const Jid& from, std::string_view stamp);
+
+}  // namespace kith::xmpp

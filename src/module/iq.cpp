@@ -1,0 +1,38 @@
+#include "module/iq.h"
+
+namespace kith::module {
+
+namespace {
+
+// An iq without `to` was for the requester's own account, and its answer comes from there (RFC 6120 §8.1.2.1).
+void address_from_account(xmpp::Stanza& reply, const xmpp::Stanza& request) {
+  if (!reply.from()) reply.set_from(xmpp::BareJid::of(*request.from()));
+}
+
+}  // namespace
+
+void IqRequest::reply(std::optional<xml::Element> payload, storage::Ticket gate) {
+  Delivery* delivery = std::exchange(delivery_, nullptr);
+  if (delivery == nullptr) return;
+  xmpp::Stanza result = xmpp::result_reply(stanza_, std::move(payload));
+  address_from_account(result, stanza_);
+  std::optional<xmpp::Stanza> if_failed;
+  if (gate) {
+    if_failed = xmpp::error_reply(stanza_, xmpp::StanzaError::storage_failed());
+    if (if_failed) address_from_account(*if_failed, stanza_);
+  }
+  delivery->route(std::move(result), gate, std::move(if_failed));
+}
+
+void IqRequest::fail(const xmpp::StanzaError& error, storage::Ticket gate) {
+  Delivery* delivery = std::exchange(delivery_, nullptr);
+  if (delivery == nullptr) return;
+  std::optional<xmpp::Stanza> reply = xmpp::error_reply(stanza_, error);
+  if (!reply) return;
+  address_from_account(*reply, stanza_);
+  // An error reveals nothing that a failed write could take back, so it stands in for itself.
+  std::optional<xmpp::Stanza> if_failed = gate ? reply : std::nullopt;
+  delivery->route(std::move(*reply), gate, std::move(if_failed));
+}
+
+}  // namespace kith::module

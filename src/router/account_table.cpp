@@ -1,0 +1,127 @@
+#include "router/account_table.h"
+
+#include <utility>
+#include <vector>
+
+namespace kith::router {
+
+namespace {
+constexpr Duration sweep_every = std::chrono::seconds(30);
+}
+
+AccountTable::AccountTable(const Clock& clock, TimerWheel& timers, Events& events, const Limits& limits,
+                           storage::Stores& stores, CommitWaiters& commits)
+    : clock_(clock), timers_(timers), events_(events), limits_(limits), stores_(stores), commits_(commits) {
+  sweep_.set_action([this] { drop_idle(); });
+}
+
+module::Account* AccountTable::loaded(const xmpp::BareJid& jid) const {
+  const auto found = entries_.find(jid);
+  return found == entries_.end() ? nullptr : found->second.account.get();
+}
+
+void AccountTable::for_each(const std::function<void(module::Account&)>& visit) const {
+  for (const auto& [jid, entry] : entries_) {
+    if (entry.account) visit(*entry.account);
+  }
+}
+
+void AccountTable::with(const xmpp::BareJid& jid, Visit visit) {
+  auto [found, fresh] = entries_.try_emplace(jid);
+  Entry& entry = found->second;
+  if (entry.account) {
+    visit_now(jid, entry, std::move(visit));
+    return;
+  }
+  if (entry.queue.size() >= limits_.account_queue_stanzas) {
+    events_.limit_hit("account_queue_stanzas");
+    visit(std::unexpected(Absence::queue_full));
+    return;
+  }
+  entry.queue.push_back(std::move(visit));
+  if (fresh) {
+    entry.generation = ++generations_;
+    if (!sweep_.waiting()) timers_.schedule(sweep_, sweep_every);
+    load(jid);
+  }
+}
+
+void AccountTable::load(const xmpp::BareJid& jid) {
+  const std::uint64_t generation = entries_.at(jid).generation;
+  stores_.accounts.find(jid, [this, jid, generation](storage::Result<std::optional<storage::AccountRecord>> record) {
+    if (!record) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
+    if (!*record) return loaded_now(jid, generation, std::unexpected(Absence::no_such_account));
+    const WallTime created = (*record)->created;
+    stores_.rosters.load(jid, [this, jid, generation, created](storage::Result<storage::RosterData> data) {
+      if (!data) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
+      loaded_now(jid, generation,
+                 std::make_unique<module::Account>(jid, module::Roster(jid, stores_.rosters, std::move(*data)), created));
+    });
+  });
+}
+
+void AccountTable::loaded_now(const xmpp::BareJid& jid, std::uint64_t generation,
+                              std::expected<std::unique_ptr<module::Account>, Absence> result) {
+  const auto found = entries_.find(jid);
+  // The account may have been removed while it was being loaded; what waited then was told so by forget().
+  if (found == entries_.end() || found->second.generation != generation) return;
+  std::deque<Visit> queue = std::move(found->second.queue);
+  found->second.queue.clear();
+  if (!result) {
+    entries_.erase(found);
+    for (Visit& visit : queue) visit(std::unexpected(result.error()));
+    return;
+  }
+  found->second.account = std::move(*result);
+  found->second.last_used = clock_.now();
+  for (Visit& visit : queue) {
+    // A visit may remove the account; those that follow must not see it.
+    const auto still = entries_.find(jid);
+    if (still == entries_.end() || still->second.generation != generation) {
+      visit(std::unexpected(Absence::no_such_account));
+    } else {
+      visit_now(jid, still->second, std::move(visit));
+    }
+  }
+}
+
+void AccountTable::visit_now(const xmpp::BareJid& jid, Entry& entry, Visit visit) {
+  entry.last_used = clock_.now();
+  const std::uint64_t generation = entry.generation;
+  visit(entry.account.get());
+  const auto still = entries_.find(jid);
+  if (still == entries_.end() || still->second.generation != generation || !still->second.account) return;
+  module::Account& account = *still->second.account;
+  if (account.roster().last_write() == still->second.watched) return;
+  still->second.watched = account.roster().last_write();
+  // Memory is ahead of the disk; if the disk refuses, memory goes back to what the disk has.
+  commits_.when_decided(still->second.watched, [this, jid, generation](bool committed) {
+    if (committed) return;
+    events_.record(LogLevel::warning, "roster_write_failed");
+    stores_.rosters.load(jid, [this, jid, generation](storage::Result<storage::RosterData> data) {
+      const auto entry_now = entries_.find(jid);
+      if (entry_now == entries_.end() || entry_now->second.generation != generation || !entry_now->second.account) return;
+      if (data) entry_now->second.account->roster().reload(std::move(*data));
+    });
+  });
+}
+
+void AccountTable::forget(const xmpp::BareJid& jid) {
+  const auto found = entries_.find(jid);
+  if (found == entries_.end()) return;
+  std::deque<Visit> queue = std::move(found->second.queue);
+  entries_.erase(found);
+  for (Visit& visit : queue) visit(std::unexpected(Absence::no_such_account));
+}
+
+void AccountTable::drop_idle() {
+  const MonotonicTime now = clock_.now();
+  std::erase_if(entries_, [&](const auto& item) {
+    const Entry& entry = item.second;
+    return entry.account && entry.account->sessions().empty() && entry.queue.empty() &&
+           now - entry.last_used >= limits_.account_idle_time && commits_.decided(entry.account->last_write());
+  });
+  if (!entries_.empty()) timers_.schedule(sweep_, sweep_every);
+}
+
+}  // namespace kith::router

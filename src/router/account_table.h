@@ -1,0 +1,64 @@
+// The accounts of one shard that are in memory: loaded when first addressed, dropped when idle. While one is being loaded,
+// what is for it waits in its own bounded queue, in order.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "base/events.h"
+#include "base/limits.h"
+#include "base/timer_wheel.h"
+#include "module/account.h"
+#include "router/commit_waiters.h"
+#include "storage/storage.h"
+#include "xmpp/jid.h"
+
+namespace kith::router {
+
+/// Why an account could not be had.
+enum class Absence { no_such_account, storage_failed, queue_full };
+
+class AccountTable {
+ public:
+  using Visit = std::move_only_function<void(std::expected<module::Account*, Absence>)>;
+
+  AccountTable(const Clock& clock, TimerWheel& timers, Events& events, const Limits& limits, storage::Stores& stores,
+               CommitWaiters& commits);
+
+  /// Calls `visit` with the account: at once if it is loaded, else when it is, after all that came before for the same one.
+  void with(const xmpp::BareJid& jid, Visit visit);
+  /// The account if it is in memory, or null.
+  module::Account* loaded(const xmpp::BareJid& jid) const;
+  /// Drops an account from memory at once (it was removed). Its sessions are gone already.
+  void forget(const xmpp::BareJid& jid);
+  std::size_t size() const { return entries_.size(); }
+  void for_each(const std::function<void(module::Account&)>& visit) const;
+
+ private:
+  struct Entry {
+    std::unique_ptr<module::Account> account;  ///< null while loading
+    std::deque<Visit> queue;
+    MonotonicTime last_used{};
+    storage::Ticket watched;  ///< the last roster write whose outcome is being watched
+    std::uint64_t generation = 0;
+  };
+  void load(const xmpp::BareJid& jid);
+  void loaded_now(const xmpp::BareJid& jid, std::uint64_t generation, std::expected<std::unique_ptr<module::Account>, Absence> result);
+  void visit_now(const xmpp::BareJid& jid, Entry& entry, Visit visit);
+  void drop_idle();
+
+  const Clock& clock_;
+  TimerWheel& timers_;
+  Events& events_;
+  const Limits& limits_;
+  storage::Stores& stores_;
+  CommitWaiters& commits_;
+  std::unordered_map<xmpp::BareJid, Entry> entries_;
+  std::uint64_t generations_ = 0;
+  Timer sweep_;
+};
+
+}  // namespace kith::router

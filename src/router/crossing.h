@@ -1,0 +1,57 @@
+// What crosses from one shard to another about accounts: a closed set of plain values (never a pointer into a shard, so that
+// the same structs can cross between machines later), and the way that they take.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/executor.h"
+#include "storage/storage.h"
+#include "xmpp/error.h"
+#include "xmpp/jid.h"
+#include "xmpp/stanza.h"
+
+namespace kith::router {
+
+/// A stanza for the account of its `to`, or for one of that account's sessions.
+struct Deliver {
+  xmpp::Stanza stanza;
+  storage::Ticket gate;                   ///< it reaches a client when this is committed …
+  std::optional<xmpp::Stanza> if_failed;  ///< … or this does instead, if that write failed
+};
+
+/// Ends the sessions of an account, all but one.
+struct CloseSessions {
+  xmpp::BareJid account;
+  xmpp::StreamError error;
+  std::string keep;  ///< a resourcepart, or empty
+};
+
+using Crossing = std::variant<Deliver, CloseSessions>;
+
+/// The shard that owns an account: a stable hash (FNV-1a), the same on every machine and after every restart.
+inline unsigned owner_of(const xmpp::BareJid& account, unsigned shards) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char byte : account.text()) {
+    hash ^= static_cast<unsigned char>(byte);
+    hash *= 0x100000001b3U;
+  }
+  // FNV's low bits of short similar names are weak; fold the high ones in.
+  hash ^= hash >> 32U;
+  return static_cast<unsigned>(hash % shards);
+}
+
+/// The way between shards. Any thread.
+class Crossroads {
+ public:
+  virtual ~Crossroads() = default;
+  virtual unsigned shards() const = 0;
+  /// Puts `crossing` in the shard's mailbox. False if that is full; `crossing` is untouched then.
+  virtual bool send(unsigned shard, Crossing& crossing) = 0;
+  /// For what is rare and not a stanza: moving a connection, an administrator's request.
+  virtual void post(unsigned shard, Task task) = 0;
+};
+
+}  // namespace kith::router

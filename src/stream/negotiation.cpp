@@ -1,0 +1,335 @@
+#include "stream/negotiation.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/encoding.h"
+#include "xmpp/namespaces.h"
+
+namespace kith::stream {
+
+namespace ns = xmpp::ns;
+using xmpp::StreamCondition;
+
+namespace {
+
+xml::Element limits_element(std::size_t max_bytes, std::chrono::seconds idle) {
+  xml::Element limits("limits", ns::stream_limits);
+  limits.add_text_child("max-bytes", std::to_string(max_bytes));
+  if (idle.count() > 0) limits.add_text_child("idle-seconds", std::to_string(idle.count()));
+  return limits;
+}
+
+bool is_stanza_name(std::string_view name) { return name == "message" || name == "presence" || name == "iq"; }
+
+/// True for "1.0" and any later version; RFC 6120 §4.7.5 compares the major number as an integer.
+bool version_is_supported(std::optional<std::string_view> version) {
+  if (!version) return false;
+  int major = 0;
+  const char* end = version->data() + version->size();
+  const auto parsed = std::from_chars(version->data(), end, major);
+  return parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == '.' && major >= 1;
+}
+
+}  // namespace
+
+Negotiation::Negotiation(const Surroundings& surroundings, Security security)
+    : surroundings_(&surroundings), security_(security) {}
+
+Actions Negotiation::fail(StreamCondition condition, std::string text) {
+  phase_ = Phase::dead;
+  Actions actions;
+  if (!header_sent_) {
+    actions.emplace_back(header_for_error());
+    header_sent_ = true;
+  }
+  actions.emplace_back(Close{{condition, std::move(text)}});
+  return actions;
+}
+
+SendOpen Negotiation::header_for_error() const {
+  SendOpen open;
+  if (!domain_.empty()) open.attributes.emplace_back("from", domain_);
+  open.attributes.emplace_back("id", surroundings_->random->token());
+  open.attributes.emplace_back("version", "1.0");
+  open.attributes.emplace_back("xml:lang", "en");
+  return open;
+}
+
+Actions Negotiation::opened(const xml::StreamOpen& open) {
+  if (phase_ != Phase::header) return fail(StreamCondition::bad_format, "A stream header inside a stream.");
+  header_sent_ = false;
+
+  // RFC 6120 §4.8.1, §4.8.2: the stream namespace and the content namespace must be the right ones.
+  if (open.header.ns() != ns::streams) return fail(StreamCondition::invalid_namespace);
+  if (open.header.name() != "stream") return fail(StreamCondition::bad_format);
+  if (open.default_ns != ns::client) return fail(StreamCondition::invalid_namespace);
+
+  // §4.7.2: the address that the client wants to talk to. A client that leaves it out may have said it by SNI.
+  const std::optional<std::string_view> to = open.header.attribute("to");
+  std::optional<std::string> domain;
+  if (to) {
+    const std::optional<xmpp::Jid> jid = xmpp::Jid::parse(*to);
+    if (!jid || jid->has_localpart() || jid->is_full()) return fail(StreamCondition::improper_addressing);
+    domain = std::string(jid->domainpart());
+  } else if (!sni_.empty()) {
+    domain = sni_;
+  } else {
+    return fail(StreamCondition::improper_addressing, "The stream header has no 'to'.");
+  }
+  if (!surroundings_->is_local(*domain)) return fail(StreamCondition::host_unknown);
+  // SECURITY: one stream speaks for one domain; a restart may not change it once keys were exchanged for it.
+  if (account_ && *domain != domain_) return fail(StreamCondition::improper_addressing);
+  domain_ = *domain;
+
+  if (!version_is_supported(open.header.attribute("version"))) return fail(StreamCondition::unsupported_version);
+  if (const auto from = open.header.attribute("from")) {
+    peer_from_ = xmpp::Jid::parse(*from);
+    if (!peer_from_) return fail(StreamCondition::invalid_from);
+    // §4.7.1: once the client has proved who it is, it may not claim to be another.
+    if (account_ && peer_from_->bare_text() != account_->text()) return fail(StreamCondition::invalid_from);
+  }
+
+  Actions actions;
+  SendOpen reply;
+  reply.attributes.emplace_back("from", domain_);
+  // SECURITY: the address is repeated only under TLS, where nobody else reads it (RFC 6120 §4.7.1).
+  if (peer_from_ && tls_) reply.attributes.emplace_back("to", std::string(peer_from_->bare_text()));
+  reply.attributes.emplace_back("id", surroundings_->random->token());
+  reply.attributes.emplace_back("version", "1.0");
+  reply.attributes.emplace_back("xml:lang", lang_);
+  actions.emplace_back(std::move(reply));
+  header_sent_ = true;
+  phase_ = account_ ? Phase::bind : Phase::features;
+  append_features(actions);
+  return actions;
+}
+
+void Negotiation::append_features(Actions& actions) const {
+  xml::Element features("features", ns::streams);
+  const bool clear = security_ == Security::clear_on_loopback;
+  if (!tls_ && !clear) {
+    // SECURITY: nothing but STARTTLS is offered in the clear, so that there is nothing to strip or to downgrade to.
+    xml::Element starttls("starttls", ns::tls);
+    starttls.add(xml::Element("required", ns::tls));
+    features.add(std::move(starttls));
+  } else if (!account_) {
+    xml::Element mechanisms("mechanisms", ns::sasl);
+    for (const std::string& name : sasl::offered_mechanisms(tls_, bindings_)) mechanisms.add_text_child("mechanism", name);
+    features.add(std::move(mechanisms));
+    if (!bindings_.empty()) {
+      // XEP-0440 §3: which bindings the server can check.
+      xml::Element types("sasl-channel-binding", ns::sasl_channel_binding);
+      for (const auto& [type, data] : bindings_) {
+        xml::Element binding("channel-binding", ns::sasl_channel_binding);
+        binding.set("type", type);
+        types.add(std::move(binding));
+      }
+      features.add(std::move(types));
+    }
+    surroundings_->add_features(domain_, tls_, false, features);
+  } else {
+    features.add(xml::Element("bind", ns::bind));
+    // COMPAT(clients of RFC 3921, 2004, drop when none asks): a session request is answered and has no effect.
+    xml::Element session("session", ns::session);
+    session.add(xml::Element("optional", ns::session));
+    features.add(std::move(session));
+    surroundings_->add_features(domain_, tls_, true, features);
+  }
+  features.add(limits_element(account_ ? surroundings_->max_bytes_after_login : surroundings_->max_bytes_before_login,
+                              account_ ? surroundings_->idle_time : std::chrono::seconds(0)));
+  actions.emplace_back(Send{std::move(features)});
+}
+
+Actions Negotiation::received(xml::Element element) {
+  if (phase_ == Phase::dead || phase_ == Phase::header) return {};
+  if (element.ns() == ns::streams) {
+    // A client's <stream:error/> ends its stream; anything else of that namespace has no business here.
+    if (element.name() == "error") return fail(StreamCondition::undefined_condition);
+    return fail(StreamCondition::unsupported_stanza_type);
+  }
+  if (element.ns() == ns::tls) {
+    if (!element.is("starttls", ns::tls)) return fail(StreamCondition::unsupported_stanza_type);
+    if (tls_ || security_ != Security::starttls_required || account_ || mechanism_) {
+      // RFC 6120 §5.4.2.2: a request that can't be met is a failure, and the stream ends.
+      Actions actions;
+      actions.emplace_back(Send{xml::Element("failure", ns::tls)});
+      for (Action& action : fail(StreamCondition::policy_violation)) actions.push_back(std::move(action));
+      return actions;
+    }
+    Actions actions;
+    actions.emplace_back(Send{xml::Element("proceed", ns::tls)});
+    actions.emplace_back(StartTls{});
+    phase_ = Phase::header;
+    return actions;
+  }
+  if (element.ns() == ns::sasl) return received_sasl(element);
+  if (is_stanza_name(element.name())) {
+    if (element.ns() != ns::client) return fail(StreamCondition::invalid_namespace);
+    return received_stanza(std::move(element));
+  }
+  return fail(StreamCondition::unsupported_stanza_type);
+}
+
+Actions Negotiation::received_stanza(xml::Element element) {
+  const bool may_ask = (tls_ || security_ == Security::clear_on_loopback);
+  if (!account_) {
+    // RFC 6120 §4.9.3.12: nothing before login, but an iq that a feature takes (in-band registration).
+    if (!may_ask || element.name() != "iq" || phase_ != Phase::features) return fail(StreamCondition::not_authorized);
+    std::expected<xmpp::Stanza, xmpp::StanzaError> stanza = xmpp::Stanza::from_element(std::move(element));
+    if (!stanza || !stanza->is_iq_request()) return fail(StreamCondition::not_authorized);
+    Actions actions;
+    actions.emplace_back(IqBeforeLogin{std::move(*stanza)});
+    return actions;
+  }
+  if (phase_ != Phase::bind) return fail(StreamCondition::not_authorized);
+  // RFC 6120 §7.1: until a resource is bound, nothing but the request for it.
+  const xml::Element* bind = element.child("bind", ns::bind);
+  if (element.name() != "iq" || element.attribute("type") != "set" || bind == nullptr) {
+    return fail(StreamCondition::not_authorized);
+  }
+  bind_id_ = element.attribute("id").value_or("");
+  std::optional<std::string> resource;
+  if (const xml::Element* wanted = bind->child("resource", ns::bind); wanted != nullptr && !wanted->text().empty()) {
+    resource = xmpp::prepare_resourcepart(wanted->text());
+    if (!resource) return bind_refused(xmpp::StanzaError::of(xmpp::Condition::bad_request));
+  }
+  phase_ = Phase::binding;
+  Actions actions;
+  actions.emplace_back(Bind{bind_id_, std::move(resource)});
+  return actions;
+}
+
+Actions Negotiation::bound(const xmpp::FullJid& jid) {
+  phase_ = Phase::bound;
+  xml::Element bind("bind", ns::bind);
+  bind.add_text_child("jid", jid.text());
+  xml::Element iq("iq", ns::client);
+  iq.set("type", "result").set("id", bind_id_);
+  iq.add(std::move(bind));
+  bind_id_ = {};
+  Actions actions;
+  actions.emplace_back(Send{std::move(iq)});
+  return actions;
+}
+
+Actions Negotiation::bind_refused(const xmpp::StanzaError& error) {
+  phase_ = Phase::bind;
+  xml::Element iq("iq", ns::client);
+  iq.set("type", "error").set("id", bind_id_);
+  iq.add(error.to_element());
+  Actions actions;
+  actions.emplace_back(Send{std::move(iq)});
+  return actions;
+}
+
+Actions Negotiation::secured(sasl::ChannelBindings bindings, std::string sni) {
+  tls_ = true;
+  bindings_ = std::move(bindings);
+  if (const auto domain = xmpp::prepare_domainpart(sni)) sni_ = *domain;
+  header_sent_ = false;
+  return {};
+}
+
+// --- SASL (RFC 6120 §6) --------------------------------------------------------------------------------------------------
+
+Actions Negotiation::received_sasl(const xml::Element& element) {
+  if (account_ || (!tls_ && security_ != Security::clear_on_loopback)) {
+    if (account_) return fail(StreamCondition::unsupported_stanza_type);
+    return sasl_failed(sasl::Failure::encryption_required, {});
+  }
+  if (phase_ == Phase::waiting) return fail(StreamCondition::policy_violation);
+
+  if (element.name() == "abort") return sasl_failed(sasl::Failure::aborted, {});
+  const bool first = element.name() == "auth";
+  if (!first && element.name() != "response") return fail(StreamCondition::unsupported_stanza_type);
+  if (first == (mechanism_ != nullptr)) return sasl_failed(sasl::Failure::malformed_request, {});
+
+  if (first) {
+    sasl::MechanismContext context{
+        .domain = domain_, .tls = tls_, .bindings = bindings_, .offered = sasl::offered_mechanisms(tls_, bindings_)};
+    mechanism_name_ = element.attribute("mechanism").value_or("");
+    mechanism_ = sasl::make_mechanism(mechanism_name_, std::move(context), *surroundings_->random);
+    if (!mechanism_) return sasl_failed(sasl::Failure::invalid_mechanism, {});
+    phase_ = Phase::sasl;
+  }
+  const std::string text = element.text();
+  if (first && text.empty()) return step(mechanism_->respond(std::nullopt));
+  // §6.4.2: a single '=' is an initial response of no bytes.
+  if (text == "=") return step(mechanism_->respond(std::string_view()));
+  const std::optional<std::string> bytes = base64_decode(text);
+  if (!bytes) return sasl_failed(sasl::Failure::incorrect_encoding, {});
+  return step(mechanism_->respond(*bytes));
+}
+
+Actions Negotiation::credentials(const sasl::Credentials& credentials, bool known) {
+  if (!mechanism_) return {};
+  phase_ = Phase::sasl;
+  return step(mechanism_->credentials(credentials, known));
+}
+
+Actions Negotiation::password_checked(bool right) {
+  if (!mechanism_) return {};
+  phase_ = Phase::sasl;
+  return step(mechanism_->password_checked(right));
+}
+
+Actions Negotiation::login_unavailable() { return sasl_failed(sasl::Failure::temporary_auth_failure, {}); }
+
+Actions Negotiation::step(sasl::Step step) {
+  Actions actions;
+  if (auto* challenge = std::get_if<sasl::Challenge>(&step)) {
+    xml::Element element("challenge", ns::sasl);
+    element.add_text(base64_encode(challenge->bytes));
+    actions.emplace_back(Send{std::move(element)});
+  } else if (auto* wanted = std::get_if<sasl::NeedCredentials>(&step)) {
+    phase_ = Phase::waiting;
+    actions.emplace_back(LookUpCredentials{wanted->bare});
+  } else if (auto* check = std::get_if<sasl::NeedPasswordCheck>(&step)) {
+    phase_ = Phase::waiting;
+    actions.emplace_back(CheckPassword{check->bare, std::move(check->password)});
+  } else if (auto* success = std::get_if<sasl::Success>(&step)) {
+    mechanism_.reset();
+    account_ = success->bare;
+    actions.emplace_back(LoggedIn{success->bare, mechanism_name_});
+    xml::Element element("success", ns::sasl);
+    if (!success->bytes.empty()) element.add_text(base64_encode(success->bytes));
+    actions.emplace_back(Send{std::move(element)});
+    actions.emplace_back(RestartStream{});
+    phase_ = Phase::header;
+    bindings_.clear();
+  } else {
+    auto& failed = std::get<sasl::Failed>(step);
+    return sasl_failed(failed.failure, std::move(failed.bare));
+  }
+  return actions;
+}
+
+Actions Negotiation::sasl_failed(sasl::Failure failure, std::optional<xmpp::BareJid> bare) {
+  mechanism_.reset();
+  phase_ = Phase::features;
+  ++failures_;
+  xml::Element answer("failure", ns::sasl);
+  answer.add(xml::Element(sasl::wire_word(failure), ns::sasl));
+  Actions actions;
+  actions.emplace_back(LoginFailed{std::move(bare), failure, std::move(answer)});
+  // RFC 6120 §6.4.5: a number of tries, then the stream is closed.
+  if (failures_ >= surroundings_->failed_logins) {
+    for (Action& action : fail(StreamCondition::policy_violation, "Too many failed logins.")) actions.push_back(std::move(action));
+  }
+  return actions;
+}
+
+xmpp::StreamError stream_error_of(xml::ParseError error) {
+  switch (error) {
+    case xml::ParseError::not_well_formed: return {StreamCondition::not_well_formed};
+    case xml::ParseError::restricted_xml: return {StreamCondition::restricted_xml};
+    case xml::ParseError::unsupported_encoding: return {StreamCondition::unsupported_encoding};
+    case xml::ParseError::limit_bytes: return {StreamCondition::policy_violation, "A stanza is larger than the limit."};
+    case xml::ParseError::limit_structure:
+      return {StreamCondition::policy_violation, "A stanza is more deeply nested or has more parts than the limit."};
+  }
+  return {StreamCondition::not_well_formed};
+}
+
+}  // namespace kith::stream

@@ -1,0 +1,150 @@
+// The server's side of a client's stream up to resource binding (RFC 6120 §4–§7), as a machine: an event in, actions out.
+// No I/O, no clock, no storage: what it needs of those it asks for by an action, and is told the answer by a call.
+// One per connection, used on one thread at a time; moves between shards with its connection.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/random.h"
+#include "sasl/mechanism.h"
+#include "xml/stream_parser.h"
+#include "xmpp/error.h"
+#include "xmpp/jid.h"
+#include "xmpp/stanza.h"
+
+namespace kith::stream {
+
+// --- actions, to be carried out in order ---------------------------------------------------------------------------------
+
+/// Send the stream header with these attributes (`<?xml …?>` before it, always: clients test for it).
+struct SendOpen {
+  std::vector<std::pair<std::string_view, std::string>> attributes;
+};
+struct Send {
+  xml::Element element;
+};
+/// Throw away what was received and not yet parsed, or refuse it, and start the TLS handshake; then call secured().
+struct StartTls {};
+/// The client sends a new stream header next.
+struct RestartStream {};
+/// Look the account's keys up, then call credentials().
+struct LookUpCredentials {
+  xmpp::BareJid bare;
+};
+/// Check a password on a worker thread, then call password_checked().
+struct CheckPassword {
+  xmpp::BareJid bare;
+  Secret password;
+};
+/// SASL has succeeded. The <success/> follows as a Send.
+struct LoggedIn {
+  xmpp::BareJid bare;
+  std::string mechanism;
+};
+/// SASL has failed. `answer` is for the client; the caller may hold it back for a while (brute force).
+struct LoginFailed {
+  std::optional<xmpp::BareJid> bare;
+  sasl::Failure failure;
+  xml::Element answer;
+};
+/// An iq before login (in-band registration); answer it by a Send of your own.
+struct IqBeforeLogin {
+  xmpp::Stanza stanza;
+};
+/// Bind a resource, then call bound() or bind_refused().
+struct Bind {
+  std::string id;
+  std::optional<std::string> resource;  ///< prepared; nothing: the server chooses
+};
+/// Send this error, `</stream:stream>`, and close.
+struct Close {
+  xmpp::StreamError error;
+};
+
+using Action = std::variant<SendOpen, Send, StartTls, RestartStream, LookUpCredentials, CheckPassword, LoggedIn, LoginFailed,
+                            IqBeforeLogin, Bind, Close>;
+using Actions = std::vector<Action>;
+
+// -------------------------------------------------------------------------------------------------------------------------
+
+/// What the machine is told of its surroundings; the same object serves all connections of a shard.
+struct Surroundings {
+  std::function<bool(std::string_view domain)> is_local;
+  /// Lets the features take part in <stream:features/>.
+  std::function<void(std::string_view domain, bool tls, bool authenticated, xml::Element& features)> add_features;
+  std::size_t max_bytes_before_login = 0;  ///< announced by XEP-0478
+  std::size_t max_bytes_after_login = 0;
+  std::chrono::seconds idle_time{0};
+  std::size_t failed_logins = 5;           ///< on one stream
+  Random* random = nullptr;
+};
+
+class Negotiation {
+ public:
+  /// How the connection reached us. A listener without TLS is for loopback only: there SASL is offered in the clear (without
+  /// PLAIN), because what ends TLS stands in front of us.
+  enum class Security { starttls_required, direct_tls, clear_on_loopback };
+
+  Negotiation(const Surroundings& surroundings, Security security);
+
+  /// The connection moved to another shard.
+  void move_to(const Surroundings& surroundings) { surroundings_ = &surroundings; }
+
+  Actions opened(const xml::StreamOpen& open);
+  Actions received(xml::Element element);
+  /// TLS is established. `sni` is the host asked for, or empty.
+  Actions secured(sasl::ChannelBindings bindings, std::string sni);
+  /// Answers to LookUpCredentials and CheckPassword. A storage failure ends the exchange with temporary-auth-failure.
+  Actions credentials(const sasl::Credentials& credentials, bool known);
+  Actions password_checked(bool right);
+  Actions login_unavailable();
+  /// Answers to Bind.
+  Actions bound(const xmpp::FullJid& jid);
+  Actions bind_refused(const xmpp::StanzaError& error);
+
+  bool header_sent() const { return header_sent_; }
+  /// The header that an error needs if it comes before the client's own was understood (RFC 6120 §4.9.1.2).
+  SendOpen header_for_error() const;
+  bool secure() const { return tls_; }
+  bool authenticated() const { return account_.has_value(); }
+  const xmpp::BareJid& account() const { return *account_; }
+  const std::string& domain() const { return domain_; }
+  bool is_bound() const { return phase_ == Phase::bound; }
+
+ private:
+  enum class Phase { header, features, sasl, waiting, bind, binding, bound, dead };
+  Actions fail(xmpp::StreamCondition condition, std::string text = {});
+  void append_features(Actions& actions) const;
+  Actions received_sasl(const xml::Element& element);
+  Actions received_stanza(xml::Element element);
+  Actions step(sasl::Step step);
+  Actions sasl_failed(sasl::Failure failure, std::optional<xmpp::BareJid> bare);
+
+  const Surroundings* surroundings_;
+  Security security_;
+  Phase phase_ = Phase::header;
+  bool tls_ = false;
+  bool header_sent_ = false;
+  std::string domain_;
+  std::string sni_;
+  std::string lang_ = "en";
+  std::optional<xmpp::Jid> peer_from_;
+  sasl::ChannelBindings bindings_;
+  std::string mechanism_name_;
+  std::unique_ptr<sasl::Mechanism> mechanism_;
+  std::size_t failures_ = 0;
+  std::optional<xmpp::BareJid> account_;
+  std::string bind_id_;
+};
+
+/// The stream error that a parse error is (RFC 6120 §4.9.3).
+xmpp::StreamError stream_error_of(xml::ParseError error);
+
+}  // namespace kith::stream

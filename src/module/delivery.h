@@ -14,6 +14,8 @@
 
 namespace kith::module {
 
+class Account;
+
 class Delivery {
  public:
   virtual ~Delivery() = default;
@@ -44,6 +46,9 @@ class Accounts {
   virtual void remove(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then) = 0;
   /// Closes all sessions of the account except `keep` (a resourcepart), for example after its password changed.
   virtual void close_sessions(const xmpp::BareJid& jid, const xmpp::StreamError& error, std::string keep = {}) = 0;
+  /// The account if this shard owns it and has it in memory, or null. For callbacks: an Account or Session must not be held
+  /// from one turn to the next, since either may be gone by then; hold its JID and ask here.
+  virtual Account* loaded(const xmpp::BareJid& jid) = 0;
 };
 
 }  // namespace kith::module

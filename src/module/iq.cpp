@@ -14,6 +14,7 @@ void address_from_account(xmpp::Stanza& reply, const xmpp::Stanza& request) {
 void IqRequest::reply(std::optional<xml::Element> payload, storage::Ticket gate) {
   Delivery* delivery = std::exchange(delivery_, nullptr);
   if (delivery == nullptr) return;
+  gate = storage::later(gate, floor_);
   xmpp::Stanza result = xmpp::result_reply(stanza_, std::move(payload));
   address_from_account(result, stanza_);
   std::optional<xmpp::Stanza> if_failed;
@@ -30,8 +31,12 @@ void IqRequest::fail(const xmpp::StanzaError& error, storage::Ticket gate) {
   std::optional<xmpp::Stanza> reply = xmpp::error_reply(stanza_, error);
   if (!reply) return;
   address_from_account(*reply, stanza_);
-  // An error reveals nothing that a failed write could take back, so it stands in for itself.
-  std::optional<xmpp::Stanza> if_failed = gate ? reply : std::nullopt;
+  gate = storage::later(gate, floor_);
+  std::optional<xmpp::Stanza> if_failed;
+  if (gate) {
+    if_failed = xmpp::error_reply(stanza_, xmpp::StanzaError::storage_failed());
+    if (if_failed) address_from_account(*if_failed, stanza_);
+  }
   delivery->route(std::move(*reply), gate, std::move(if_failed));
 }
 

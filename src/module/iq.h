@@ -15,10 +15,11 @@ class IqRequest {
  public:
   /// `account` is the local account that was addressed (also by an iq without `to`), null for the server itself.
   /// `session` is the requester's session if it belongs to that account or, for the server, is a local client; else null.
-  IqRequest(xmpp::Stanza stanza, Account* account, Session* session, Delivery& delivery)
-      : stanza_(std::move(stanza)), account_(account), session_(session), delivery_(&delivery) {}
+  /// `floor` is the write that any answer waits for at least: the account's last when the request came.
+  IqRequest(xmpp::Stanza stanza, Account* account, Session* session, Delivery& delivery, storage::Ticket floor = {})
+      : stanza_(std::move(stanza)), account_(account), session_(session), delivery_(&delivery), floor_(floor) {}
   IqRequest(IqRequest&& other) noexcept
-      : stanza_(std::move(other.stanza_)), account_(other.account_), session_(other.session_), delivery_(std::exchange(other.delivery_, nullptr)) {}
+      : stanza_(std::move(other.stanza_)), account_(other.account_), session_(other.session_), delivery_(std::exchange(other.delivery_, nullptr)), floor_(other.floor_) {}
   IqRequest& operator=(IqRequest&&) = delete;
   ~IqRequest() {
     if (delivery_ != nullptr) fail(xmpp::StanzaError::of(xmpp::Condition::internal_server_error));
@@ -43,6 +44,7 @@ class IqRequest {
   Account* account_;
   Session* session_;
   Delivery* delivery_;
+  storage::Ticket floor_;
 };
 
 }  // namespace kith::module

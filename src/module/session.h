@@ -26,6 +26,9 @@ class SessionOutput {
   virtual void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) = 0;
   /// Ends the stream with this error. The session is unbound later, never inside the call.
   virtual void close(const xmpp::StreamError& error) = 0;
+  /// The router has ended the session itself (another took its resource, the account is gone): it must not be touched again.
+  /// Ends the stream with this error.
+  virtual void ended(const xmpp::StreamError& error) { close(error); }
 };
 
 /// For people and for kithctl: how the client is connected.
@@ -53,6 +56,7 @@ class Session {
     output_->send(stanza, gate, if_failed);
   }
   void close(const xmpp::StreamError& error) { output_->close(error); }
+  SessionOutput& output() { return *output_; }
 
   /// Available: has sent initial presence and not taken it back (RFC 6121 §4.2).
   bool available() const { return presence_.has_value(); }

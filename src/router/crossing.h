@@ -3,11 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
 
-#include "base/executor.h"
 #include "storage/storage.h"
 #include "xmpp/error.h"
 #include "xmpp/jid.h"
@@ -28,6 +28,8 @@ struct CloseSessions {
   xmpp::StreamError error;
   std::string keep;  ///< a resourcepart, or empty
 };
+
+class Router;
 
 using Crossing = std::variant<Deliver, CloseSessions>;
 
@@ -51,7 +53,7 @@ class Crossroads {
   /// Puts `crossing` in the shard's mailbox. False if that is full; `crossing` is untouched then.
   virtual bool send(unsigned shard, Crossing& crossing) = 0;
   /// For what is rare and not a stanza: moving a connection, an administrator's request.
-  virtual void post(unsigned shard, Task task) = 0;
+  virtual void at(unsigned shard, std::move_only_function<void(Router&)> work) = 0;
 };
 
 }  // namespace kith::router

@@ -1,0 +1,427 @@
+#include "router/router.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "xmpp/namespaces.h"
+
+namespace kith::router {
+
+using xmpp::Condition;
+using xmpp::StanzaError;
+using xmpp::StanzaKind;
+using xmpp::StanzaType;
+using xmpp::StreamCondition;
+using xmpp::StreamError;
+
+class Router::Turn {
+ public:
+  explicit Turn(Router& router) : router_(router) { ++router_.turns_; }
+  ~Turn() {
+    if (router_.turns_ == 1) router_.drain();
+    --router_.turns_;
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Router& router_;
+};
+
+Router::Router(const RouterDeps& deps)
+    : deps_(deps),
+      commits_(deps.commit_log),
+      accounts_(deps.clock, deps.timers, deps.events, deps.limits, deps.stores, commits_),
+      routed_messages_(deps.events.counter("kith_stanzas_total", "Stanzas brought to their account.", "kind=\"message\"")),
+      routed_presences_(deps.events.counter("kith_stanzas_total", "Stanzas brought to their account.", "kind=\"presence\"")),
+      routed_iqs_(deps.events.counter("kith_stanzas_total", "Stanzas brought to their account.", "kind=\"iq\"")),
+      sessions_(deps.events.gauge("kith_sessions", "Bound sessions.")) {
+  hooks_.on_fault = [this](std::string_view what) {
+    deps_.events.record(LogLevel::error, "handler_fault", {{"what", std::string(what)}});
+  };
+}
+
+// --- from clients ----------------------------------------------------------------------------------------------------------
+
+std::optional<StreamError> Router::from_client(module::Session& session, xml::Element element) {
+  const Turn turn(*this);
+  const bool known = element.name() == "message" || element.name() == "presence" || element.name() == "iq";
+  if (!known) return StreamError{StreamCondition::unsupported_stanza_type};
+  if (element.ns() != xmpp::ns::client) return StreamError{StreamCondition::invalid_namespace};
+  session.set_active(deps_.clock.now());
+
+  // SECURITY: RFC 6120 §8.1.2.1: a client may leave `from` out or write its own full or bare JID; nothing else.
+  if (const auto from = element.attribute("from")) {
+    if (*from != session.jid().text() && *from != session.jid().bare_text()) {
+      const std::optional<xmpp::Jid> claimed = xmpp::Jid::parse(*from);
+      if (!claimed || (*claimed != session.jid() && *claimed != session.account().jid())) {
+        return StreamError{StreamCondition::invalid_from};
+      }
+    }
+  }
+  element.unset("from");
+
+  // What is needed to answer a stanza that can't become one.
+  const std::string name(element.name());
+  const std::string id(element.attribute("id").value_or(""));
+  const std::string type(element.attribute("type").value_or(""));
+  std::expected<xmpp::Stanza, StanzaError> parsed = xmpp::Stanza::from_element(std::move(element));
+  if (!parsed) {
+    if (type == "error" || (name == "iq" && type == "result")) return std::nullopt;
+    xml::Element answer(name, xmpp::ns::client);
+    answer.set("type", "error");
+    if (!id.empty()) answer.set("id", id);
+    answer.set("from", std::string(session.jid().domainpart()));
+    answer.set("to", session.jid().text());
+    answer.add(parsed.error().to_element());
+    session.send(xmpp::Stanza::make(std::move(answer)));
+    return std::nullopt;
+  }
+  xmpp::Stanza& stanza = *parsed;
+  stanza.set_from(session.jid());
+  const xmpp::BareJid& own = session.account().jid();
+
+  const auto stopped = [&](const module::Outcome& outcome) {
+    if (const auto* error = std::get_if<StanzaError>(&outcome)) {
+      if (auto reply = xmpp::error_reply(stanza, *error)) session.send(*reply);
+      return true;
+    }
+    return std::holds_alternative<module::Done>(outcome);
+  };
+
+  switch (stanza.kind()) {
+    case StanzaKind::message: {
+      if (!stanza.to()) stanza.set_to(own);
+      module::MessageFromClient event{session, stanza};
+      if (!stopped(hooks_.run(event))) route(std::move(stanza));
+      break;
+    }
+    case StanzaKind::presence: {
+      module::PresenceFromClient event{session, stanza};
+      if (!stopped(hooks_.run(event)) && stanza.to()) route(std::move(stanza));
+      break;
+    }
+    case StanzaKind::iq: {
+      const bool to_self = !stanza.to() || *stanza.to() == own;
+      if (to_self && stanza.is_iq_request()) {
+        routed_iqs_.add();
+        iq_request(module::Target::account, std::move(stanza), &session.account(), &session);
+      } else if (to_self) {
+        // An answer to the server: to a ping of ours, say. That it came is all that matters.
+      } else if (!stanza.to()->has_localpart() && deps_.hosts.is_local(stanza.to()->domainpart())) {
+        to_server(std::move(stanza), &session, {});
+      } else {
+        module::IqFromClient event{session, stanza};
+        if (!stopped(hooks_.run(event))) route(std::move(stanza));
+      }
+      break;
+    }
+  }
+  return std::nullopt;
+}
+
+// --- routing ---------------------------------------------------------------------------------------------------------------
+
+void Router::route(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed) {
+  if (!stanza.to()) {
+    deps_.events.record(LogLevel::error, "route_without_to");
+    return;
+  }
+  const xmpp::Jid& to = *stanza.to();
+  if (!deps_.hosts.is_local(to.domainpart())) {
+    // Federation is not built yet: no other server can be reached.
+    const bool answer = stanza.kind() != StanzaKind::presence || stanza.type() == StanzaType::available ||
+                        stanza.type() == StanzaType::subscribe;
+    if (answer) refuse(stanza, StanzaError::of(Condition::remote_server_not_found), gate);
+    return;
+  }
+  const Turn turn(*this);
+  if (!to.has_localpart()) {
+    to_server(std::move(stanza), nullptr, gate);
+    return;
+  }
+  const unsigned shard = owner(xmpp::BareJid::of(to));
+  if (shard == deps_.shard) {
+    local_.push_back({std::move(stanza), gate, std::move(if_failed)});
+    return;
+  }
+  Crossing crossing = Deliver{std::move(stanza), gate, std::move(if_failed)};
+  if (deps_.crossroads.send(shard, crossing)) return;
+  deps_.events.limit_hit("mailbox_items");
+  // The way is full. An error travels the same kinds of boxes; if those are full, too, it is counted and lost.
+  const Deliver& kept = std::get<Deliver>(crossing);
+  refuse(kept.stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."}, gate);
+}
+
+void Router::refuse(const xmpp::Stanza& stanza, const StanzaError& error, storage::Ticket gate) {
+  if (!stanza.from()) return;
+  std::optional<xmpp::Stanza> reply = xmpp::error_reply(stanza, error);
+  if (reply) route(std::move(*reply), gate);
+}
+
+void Router::receive(Crossing crossing) {
+  const Turn turn(*this);
+  if (auto* item = std::get_if<Deliver>(&crossing)) {
+    local_.push_back(std::move(*item));
+  } else {
+    auto& close = std::get<CloseSessions>(crossing);
+    close_sessions(close.account, close.error, std::move(close.keep));
+  }
+}
+
+void Router::drain() {
+  while (!local_.empty()) {
+    Deliver item = std::move(local_.front());
+    local_.pop_front();
+    deliver(std::move(item));
+  }
+}
+
+void Router::deliver(Deliver item) {
+  const xmpp::BareJid bare = xmpp::BareJid::of(*item.stanza.to());
+  if (module::Account* account = accounts_.loaded(bare); account != nullptr) {
+    // OPTIMIZATION: the usual case needs no visit on the heap; with() sees to the rest.
+    accounts_.with(bare, [this, &item](std::expected<module::Account*, Absence> found) { deliver_to(**found, item); });
+    return;
+  }
+  accounts_.with(bare, [this, item = std::move(item)](std::expected<module::Account*, Absence> found) mutable {
+    const Turn turn(*this);
+    if (found) {
+      deliver_to(**found, item);
+    } else {
+      absent(item.stanza, found.error());
+    }
+  });
+}
+
+void Router::absent(const xmpp::Stanza& stanza, Absence why) {
+  switch (why) {
+    case Absence::no_such_account:
+      // RFC 6121 §8.5.1: presence is ignored; an answer to a message tells no more than a mistyped address would want to know.
+      if (stanza.kind() != StanzaKind::presence) refuse(stanza, StanzaError::of(Condition::service_unavailable));
+      break;
+    case Absence::storage_failed:
+      if (stanza.kind() != StanzaKind::presence) refuse(stanza, StanzaError::storage_failed());
+      break;
+    case Absence::queue_full:
+      refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."});
+      break;
+  }
+}
+
+void Router::deliver_to(module::Account& account, Deliver& item) {
+  switch (item.stanza.kind()) {
+    case StanzaKind::message:
+      routed_messages_.add();
+      message_to(account, item);
+      break;
+    case StanzaKind::presence:
+      routed_presences_.add();
+      presence_to(account, item);
+      break;
+    case StanzaKind::iq:
+      routed_iqs_.add();
+      iq_to(account, item);
+      break;
+  }
+}
+
+void Router::message_to(module::Account& account, Deliver& item) {
+  module::MessageToAccount event{account, item.stanza, item.gate};
+  const module::Outcome outcome = hooks_.run(event);
+  if (const auto* error = std::get_if<StanzaError>(&outcome)) {
+    refuse(item.stanza, *error, account.last_write());
+  } else if (std::holds_alternative<module::Next>(outcome) && event.delivered == 0) {
+    refuse(item.stanza, StanzaError::of(Condition::service_unavailable), account.last_write());
+  }
+}
+
+void Router::presence_to(module::Account& account, Deliver& item) {
+  module::PresenceToAccount event{account, item.stanza, item.gate};
+  const module::Outcome outcome = hooks_.run(event);
+  if (const auto* error = std::get_if<StanzaError>(&outcome)) refuse(item.stanza, *error);
+}
+
+void Router::iq_to(module::Account& account, Deliver& item) {
+  xmpp::Stanza& stanza = item.stanza;
+  if (stanza.to()->is_bare()) {
+    // RFC 6121 §8.5.2.3: the server answers for the account; an answer that nobody here asked for is dropped.
+    if (!stanza.is_iq_request()) return;
+    const bool own = stanza.from()->bare_text() == account.jid().text();
+    iq_request(module::Target::account, std::move(stanza), &account,
+               own ? account.session(item.stanza.from()->resourcepart()) : nullptr);
+    return;
+  }
+  module::Session* session = account.session(stanza.to()->resourcepart());
+  if (session == nullptr) {
+    // RFC 6121 §8.5.3.2.3
+    if (stanza.is_iq_request()) refuse(stanza, StanzaError::of(Condition::service_unavailable), account.last_write());
+    return;
+  }
+  module::IqToSession event{*session, stanza, item.gate};
+  const module::Outcome outcome = hooks_.run(event);
+  if (const auto* error = std::get_if<StanzaError>(&outcome)) {
+    refuse(stanza, *error);
+  } else if (std::holds_alternative<module::Next>(outcome)) {
+    session->send(stanza, item.gate, item.if_failed ? &*item.if_failed : nullptr);
+  }
+}
+
+void Router::to_server(xmpp::Stanza stanza, module::Session* session, storage::Ticket gate) {
+  switch (stanza.kind()) {
+    case StanzaKind::message:
+      refuse(stanza, StanzaError::of(Condition::service_unavailable), gate);
+      break;
+    case StanzaKind::presence:
+      break;  // Nobody subscribes to a server; RFC 6121 §8.3 leaves it open, and an answer would only tell of it.
+    case StanzaKind::iq:
+      if (!stanza.is_iq_request()) break;
+      routed_iqs_.add();
+      if (stanza.to()->is_full()) {
+        refuse(stanza, StanzaError::of(Condition::service_unavailable), gate);
+      } else {
+        iq_request(module::Target::server, std::move(stanza), nullptr, session);
+      }
+      break;
+  }
+}
+
+void Router::iq_request(module::Target target, xmpp::Stanza stanza, module::Account* account, module::Session* session) {
+  const xml::Element& payload = *stanza.payload();
+  const module::Hooks::IqHandler* handler = hooks_.iq_handler(target, stanza.type(), payload.name(), payload.ns());
+  // The answer to a stranger leaves when all that came for the account before it is on disk: docs/durability.md.
+  const storage::Ticket floor = account == nullptr ? storage::Ticket{} : account->last_write();
+  const auto may = [&](module::Access access) {
+    if (access == module::Access::anyone || account == nullptr) return true;
+    const xmpp::BareJid asker = xmpp::BareJid::of(*stanza.from());
+    if (asker == account->jid()) return true;
+    return access == module::Access::subscribers && account->roster().lets_see(asker);
+  };
+  if (handler == nullptr || !may(handler->access)) {
+    module::IqRequest(std::move(stanza), account, session, *this, floor).fail(StanzaError::of(Condition::service_unavailable));
+    return;
+  }
+  try {
+    handler->handle(module::IqRequest(std::move(stanza), account, session, *this, floor));
+  } catch (const std::exception& fault) {
+    // The request answered itself with internal-server-error when it was unwound.
+    hooks_.on_fault(fault.what());
+  }
+}
+
+void Router::when_decided(storage::Ticket ticket, std::move_only_function<void(bool)> then) {
+  commits_.when_decided(ticket, [this, then = std::move(then)](bool committed) mutable {
+    const Turn turn(*this);
+    then(committed);
+  });
+}
+
+void Router::commits_advanced() {
+  const Turn turn(*this);
+  commits_.advance();
+}
+
+// --- sessions --------------------------------------------------------------------------------------------------------------
+
+void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource, module::SessionOutput& output,
+                  module::ConnectionFacts facts, std::move_only_function<void(BindResult)> then) {
+  accounts_.with(jid, [this, jid, resource = std::move(resource), &output, facts = std::move(facts),
+                       then = std::move(then)](std::expected<module::Account*, Absence> found) mutable {
+    const Turn turn(*this);
+    if (!found) {
+      then(std::unexpected(found.error() == Absence::no_such_account ? StanzaError::of(Condition::not_allowed)
+                                                                      : StanzaError::storage_failed()));
+      return;
+    }
+    module::Account& account = **found;
+    std::optional<xmpp::FullJid> full;
+    if (resource) full = xmpp::FullJid::of(jid, *resource);
+    // SECURITY: a resource that the server makes up can't be guessed, and so neither probed nor written to by strangers.
+    if (!full) full = xmpp::FullJid::of(jid, deps_.random.token(12));
+    // RFC 6120 §7.7.2.2: the newer session wins; a client that lost its connection without the server noticing comes back so.
+    if (module::Session* older = account.session(full->resourcepart()); older != nullptr) {
+      end_session(*older, {StreamCondition::conflict, "A newer session has taken this resource."});
+    }
+    while (account.sessions().size() >= deps_.limits.sessions_per_account && !account.sessions().empty()) {
+      deps_.events.limit_hit("sessions_per_account");
+      end_session(*account.sessions().front(), {StreamCondition::policy_violation, "Too many sessions of this account."});
+    }
+    module::Session& session = account.add_session(
+        std::make_unique<module::Session>(account, std::move(*full), output, std::move(facts), deps_.clock.now()));
+    sessions_.add(1);
+    module::SessionBound event{session};
+    hooks_.run(event);
+    then(&session);
+  });
+}
+
+void Router::unbind(module::Session& session) {
+  const Turn turn(*this);
+  module::Account& account = session.account();
+  const std::unique_ptr<module::Session> ended = account.take_session(session);
+  if (!ended) return;
+  sessions_.add(-1);
+  module::SessionEnded event{account, *ended};
+  hooks_.run(event);
+  // The visit watches the roster and keeps the account from being dropped at once.
+  accounts_.with(account.jid(), [](std::expected<module::Account*, Absence>) {});
+}
+
+void Router::end_session(module::Session& session, const StreamError& error) {
+  module::SessionOutput& output = session.output();
+  unbind(session);
+  output.ended(error);
+}
+
+void Router::close_sessions(const xmpp::BareJid& jid, const StreamError& error, std::string keep) {
+  if (const unsigned shard = owner(jid); shard != deps_.shard) {
+    Crossing crossing = CloseSessions{jid, error, std::move(keep)};
+    if (!deps_.crossroads.send(shard, crossing)) deps_.events.limit_hit("mailbox_items");
+    return;
+  }
+  const Turn turn(*this);
+  module::Account* account = accounts_.loaded(jid);
+  if (account == nullptr) return;
+  std::vector<module::Session*> leaving;
+  for (const auto& session : account->sessions()) {
+    if (session->jid().resourcepart() != keep || keep.empty()) leaving.push_back(session.get());
+  }
+  for (module::Session* session : leaving) end_session(*session, error);
+}
+
+void Router::remove(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then) {
+  const unsigned shard = owner(jid);
+  if (shard == deps_.shard) {
+    remove_here(jid, std::move(then));
+    return;
+  }
+  // The account's own shard does it; the answer comes back here.
+  deps_.crossroads.at(shard, [jid, here = deps_.shard, &roads = deps_.crossroads, then = std::move(then)](Router& there) mutable {
+    there.remove_here(jid, [here, &roads, then = std::move(then)](storage::Result<bool> result) mutable {
+      roads.at(here, [then = std::move(then), result](Router&) mutable { then(result); });
+    });
+  });
+}
+
+void Router::remove_here(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then) {
+  accounts_.with(jid, [this, jid, then = std::move(then)](std::expected<module::Account*, Absence> found) mutable {
+    if (!found) {
+      if (found.error() == Absence::no_such_account) {
+        then(false);
+      } else {
+        then(std::unexpected(storage::StorageError::unavailable));
+      }
+      return;
+    }
+    const Turn turn(*this);
+    module::AccountRemoved event{**found};
+    hooks_.run(event);
+    // RFC 6120 §4.9.3.12 / XEP-0077 §3.2: the account's streams end, since nobody may use them any more.
+    close_sessions(jid, {StreamCondition::not_authorized, "The account was removed."});
+    accounts_.forget(jid);
+    deps_.stores.accounts.remove(jid, std::move(then));
+  });
+}
+
+}  // namespace kith::router

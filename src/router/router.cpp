@@ -69,7 +69,7 @@ std::optional<StreamError> Router::from_client(module::Session& session, xml::El
   std::expected<xmpp::Stanza, StanzaError> parsed = xmpp::Stanza::from_element(std::move(element));
   if (!parsed) {
     if (type == "error" || (name == "iq" && type == "result")) return std::nullopt;
-    xml::Element answer(name, xmpp::ns::client);
+    xml::Element answer(std::string_view(name), xmpp::ns::client);
     answer.set("type", "error");
     if (!id.empty()) answer.set("id", id);
     answer.set("from", std::string(session.jid().domainpart()));

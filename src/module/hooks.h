@@ -76,16 +76,37 @@ struct IqBeforeLogin {
   std::move_only_function<void(xmpp::Stanza reply)>& answer;
 };
 
-// -----------------------------------------------------------------------------------------------------------------------
+// --- service discovery -------------------------------------------------------------------------------------------------
 
 /// Whom an iq is for.
 enum class Target : std::uint8_t {
   server,   ///< a local domain
   account,  ///< an account: by its bare JID, or its own client without `to`
 };
+/// A disco#info answer (XEP-0030, XEP-0128) is being put together: handlers add identities, features and extended forms that
+/// their descriptor can't name. `node` is empty for the entity itself; a handler that knows a node fills `query` and answers
+/// Done, and a node that nobody knows is item-not-found. The server's answer has a hash in the stream features (XEP-0115), so
+/// it depends on nothing but `domain`. `account` is null for the server.
+struct DiscoInfo { Target target; std::string_view domain; Account* account; std::string_view node; xml::Element& query; };
+/// The same for disco#items. `account` is null for the server and for an address that is no account; `entitled` is true if
+/// `requester` may see the account's presence (for the server: always). Who isn't gets only what is open to everybody.
+struct DiscoItems {
+  Target target;
+  std::string_view domain;
+  Account* account;
+  const xmpp::Jid& requester;
+  bool entitled;
+  std::string_view node;
+  xml::Element& query;
+};
+
+// -----------------------------------------------------------------------------------------------------------------------
+
 /// Who may ask it of an account; checked before the handler is called, refused with service-unavailable, so that an account
 /// that exists looks like one that doesn't. For Target::server use anyone.
-enum class Access : std::uint8_t { owner, subscribers, anyone };
+/// `unguarded` is anyone, too, but the handler is also called for an address that is no account (account() is null then),
+/// for specifications that want another answer than service-unavailable for strangers: it answers both alike.
+enum class Access : std::uint8_t { owner, subscribers, anyone, unguarded };
 
 class Hooks {
  public:
@@ -151,7 +172,8 @@ class Hooks {
 
   std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
              List<PresenceToAccount>, List<IqToSession>, List<SessionBound>, List<SessionEnded>, List<SessionAvailable>,
-             List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>, List<IqBeforeLogin>>
+             List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>, List<IqBeforeLogin>, List<DiscoInfo>,
+             List<DiscoItems>>
       lists_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
   std::map<IqKey, IqHandler, std::less<>> iqs_;

@@ -13,7 +13,8 @@ namespace kith::module {
 
 class IqRequest {
  public:
-  /// `account` is the local account that was addressed (also by an iq without `to`), null for the server itself.
+  /// `account` is the local account that was addressed (also by an iq without `to`), null for the server itself and for
+  /// an address that is no account (Access::unguarded).
   /// `session` is the requester's session if it belongs to that account or, for the server, is a local client; else null.
   /// `floor` is the write that any answer waits for at least: the account's last when the request came.
   IqRequest(xmpp::Stanza stanza, Account* account, Session* session, Delivery& delivery, storage::Ticket floor = {})

@@ -1,0 +1,25 @@
+#include "base/digest.h"
+
+#include <stdexcept>
+
+#include <openssl/evp.h>
+
+namespace kith {
+
+namespace {
+
+std::string digest(const EVP_MD* algorithm, std::string_view bytes) {
+  std::string out(static_cast<std::size_t>(EVP_MD_get_size(algorithm)), '\0');
+  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr, algorithm,
+                 nullptr) != 1) {
+    throw std::runtime_error("the cryptographic library refuses a hash");  // only with a broken configuration of it
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string sha1(std::string_view bytes) { return digest(EVP_sha1(), bytes); }
+std::string sha256(std::string_view bytes) { return digest(EVP_sha256(), bytes); }
+
+}  // namespace kith

@@ -12,10 +12,30 @@
 namespace kith::xmpp {
 
 /// Each part prepared (folded, normalised), or nothing if it cannot be a part of an address (empty, over 1023 bytes,
-/// forbidden code points, not UTF-8).
+/// forbidden code points, not UTF-8). Preparing a prepared part gives it back unchanged.
+///
+/// Localpart: Unicode's NFKC_Casefold, without what nobody can see (soft hyphen, joiners, variation selectors), then
+/// checked: no spaces, controls, private use, unassigned code points or "&'/:<>@, and the bidi rule of RFC 5893 or that
+/// of stringprep. Why so: nearly all deployed servers and clients still prepare with nodeprep (RFC 6122), which folds case
+/// (`Straße` is `strasse`, `ΣΑΣ` and `σας` are `σασ`) and compatibility forms (`ﬁ` is `fi`). RFC 7622 takes its rules from
+/// RFC 7613, which folds case too; only RFC 8265, later, asks for lower case instead, by which `straße` and `strasse` would
+/// be two people here and one everywhere else. So
+///   - whatever the profile UsernameCaseMapped of RFC 7613 accepts, we accept with the same result (but for the joiners
+///     that it allows between some letters, which nodeprep drops, and so do we);
+///   - whatever nodeprep accepts and PRECIS refuses (symbols: `i♥you`, ligatures), we accept with nodeprep's result, so that
+///     accounts and rooms that exist elsewhere, or are imported, stay reachable under every spelling that reached them;
+///   - a new account must pass is_identifier_localpart besides.
 std::optional<std::string> prepare_localpart(std::string_view text);
+/// Domainpart: UTS-46 without transition, in Unicode (`xn--mnchen-3ya.de` becomes `münchen.de`), without final dot; labels
+/// of letters, digits, '-' and '_' that fit into the DNS; or an IPv4 address, or an IPv6 address in brackets.
 std::optional<std::string> prepare_domainpart(std::string_view text);
+/// Resourcepart: OpaqueString of RFC 8265 (case and compatibility forms are kept, other spaces become U+0020, NFC), wider
+/// and narrower by stringprep's custom: what nobody can see is dropped, not refused (emoji come with variation selectors),
+/// and the context rules of RFC 5892 are not asked (`·`, tatweel). There is no bidi rule.
 std::optional<std::string> prepare_resourcepart(std::string_view text);
+/// True if a prepared localpart is one that RFC 7622 §3.3 allows by the letter (IdentifierClass of RFC 8264, bidi rule).
+/// SECURITY: asked when an account is made; symbols and mixed directions make names that look like others'.
+bool is_identifier_localpart(std::string_view prepared);
 
 /// Any address: domain, local@domain, domain/resource or local@domain/resource. 40 bytes and one string.
 class Jid {

@@ -1,4 +1,5 @@
-// base64 (RFC 4648) and hex. Decoders are strict: a stray character, a wrong length or non-zero spare bits give nothing.
+// base64 (RFC 4648) and hex. Decoders are strict: a stray character, a wrong length or non-zero spare bits give
+// nothing.
 #pragma once
 
 #include <optional>

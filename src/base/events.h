@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,14 +80,25 @@ class Events {
     std::map<std::string, std::unique_ptr<Counter>, std::less<>> counters;
     std::map<std::string, std::unique_ptr<Gauge>, std::less<>> gauges;
   };
-  void write_line(LogLevel level, std::string_view name, std::initializer_list<Field> fields);
+  struct LimitLine {
+    MonotonicTime last;
+    std::uint64_t left_out = 0;
+  };
+  using CountersByName = std::map<std::string, Counter*, std::less<>>;
+  Counter& counter_locked(std::string_view name, std::string_view help, std::string_view labels);
+  Counter& labelled_locked(CountersByName& known, std::string_view key, std::string_view name, std::string_view help,
+                           std::string_view label);
+  void write_line(LogLevel level, std::string_view name, std::span<const Field> fields);
 
   const Clock& clock_;
   std::atomic<LogLevel> level_;
   Sink sink_;
-  mutable std::mutex mutex_;
+  std::mutex sink_mutex_;     // apart from mutex_, so that a slow log does not hold up who only counts
+  mutable std::mutex mutex_;  // guards what follows
   std::map<std::string, Family, std::less<>> families_;
-  std::map<std::string, MonotonicTime, std::less<>> last_limit_line_;
+  CountersByName event_counters_;
+  CountersByName limit_counters_;
+  std::map<std::string, LimitLine, std::less<>> limit_lines_;
 };
 
 /// Writes lines to standard error, one write(2) each.

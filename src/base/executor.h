@@ -10,8 +10,8 @@ using Task = std::move_only_function<void()>;
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// Runs `task` on this executor's thread, after everything posted before it by the same thread; never inside the call.
-  /// Any thread.
+  /// Runs `task` on this executor's thread, after everything posted before it by the same thread; never inside the
+  /// call. Any thread.
   virtual void post(Task task) = 0;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -33,6 +34,7 @@ class Timer {
   Timer* next_ = nullptr;
   Timer* previous_ = nullptr;
   std::uint64_t due_tick_ = 0;
+  bool* destroyed_ = nullptr;  ///< set while the action runs
   std::uint16_t slot_ = 0;
 };
 
@@ -45,7 +47,8 @@ class TimerWheel {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
-  /// Fires `timer` once, not before `after` and at most one tick later than advance() is told of. Replaces an earlier call.
+  /// Fires `timer` once, not before `after` has gone by since the latest advance(), and in the first advance() that is
+  /// told of a time at most one tick later. Replaces an earlier call.
   void schedule(Timer& timer, Duration after);
   /// Fires all that is due at `now`. Actions may schedule and cancel any timer, and destroy the one that fires.
   void advance(MonotonicTime now);
@@ -59,11 +62,16 @@ class TimerWheel {
   static constexpr unsigned slots = 64;
   void insert(Timer& timer);
   void unlink(Timer& timer);
+  /// Sorts the timers of the slot that `level` has reached into the levels below.
+  void cascade(unsigned level);
+  void fire(Timer& timer);
 
   MonotonicTime start_;
+  MonotonicTime now_;
   std::uint64_t now_tick_ = 0;
   std::size_t count_ = 0;
   std::array<Timer*, std::size_t{levels} * slots> wheel_{};
+  std::array<std::uint64_t, levels> occupied_{};  ///< a bit for each slot that is not empty
 };
 
 }  // namespace kith

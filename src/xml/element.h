@@ -78,7 +78,8 @@ class Element {
       return element != nullptr && matches(*element);
     }));
   }
-  /// The same element and, in it, all elements of namespace `from`, moved to namespace `to` (jabber:client ⇄ jabber:server).
+  /// The same element and, in it, all elements of namespace `from`, moved to namespace `to` (jabber:client ⇄
+  /// jabber:server).
   void replace_namespace(std::string_view from, std::string_view to);
 
   friend bool operator==(const Element&, const Element&);

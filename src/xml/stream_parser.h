@@ -2,7 +2,8 @@
 // One front end for every entrance (c2s, s2s, WebSocket, component). No I/O; used on one thread at a time, and may be
 // moved to another between two calls.
 // SECURITY: DTDs, entities other than the five of XML, processing instructions and comments are `restricted_xml`; any
-// encoding but UTF-8 is `unsupported_encoding`; every limit of XmlLimits is counted here. After an error the parser is dead.
+// encoding but UTF-8 is `unsupported_encoding`; every limit of XmlLimits is counted here. After an error the parser is
+// dead.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +24,15 @@ enum class ParseError {
   not_well_formed,
   restricted_xml,
   unsupported_encoding,
-  limit_bytes,       ///< element_bytes, or one of the byte limits of names and values
-  limit_structure,   ///< depth, attributes, children
+  limit_bytes,      ///< element_bytes, or one of the byte limits of names and values
+  limit_structure,  ///< depth, attributes, children
+  bad_format,       ///< text between first-level elements (RFC 6120 §4.9.3.1)
 };
 
 /// `<stream:stream …>` (or, on a WebSocket, `<open/>` parsed as an ordinary element).
 struct StreamOpen {
-  Element header;                    ///< without children
-  std::string default_ns;            ///< what xmlns='…' of the header declared, or empty
+  Element header;          ///< without children
+  std::string default_ns;  ///< what xmlns='…' of the header declared, or empty
 };
 struct StreamClose {};
 /// All bytes given so far are used up; what comes next is not complete.
@@ -41,7 +43,8 @@ class ExpatPool;
 
 class StreamParser {
  public:
-  /// `pool` lends the parser proper; it is given back by park(). It must outlive this object or be changed by set_pool().
+  /// `pool` lends the parser proper; it is given back by park(). It must outlive this object or be changed by
+  /// set_pool().
   StreamParser(ExpatPool& pool, const XmlLimits& limits);
   ~StreamParser();
   StreamParser(StreamParser&&) noexcept;

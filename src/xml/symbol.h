@@ -1,6 +1,7 @@
-// A name or a namespace: the well-known ones (xml/known_symbols.inc) are shared and cost no memory, all others are owned.
-// OPTIMIZATION: nearly every element name, attribute name and namespace of a stanza is in the table, so that a parsed
-// message makes no allocation for them. The table is fixed at compile time: nothing a peer sends can make it grow.
+// A name or a namespace: the well-known ones (xml/known_symbols.inc) are shared and cost no memory, all others are
+// owned. OPTIMIZATION: nearly every element name, attribute name and namespace of a stanza is in the table, so that a
+// parsed message makes no allocation for them. The table is fixed at compile time: nothing a peer sends can make it
+// grow.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,9 @@ class Symbol {
   Symbol(const char* text) : Symbol(std::string_view(text)) {}
   Symbol(const Symbol& other);
   Symbol(Symbol&& other) noexcept
-      : data_(std::exchange(other.data_, "")), size_(std::exchange(other.size_, 0)), owned_(std::exchange(other.owned_, false)) {}
+      : data_(std::exchange(other.data_, "")),
+        size_(std::exchange(other.size_, 0)),
+        owned_(std::exchange(other.owned_, false)) {}
   Symbol& operator=(Symbol other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
@@ -31,7 +34,9 @@ class Symbol {
   std::string_view view() const { return {data_, size_}; }
   operator std::string_view() const { return view(); }  // NOLINT(google-explicit-constructor)
   bool empty() const { return size_ == 0; }
-  friend bool operator==(const Symbol& a, const Symbol& b) { return a.data_ == b.data_ ? a.size_ == b.size_ : a.view() == b.view(); }
+  friend bool operator==(const Symbol& a, const Symbol& b) {
+    return a.data_ == b.data_ ? a.size_ == b.size_ : a.view() == b.view();
+  }
   friend bool operator==(const Symbol& a, std::string_view b) { return a.view() == b; }
   friend bool operator==(const Symbol& a, const char* b) { return a.view() == std::string_view(b); }
 

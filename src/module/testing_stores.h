@@ -1,0 +1,218 @@
+// The stores of storage/storage.h in memory, for tests of features: callbacks wait until the test runs them, writes and
+// reads can be made to fail. Not part of the program. One thread.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "storage/storage.h"
+
+namespace kith::module::testing {
+
+/// What all stores of a test share: the numbers of writes and the answers that wait.
+class MemoryDisk {
+ public:
+  /// From now on every write fails, every read fails.
+  bool failing_writes = false;
+  bool failing_reads = false;
+
+  /// Gives the write a number, and does it unless writes fail.
+  template <class Apply>
+  storage::Ticket write(Apply apply) {
+    const storage::Ticket ticket{++last_};
+    if (failing_writes) {
+      failed_.insert(ticket.number);
+    } else {
+      apply();
+    }
+    return ticket;
+  }
+  bool failed(storage::Ticket ticket) const { return failed_.contains(ticket.number); }
+  storage::Ticket last() const { return {last_}; }
+
+  template <class T>
+  void answer_read(storage::Callback<T> then, T value) {
+    if (failing_reads) return answer<T>(std::move(then), std::unexpected(storage::StorageError::unavailable));
+    answer<T>(std::move(then), std::move(value));
+  }
+  template <class T>
+  void answer_write(storage::Ticket ticket, storage::Callback<T> then, T value) {
+    if (failed(ticket)) return answer<T>(std::move(then), std::unexpected(storage::StorageError::full));
+    answer<T>(std::move(then), std::move(value));
+  }
+  void later(std::move_only_function<void()> task) { waiting_.push_back(std::move(task)); }
+  /// Runs what waits, and what that makes wait. True if there was anything.
+  bool run() {
+    const bool any = !waiting_.empty();
+    while (!waiting_.empty()) {
+      auto task = std::move(waiting_.front());
+      waiting_.pop_front();
+      task();
+    }
+    return any;
+  }
+
+ private:
+  template <class T>
+  void answer(storage::Callback<T> then, storage::Result<T> value) {
+    later([then = std::move(then), value = std::move(value)]() mutable { then(std::move(value)); });
+  }
+
+  std::uint64_t last_ = 0;
+  std::set<std::uint64_t> failed_;
+  std::deque<std::move_only_function<void()>> waiting_;
+};
+
+class MemoryRosters final : public storage::RosterStore {
+ public:
+  explicit MemoryRosters(MemoryDisk& disk) : disk_(disk) {}
+  void load(const xmpp::BareJid& account, storage::Callback<storage::RosterData> then) override {
+    disk_.answer_read(std::move(then), data[account]);
+  }
+  storage::Ticket put(const xmpp::BareJid& account, const storage::RosterItem& item, std::uint64_t version) override {
+    return disk_.write([&] {
+      storage::RosterData& roster = data[account];
+      std::erase_if(roster.items, [&](const auto& old) { return old.contact == item.contact; });
+      std::erase_if(roster.removed, [&](const auto& old) { return old.second == item.contact; });
+      roster.items.push_back(item);
+      roster.item_versions.insert_or_assign(item.contact, version);
+      roster.version = version;
+    });
+  }
+  storage::Ticket remove(const xmpp::BareJid& account, const xmpp::BareJid& contact, std::uint64_t version) override {
+    return disk_.write([&] {
+      storage::RosterData& roster = data[account];
+      std::erase_if(roster.items, [&](const auto& old) { return old.contact == contact; });
+      roster.item_versions.erase(contact);
+      roster.removed.emplace_back(version, contact);
+      roster.version = version;
+    });
+  }
+
+  std::map<xmpp::BareJid, storage::RosterData> data;
+
+ private:
+  MemoryDisk& disk_;
+};
+
+class MemoryAccounts final : public storage::AccountStore {
+ public:
+  explicit MemoryAccounts(MemoryDisk& disk) : disk_(disk) {}
+  void find(const xmpp::BareJid& jid, storage::Callback<std::optional<storage::AccountRecord>> then) override {
+    const auto found = records.find(jid);
+    disk_.answer_read(std::move(then), found == records.end() ? std::nullopt : std::optional(found->second));
+  }
+  void add(const storage::AccountRecord& record, storage::Callback<bool> then) override {
+    bool added = false;
+    const auto ticket = disk_.write([&] { added = records.try_emplace(record.jid, record).second; });
+    disk_.answer_write(ticket, std::move(then), added);
+  }
+  void set_credentials(const xmpp::BareJid& jid, const xmpp::Credentials& credentials,
+                       storage::Callback<bool> then) override {
+    bool there = false;
+    const auto ticket = disk_.write([&] {
+      const auto found = records.find(jid);
+      there = found != records.end();
+      if (there) found->second.credentials = credentials;
+    });
+    disk_.answer_write(ticket, std::move(then), there);
+  }
+  void remove(const xmpp::BareJid& jid, storage::Callback<bool> then) override {
+    bool there = false;
+    const auto ticket = disk_.write([&] {
+      there = records.erase(jid) != 0;
+      seen.erase(jid);
+    });
+    disk_.answer_write(ticket, std::move(then), there);
+  }
+  void list(const std::string& domain, storage::Callback<std::vector<xmpp::BareJid>> then) override {
+    std::vector<xmpp::BareJid> names;
+    for (const auto& [jid, record] : records) {
+      if (domain.empty() || jid.domainpart() == domain) names.push_back(jid);
+    }
+    disk_.answer_read(std::move(then), std::move(names));
+  }
+  storage::Ticket set_last_seen(const xmpp::BareJid& jid, const LastSeen& last) override {
+    return disk_.write([&] { seen.insert_or_assign(jid, last); });
+  }
+  void last_seen(const xmpp::BareJid& jid, storage::Callback<std::optional<LastSeen>> then) override {
+    const auto found = seen.find(jid);
+    disk_.answer_read(std::move(then), found == seen.end() ? std::nullopt : std::optional(found->second));
+  }
+
+  std::map<xmpp::BareJid, storage::AccountRecord> records;
+  std::map<xmpp::BareJid, LastSeen> seen;
+
+ private:
+  MemoryDisk& disk_;
+};
+
+class MemoryOffline final : public storage::OfflineStore {
+ public:
+  explicit MemoryOffline(MemoryDisk& disk) : disk_(disk) {}
+  storage::Ticket add(const xmpp::BareJid& account, WallTime when, std::string stanza) override {
+    return disk_.write([&] { messages[account].push_back({++last_id_, when, std::move(stanza)}); });
+  }
+  void page(const xmpp::BareJid& account, std::uint64_t after, std::size_t most,
+            storage::Callback<std::vector<storage::OfflineMessage>> then) override {
+    std::vector<storage::OfflineMessage> found;
+    for (const auto& message : messages[account]) {
+      if (message.id > after && found.size() < most) found.push_back(message);
+    }
+    disk_.answer_read(std::move(then), std::move(found));
+  }
+  storage::Ticket remove_through(const xmpp::BareJid& account, std::uint64_t id) override {
+    return disk_.write(
+        [&] { std::erase_if(messages[account], [&](const auto& message) { return message.id <= id; }); });
+  }
+  void size(const xmpp::BareJid& account, storage::Callback<Size> then) override {
+    Size size;
+    for (const auto& message : messages[account]) {
+      ++size.messages;
+      size.bytes += message.stanza.size();
+    }
+    disk_.answer_read(std::move(then), size);
+  }
+
+  std::map<xmpp::BareJid, std::vector<storage::OfflineMessage>> messages;
+
+ private:
+  MemoryDisk& disk_;
+  std::uint64_t last_id_ = 0;
+};
+
+class MemoryDocuments final : public storage::DocumentStore {
+ public:
+  explicit MemoryDocuments(MemoryDisk& disk) : disk_(disk) {}
+  void get(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
+           storage::Callback<std::optional<std::string>> then) override {
+    const auto found = documents.find({account, kind, key});
+    disk_.answer_read(std::move(then), found == documents.end() ? std::nullopt : std::optional(found->second));
+  }
+  storage::Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
+                      std::string document) override {
+    return disk_.write([&] { documents.insert_or_assign({account, kind, key}, std::move(document)); });
+  }
+  void count(const xmpp::BareJid& account, const std::string& kind, storage::Callback<std::uint64_t> then) override {
+    const auto n = std::ranges::count_if(documents, [&](const auto& entry) {
+      return std::get<0>(entry.first) == account && std::get<1>(entry.first) == kind;
+    });
+    disk_.answer_read(std::move(then), static_cast<std::uint64_t>(n));
+  }
+
+  std::map<std::tuple<xmpp::BareJid, std::string, std::string>, std::string> documents;
+
+ private:
+  MemoryDisk& disk_;
+};
+
+}  // namespace kith::module::testing

@@ -58,8 +58,12 @@ class Transport {
   virtual void abort() = 0;
   /// "192.0.2.1" or "2001:db8::1", for limits and the log.
   virtual const std::string& peer_address() const = 0;
-  /// Null without TLS.
+  /// Null without TLS. The facts are worked out when first asked for.
   virtual const TlsFacts* tls() const = 0;
+  /// Gives the facts' memory back, after the login; tls() works them out again if it is asked.
+  virtual void forget_facts() {}
+  /// Why the connection failed, for the log: after on_closed(error) or on_closed(tls_failed); empty otherwise.
+  virtual std::string_view failure() const { return {}; }
   /// Takes the connection off this shard: socket, TLS state, unsent bytes. This object is dead afterwards (no more calls to the
   /// handler) and may be destroyed, also inside a call to the handler.
   virtual std::unique_ptr<DetachedTransport> detach() = 0;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <mutex>
 #include <utility>
 
@@ -16,7 +17,8 @@ namespace kith::runtime {
 template <class T>
 class Mailbox {
  public:
-  /// `receive` is called on `owner`'s thread for each item in order.
+  /// `receive` is called on `owner`'s thread for each item in order; if it throws, the loop is told and the rest comes in the
+  /// next turn. The mailbox must live as long as `owner` runs.
   Mailbox(Executor& owner, std::size_t most, std::function<void(T)> receive)
       : owner_(owner), most_(most), receive_(std::move(receive)) {}
   Mailbox(const Mailbox&) = delete;
@@ -45,6 +47,7 @@ class Mailbox {
       awake_ = false;
       taken_.store(batch.size(), std::memory_order_relaxed);
     }
+    const PutBack rest(*this, batch);
     while (!batch.empty()) {
       T item = std::move(batch.front());
       batch.pop_front();
@@ -52,6 +55,29 @@ class Mailbox {
       receive_(std::move(item));
     }
   }
+
+  /// When receive_ throws, what it has not had yet goes back to the front, before what came meanwhile.
+  class PutBack {
+   public:
+    PutBack(Mailbox& mailbox, std::deque<T>& batch) : mailbox_(mailbox), batch_(batch) {}
+    PutBack(const PutBack&) = delete;
+    PutBack& operator=(const PutBack&) = delete;
+    ~PutBack() {
+      if (batch_.empty()) return;
+      {
+        const std::lock_guard lock(mailbox_.mutex_);
+        mailbox_.items_.insert(mailbox_.items_.begin(), std::move_iterator(batch_.begin()),
+                               std::move_iterator(batch_.end()));
+        mailbox_.taken_.store(0, std::memory_order_relaxed);
+        if (std::exchange(mailbox_.awake_, true)) return;
+      }
+      mailbox_.owner_.post([&mailbox = mailbox_] { mailbox.drain(); });
+    }
+
+   private:
+    Mailbox& mailbox_;
+    std::deque<T>& batch_;
+  };
 
   Executor& owner_;
   const std::size_t most_;

@@ -21,8 +21,13 @@ using xmpp::ScramKeys;
 const std::optional<ScramKeys>& keys_of(const Credentials& credentials, Hash hash);
 
 inline constexpr std::uint32_t default_iterations = 10'000;
+/// More than anyone uses. SECURITY: a damaged or imported row must not hold a worker for hours.
+inline constexpr std::uint32_t most_iterations = 10'000'000;
+/// False if the count of iterations cannot be of a real account.
+bool usable(const ScramKeys& keys);
 
-/// SASLprep / OpaqueString (RFC 8265 §4.2) preparation of a password; nothing if it is empty or has forbidden characters.
+/// SASLprep (RFC 4013) over today's Unicode; password.cpp says why not OpaqueString (RFC 8265 §4.2). Nothing if it is empty,
+/// over 1023 bytes, not UTF-8 or has forbidden characters.
 std::optional<Secret> prepare_password(std::string_view password);
 /// Derives keys of `password`, which is prepared already. CPU: a few milliseconds each; never on a shard.
 ScramKeys derive(Hash hash, const Secret& password, std::string salt, std::uint32_t iterations);

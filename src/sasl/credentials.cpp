@@ -14,9 +14,12 @@ constexpr std::size_t salt_bytes = 16;
 
 std::string_view word(Hash hash) {
   switch (hash) {
-    case Hash::sha1: return "SHA-1";
-    case Hash::sha256: return "SHA-256";
-    case Hash::sha512: return "SHA-512";
+    case Hash::sha1:
+      return "SHA-1";
+    case Hash::sha256:
+      return "SHA-256";
+    case Hash::sha512:
+      return "SHA-512";
   }
   return {};
 }
@@ -46,9 +49,12 @@ ScramKeys decoy_keys(Hash hash, const Secret& secret, std::string_view bare_jid,
 
 const std::optional<ScramKeys>& keys_of(const Credentials& credentials, Hash hash) {
   switch (hash) {
-    case Hash::sha1: return credentials.sha1;
-    case Hash::sha256: return credentials.sha256;
-    case Hash::sha512: break;
+    case Hash::sha1:
+      return credentials.sha1;
+    case Hash::sha256:
+      return credentials.sha256;
+    case Hash::sha512:
+      break;
   }
   return credentials.sha512;
 }
@@ -72,8 +78,8 @@ Credentials derive_all(const Secret& password, Random& random, std::uint32_t ite
 }
 
 bool verify(const Credentials& credentials, const Secret& password) {
-  // One hash is enough, as all keys of an account are of the same password. SHA-256 comes first because every account made
-  // by Kith and every decoy has it: a check takes the same time for both.
+  // One hash is enough, as all keys of an account are of the same password. SHA-256 comes first because every account
+  // made by Kith and every decoy has it: a check takes the same time for both.
   for (const Hash hash : {Hash::sha256, Hash::sha512, Hash::sha1}) {
     const std::optional<ScramKeys>& keys = keys_of(credentials, hash);
     if (!keys) continue;

@@ -26,8 +26,8 @@ inline constexpr std::uint32_t most_iterations = 10'000'000;
 /// False if the count of iterations cannot be of a real account.
 bool usable(const ScramKeys& keys);
 
-/// SASLprep (RFC 4013) over today's Unicode; password.cpp says why not OpaqueString (RFC 8265 §4.2). Nothing if it is empty,
-/// over 1023 bytes, not UTF-8 or has forbidden characters.
+/// SASLprep (RFC 4013) over today's Unicode; password.cpp says why not OpaqueString (RFC 8265 §4.2). Nothing if it is
+/// empty, over 1023 bytes, not UTF-8 or has forbidden characters.
 std::optional<Secret> prepare_password(std::string_view password);
 /// Derives keys of `password`, which is prepared already. CPU: a few milliseconds each; never on a shard.
 ScramKeys derive(Hash hash, const Secret& password, std::string salt, std::uint32_t iterations);
@@ -35,8 +35,9 @@ ScramKeys derive(Hash hash, const Secret& password, std::string salt, std::uint3
 Credentials derive_all(const Secret& password, Random& random, std::uint32_t iterations = default_iterations);
 /// True if `password` gives these keys. Constant time in the comparison.
 bool verify(const Credentials& credentials, const Secret& password);
-/// Keys for a user that does not exist: the salt is HMAC(server_secret, name), so that asking twice gives the same answer;
-/// no proof can match (RFC 5802 user enumeration).
-Credentials decoy(const Secret& server_secret, std::string_view bare_jid, std::uint32_t iterations = default_iterations);
+/// Keys for a user that does not exist: the salt is HMAC(server_secret, name), so that asking twice gives the same
+/// answer; no proof can match (RFC 5802 user enumeration).
+Credentials decoy(const Secret& server_secret, std::string_view bare_jid,
+                  std::uint32_t iterations = default_iterations);
 
 }  // namespace kith::sasl

@@ -82,7 +82,8 @@ TEST(Derive, all_hashes_get_keys_of_their_size_and_salts_of_their_own) {
   EXPECT_EQ(credentials.sha512->iterations, 16U);
 }
 
-// Made of the exchange in RFC 5802 §5: the proof there verifies against these keys in mechanism_test.cpp; here the key itself.
+// Made of the exchange in RFC 5802 §5: the proof there verifies against these keys in mechanism_test.cpp; here the key
+// itself.
 TEST(Derive, sha1_keys_are_those_of_an_independent_implementation) {
   const ScramKeys keys = derive(Hash::sha1, Secret("pencil"), *base64_decode("QSXCR+Q6sek8bf92"), 4096);
   EXPECT_EQ(hex_encode(keys.stored_key.reveal()), "e9d94660c39d65c38fbad91c358f14da0eef2bd6");

@@ -1,18 +1,21 @@
 #include "sasl/hash.h"
 
+#include <stdexcept>
+
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-
-#include <stdexcept>
 
 namespace kith::sasl {
 namespace {
 
 const EVP_MD* algorithm(Hash hash) {
   switch (hash) {
-    case Hash::sha1: return EVP_sha1();
-    case Hash::sha256: return EVP_sha256();
-    case Hash::sha512: return EVP_sha512();
+    case Hash::sha1:
+      return EVP_sha1();
+    case Hash::sha256:
+      return EVP_sha256();
+    case Hash::sha512:
+      return EVP_sha512();
   }
   return nullptr;
 }

@@ -3,8 +3,9 @@
 namespace kith::sasl {
 
 std::optional<xmpp::BareJid> account_of(std::string_view name, std::string_view domain) {
-  // COMPAT(clients that put the whole address into the user name): `@` cannot stand in a localpart (RFC 7622 §3.3.1), so
-  // that "alice@example.org" can mean nobody but alice of this domain. Any other domain is refused: the stream's `to` chose it.
+  // COMPAT(clients that put the whole address into the user name): `@` cannot stand in a localpart (RFC 7622 §3.3.1),
+  // so that "alice@example.org" can mean nobody but alice of this domain. Any other domain is refused: the stream's
+  // `to` chose it.
   if (const std::size_t at = name.find('@'); at != std::string_view::npos) {
     const std::optional<std::string> named = xmpp::prepare_domainpart(name.substr(at + 1));
     if (!named || *named != domain) return std::nullopt;

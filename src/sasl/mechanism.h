@@ -20,8 +20,17 @@ namespace kith::sasl {
 
 /// RFC 6120 §6.5.
 enum class Failure {
-  aborted, account_disabled, credentials_expired, encryption_required, incorrect_encoding, invalid_authzid,
-  invalid_mechanism, malformed_request, mechanism_too_weak, not_authorized, temporary_auth_failure
+  aborted,
+  account_disabled,
+  credentials_expired,
+  encryption_required,
+  incorrect_encoding,
+  invalid_authzid,
+  invalid_mechanism,
+  malformed_request,
+  mechanism_too_weak,
+  not_authorized,
+  temporary_auth_failure
 };
 std::string_view wire_word(Failure failure);
 
@@ -29,15 +38,28 @@ std::string_view wire_word(Failure failure);
 using ChannelBindings = std::map<std::string, std::string, std::less<>>;
 
 /// Send these bytes as a challenge and wait for a response.
-struct Challenge { std::string bytes; };
+struct Challenge {
+  std::string bytes;
+};
 /// The machine wants the keys of this account; call credentials(). `bare` is prepared and of the stream's domain.
-struct NeedCredentials { xmpp::BareJid bare; };
+struct NeedCredentials {
+  xmpp::BareJid bare;
+};
 /// PLAIN: the machine wants this password checked for this account by a worker; call password_checked().
-struct NeedPasswordCheck { xmpp::BareJid bare; Secret password; };
+struct NeedPasswordCheck {
+  xmpp::BareJid bare;
+  Secret password;
+};
 /// Logged in as `bare`. `bytes` goes into <success/> (may be empty).
-struct Success { xmpp::BareJid bare; std::string bytes; };
+struct Success {
+  xmpp::BareJid bare;
+  std::string bytes;
+};
 /// `bare` is whom it was tried for, if that much was understood: for rate limits and the log.
-struct Failed { Failure failure; std::optional<xmpp::BareJid> bare; };
+struct Failed {
+  Failure failure;
+  std::optional<xmpp::BareJid> bare;
+};
 using Step = std::variant<Challenge, NeedCredentials, NeedPasswordCheck, Success, Failed>;
 
 class Mechanism {
@@ -53,14 +75,14 @@ class Mechanism {
 };
 
 struct MechanismContext {
-  std::string domain;            ///< prepared domainpart of the stream
+  std::string domain;  ///< prepared domainpart of the stream
   bool tls = false;
-  ChannelBindings bindings;      ///< empty: no -PLUS
-  std::vector<std::string> offered;  ///< the names that were offered, for SCRAM's downgrade check
+  ChannelBindings bindings{};          ///< empty: no -PLUS
+  std::vector<std::string> offered{};  ///< the names that were offered, for SCRAM's downgrade check
 };
 
-/// The names to offer in the order of preference: SCRAM-SHA-512-PLUS … SCRAM-SHA-1, PLAIN. PLAIN only under TLS; -PLUS only
-/// with bindings.
+/// The names to offer in the order of preference: SCRAM-SHA-512-PLUS … SCRAM-SHA-1, PLAIN. PLAIN only under TLS; -PLUS
+/// only with bindings.
 std::vector<std::string> offered_mechanisms(bool tls, const ChannelBindings& bindings);
 /// Null if `name` is not one of `context.offered`.
 std::unique_ptr<Mechanism> make_mechanism(std::string_view name, MechanismContext context, Random& random);

@@ -1,18 +1,20 @@
-// Preparing a password: SASLprep (RFC 4013) over today's Unicode instead of version 3.2, without its rule for directions.
+// Preparing a password: SASLprep (RFC 4013) over today's Unicode instead of version 3.2, without its rule for
+// directions.
 //
-// In SCRAM it is the client that hashes, so what counts is how clients prepare. RFC 5802 §2.2 names SASLprep, and the libraries
-// that follow it (and prosody and ejabberd, from where accounts are imported) normalise with NFKC and drop soft hyphens and
-// the like; others hash the text as it was typed. OpaqueString (RFC 8265 §4.2), the younger profile, normalises with NFC and
-// drops nothing. All of them agree on ASCII and on composed letters, which is nearly every password. Where they differ
-// (ligatures, full-width forms, superscripts), Kith goes with SASLprep because RFC 5802 does.
-// Taken from OpaqueString: code points newer than Unicode 3.2 (emoji) are welcome, and no rule on mixed directions.
+// In SCRAM it is the client that hashes, so what counts is how clients prepare. RFC 5802 §2.2 names SASLprep, and the
+// libraries that follow it (and prosody and ejabberd, from where accounts are imported) normalise with NFKC and drop
+// soft hyphens and the like; others hash the text as it was typed. OpaqueString (RFC 8265 §4.2), the younger profile,
+// normalises with NFC and drops nothing. All of them agree on ASCII and on composed letters, which is nearly every
+// password. Where they differ (ligatures, full-width forms, superscripts), Kith goes with SASLprep because RFC 5802
+// does. Taken from OpaqueString: code points newer than Unicode 3.2 (emoji) are welcome, and no rule on mixed
+// directions.
+#include <algorithm>
+#include <array>
+
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
-
-#include <algorithm>
-#include <array>
 
 #include "base/encoding.h"
 #include "sasl/credentials.h"
@@ -57,8 +59,10 @@ bool may_stand_in_password(UChar32 c) {
   switch (u_charType(c)) {
     case U_CONTROL_CHAR:
     case U_SURROGATE:
-    case U_PRIVATE_USE_CHAR: return false;
-    default: break;
+    case U_PRIVATE_USE_CHAR:
+      return false;
+    default:
+      break;
   }
   return !U_IS_UNICODE_NONCHAR(c) && !in(forbidden, c);
 }

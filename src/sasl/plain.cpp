@@ -22,8 +22,8 @@ Step Plain::respond(std::optional<std::string_view> message) {
     return Challenge{};
   }
 
-  // RFC 4616 §2: authzid NUL authcid NUL passwd. SECURITY: exactly three fields; a further NUL would be read differently
-  // by different readers.
+  // RFC 4616 §2: authzid NUL authcid NUL passwd. SECURITY: exactly three fields; a further NUL would be read
+  // differently by different readers.
   if (std::ranges::count(*message, '\0') != 2 || !is_utf8(*message)) return fail(Failure::malformed_request);
   const std::size_t first = message->find('\0');
   const std::size_t second = message->find('\0', first + 1);

@@ -73,9 +73,10 @@ std::string exclusive_or(std::string_view a, std::string_view b) {
   return out;
 }
 
-/// The keys to go on with for an account that lacks those of `hash` (an imported one, logging in by another hash than its
-/// keys). It behaves like a decoy and fails at the end: a salt that nobody can guess but that stays the same from one try
-/// to the next, made from the keys that there are. Whoever has an account without any keys passes a decoy for it.
+/// The keys to go on with for an account that lacks those of `hash` (an imported one, logging in by another hash than
+/// its keys). It behaves like a decoy and fails at the end: a salt that nobody can guess but that stays the same from
+/// one try to the next, made from the keys that there are. Whoever has an account without any keys passes a decoy for
+/// it.
 ScramKeys stand_in(Hash hash, const Credentials& credentials, const xmpp::BareJid& account) {
   Secret secret;
   for (const Hash other : {Hash::sha256, Hash::sha1, Hash::sha512}) {
@@ -110,7 +111,8 @@ Step Scram::respond(std::optional<std::string_view> message) {
       if (!message) break;
       return client_final(*message);
     case State::wants_keys:
-    case State::over: break;
+    case State::over:
+      break;
   }
   return fail(Failure::malformed_request);
 }
@@ -120,7 +122,8 @@ std::optional<Failure> Scram::read_binding_flag(std::string_view flag) {
   if (flag == "n" || flag == "y") {
     if (plus_) return Failure::malformed_request;  // the name says "with binding", the message without
     // SECURITY: "y" says that the client can bind and saw no -PLUS. If it was offered, somebody between took it out.
-    const bool plus_was_offered = std::ranges::any_of(context_.offered, [](const std::string& name) { return name.ends_with("-PLUS"); });
+    const bool plus_was_offered =
+        std::ranges::any_of(context_.offered, [](const std::string& name) { return name.ends_with("-PLUS"); });
     if (flag == "y" && plus_was_offered) return Failure::not_authorized;
     return std::nullopt;
   }

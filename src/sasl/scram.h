@@ -1,6 +1,6 @@
 // SCRAM-SHA-1, -256, -512, each also -PLUS (RFC 5802, RFC 7677), the server's side.
-// One exchange per object; any thread, one at a time. Limits: none of its own, the stream's limit on an element bounds each
-// message. Not done: mandatory extensions (there are none), the `e=` error texts (XMPP has its own failures).
+// One exchange per object; any thread, one at a time. Limits: none of its own, the stream's limit on an element bounds
+// each message. Not done: mandatory extensions (there are none), the `e=` error texts (XMPP has its own failures).
 #pragma once
 
 #include "sasl/mechanism.h"
@@ -28,9 +28,9 @@ class Scram final : public Mechanism {
   std::string server_nonce_;
   State state_ = State::fresh;
   std::optional<xmpp::BareJid> account_;
-  std::string expected_binding_;   ///< what `c=` must hold: the GS2 header, and with -PLUS the binding's data
+  std::string expected_binding_;  ///< what `c=` must hold: the GS2 header, and with -PLUS the binding's data
   std::string client_first_bare_;
-  std::string nonce_;              ///< the client's part and ours
+  std::string nonce_;  ///< the client's part and ours
   std::string server_first_;
   ScramKeys keys_;
   bool known_ = false;

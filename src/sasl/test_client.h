@@ -1,4 +1,5 @@
-// The client's side of SCRAM (RFC 5802), for tests and fuzzing only: it is what the server's machines are tried against.
+// The client's side of SCRAM (RFC 5802), for tests and fuzzing only: it is what the server's machines are tried
+// against.
 #pragma once
 
 #include <cstdlib>
@@ -15,10 +16,10 @@ class ScramClient {
  public:
   struct Options {
     Hash hash = Hash::sha256;
-    std::string name;                  ///< escaped already
-    std::string password;              ///< prepared already
+    std::string name{};      ///< escaped already
+    std::string password{};  ///< prepared already
     std::string gs2_header = "n,,";
-    std::string binding_data;          ///< appended to the header in `c=`
+    std::string binding_data{};  ///< appended to the header in `c=`
     std::string nonce = "rOprNGfwEbeRWgbNEkqO";
   };
   explicit ScramClient(Options options) : options_(std::move(options)) {}

@@ -1,0 +1,22 @@
+// One XML document per account, kind and key, in SQL. An empty document is a document.
+#pragma once
+
+#include "storage/sqlite/shard_access.h"
+#include "storage/storage.h"
+
+namespace kith::storage::sqlite {
+
+class DocumentSql final : public DocumentStore {
+ public:
+  explicit DocumentSql(ShardAccess& access) : access_(access) {}
+  void get(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
+           Callback<std::optional<std::string>> then) override;
+  Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
+             std::string document) override;
+  void count(const xmpp::BareJid& account, const std::string& kind, Callback<std::uint64_t> then) override;
+
+ private:
+  ShardAccess& access_;
+};
+
+}  // namespace kith::storage::sqlite

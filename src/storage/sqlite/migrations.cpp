@@ -1,0 +1,163 @@
+#include "storage/sqlite/migrations.h"
+
+#include <cstdio>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace kith::storage::sqlite {
+
+namespace {
+
+// PRAGMA application_id of our files: "Kith". file(1) shows it, and a foreign database is not taken for an empty one.
+constexpr std::int64_t application_id = 0x4b697468;
+
+// Version 1. The key of everything is the account's full bare JID: one host's data cannot be reached from another's
+// name.
+//  - offline: a plain table in order of arrival, so that adding is an append; AUTOINCREMENT never gives an id twice.
+//  The
+//    index carries the size of each stanza, so that the sum for the quota reads no stanza.
+//  - roster_items.group_names: each group as LENGTH:BYTES (see roster_sql.cpp).
+//  - documents: with rowid, because a document may be larger than a page.
+constexpr Sql version_1 = R"sql(
+  CREATE TABLE accounts (
+    jid       TEXT PRIMARY KEY NOT NULL,
+    domain    TEXT NOT NULL,
+    localpart TEXT NOT NULL,
+    created   INTEGER NOT NULL,
+    disabled  INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX accounts_by_domain ON accounts (domain, localpart);
+
+  CREATE TABLE scram_keys (
+    account    TEXT NOT NULL,
+    hash       INTEGER NOT NULL,
+    salt       BLOB NOT NULL,
+    iterations INTEGER NOT NULL,
+    stored_key BLOB NOT NULL,
+    server_key BLOB NOT NULL,
+    PRIMARY KEY (account, hash)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE last_seen (
+    account TEXT PRIMARY KEY NOT NULL,
+    at      INTEGER NOT NULL,
+    status  TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE roster_items (
+    account        TEXT NOT NULL,
+    contact        TEXT NOT NULL,
+    name           TEXT NOT NULL,
+    group_names    TEXT NOT NULL,
+    subscription   INTEGER NOT NULL,
+    pending_out    INTEGER NOT NULL,
+    pending_in     INTEGER NOT NULL,
+    approved       INTEGER NOT NULL,
+    in_roster      INTEGER NOT NULL,
+    pending_stanza TEXT NOT NULL,
+    version        INTEGER NOT NULL,
+    PRIMARY KEY (account, contact)
+  ) STRICT;
+
+  CREATE TABLE roster_versions (
+    account TEXT PRIMARY KEY NOT NULL,
+    version INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE roster_removed (
+    account TEXT NOT NULL,
+    contact TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (account, contact)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX roster_removed_by_version ON roster_removed (account, version);
+
+  CREATE TABLE offline (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    stanza  TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX offline_by_account ON offline (account, id, bytes);
+
+  CREATE TABLE documents (
+    account  TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, kind, name)
+  ) STRICT;
+
+  PRAGMA application_id = 0x4b697468;
+  PRAGMA user_version = 1;
+)sql";
+
+constexpr Migration all_migrations[] = {{.version = 1, .script = version_1}};
+
+std::int64_t asked(Db& db, Sql pragma, const std::string& path) {
+  const Result<std::int64_t> answer = db.number(pragma);
+  if (!answer) throw Unusable("cannot read the database " + path + ": " + db.error_words());
+  return *answer;
+}
+
+// Copies the whole database by SQLite's backup interface, which sees what is still in the WAL. The copy appears under
+// its name only when it is complete.
+void back_up(Db& db, const std::string& path, const std::string& copy) {
+  const std::string part = copy + ".part";
+  static_cast<void>(std::remove(part.c_str()));
+  const int fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (fd < 0) throw Unusable("cannot make the backup " + part + " before a migration");
+  ::close(fd);
+  {
+    Db target(part, {.access = Db::Access::write});
+    sqlite3_backup* backup = sqlite3_backup_init(target.handle(), "main", db.handle(), "main");
+    const int code = backup == nullptr ? SQLITE_ERROR : sqlite3_backup_step(backup, -1);
+    sqlite3_backup_finish(backup);
+    if (code != SQLITE_DONE) {
+      static_cast<void>(std::remove(part.c_str()));
+      throw Unusable("cannot back up the database " + path + " before a migration: " + sqlite3_errstr(code));
+    }
+  }
+  if (std::rename(part.c_str(), copy.c_str()) != 0) throw Unusable("cannot make the backup " + copy);
+}
+
+}  // namespace
+
+std::span<const Migration> migrations() { return all_migrations; }
+
+void migrate(Db& db, const std::string& path, Events& events, std::span<const Migration> steps) {
+  const std::int64_t have = asked(db, "PRAGMA user_version", path);
+  const std::int64_t want = steps.empty() ? 0 : steps.back().version;
+  const bool empty = asked(db, "SELECT count(*) FROM sqlite_schema", path) == 0;
+  if (!empty && asked(db, "PRAGMA application_id", path) != application_id)
+    throw Unusable("the file " + path + " is a database, but not Kith's; it is left as it is");
+  if (have > want)
+    throw Unusable("the database " + path + " is from a newer Kith (schema " + std::to_string(have) +
+                   ", this program knows up to " + std::to_string(want) +
+                   "); install that Kith again, or restore a backup");
+  if (have == want) return;
+
+  const std::string copy = path + ".before-v" + std::to_string(want);
+  if (!empty) back_up(db, path, copy);
+  const auto give_up = [&](std::int64_t version) {
+    const std::string words = db.error_words();
+    if (db.in_transaction()) static_cast<void>(db.exec("ROLLBACK"));
+    throw Unusable("the database " + path + " cannot be brought to schema " + std::to_string(version) + ": " + words +
+                   (empty ? "" : "; it is unchanged, and a copy lies at " + copy));
+  };
+  if (!db.exec("BEGIN IMMEDIATE")) give_up(want);
+  for (const Migration& step : steps) {
+    if (step.version <= have) continue;
+    if (!db.batch(step.script)) give_up(step.version);
+    if (asked(db, "PRAGMA user_version", path) != step.version) give_up(step.version);
+  }
+  if (!db.exec("COMMIT")) give_up(want);
+  if (!empty)
+    events.record(LogLevel::info, "storage_migrated",
+                  {{"from", std::to_string(have)}, {"to", std::to_string(want)}, {"backup", copy}});
+}
+
+}  // namespace kith::storage::sqlite

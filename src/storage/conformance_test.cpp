@@ -1,0 +1,496 @@
+// What every storage backend must do, written against the interfaces alone. A backend joins by one more entry in
+// `backends` at the end.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "storage/sql_storage.h"
+#include "storage/test_support.h"
+
+namespace kith::storage {
+namespace {
+
+using xmpp::BareJid;
+using xmpp::Credentials;
+using xmpp::ScramKeys;
+using xmpp::Subscription;
+
+/// An empty backend, with the stores of two shards and its commit log.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual Stores stores(unsigned shard) = 0;
+  virtual HandShard& shard(unsigned index) = 0;
+  virtual const CommitLog& log() = 0;
+  virtual void on_decided(unsigned shard, std::function<void()> tell) = 0;
+  virtual void drain() = 0;
+};
+
+struct Named {
+  std::string name;
+  std::function<std::unique_ptr<Backend>()> make;
+};
+
+const WallTime noon = std::chrono::sys_days{std::chrono::year{2030} / 5 / 17} + std::chrono::hours(12);
+
+ScramKeys keys(const std::string& seed) {
+  return {.salt = seed + std::string("\0salt", 5),
+          .iterations = 10'000,
+          .stored_key = Secret(seed + "stored\xff"),
+          .server_key = Secret(std::string("\0\x80", 2) + seed)};
+}
+
+AccountRecord record(std::string_view jid, const std::string& seed = "a") {
+  return {.jid = bare(jid),
+          .credentials = {.sha1 = keys(seed + "1"), .sha256 = keys(seed + "2"), .sha512 = keys(seed + "3")},
+          .created = noon};
+}
+
+RosterItem item(std::string_view contact, Subscription subscription = Subscription::none) {
+  RosterItem made{.contact = bare(contact)};
+  made.state.subscription = subscription;
+  return made;
+}
+
+class Conformance : public testing::TestWithParam<Named> {
+ protected:
+  Stores stores(unsigned shard = 0) { return backend_->stores(shard); }
+  HandShard& shard(unsigned index = 0) { return backend_->shard(index); }
+
+  template <class T>
+  Result<T> ask(const std::function<void(Callback<T>)>& question, unsigned index = 0) {
+    return answer<T>(shard(index), question);
+  }
+  Result<bool> add(const AccountRecord& account, unsigned index = 0) {
+    return ask<bool>([&](auto then) { stores(index).accounts.add(account, std::move(then)); }, index);
+  }
+  Result<bool> remove(const BareJid& jid) {
+    return ask<bool>([&](auto then) { stores().accounts.remove(jid, std::move(then)); });
+  }
+  Result<std::optional<AccountRecord>> find(const BareJid& jid, unsigned index = 0) {
+    return ask<std::optional<AccountRecord>>([&](auto then) { stores(index).accounts.find(jid, std::move(then)); },
+                                             index);
+  }
+  std::vector<std::string> list(const std::string& domain) {
+    const auto jids = ask<std::vector<BareJid>>([&](auto then) { stores().accounts.list(domain, std::move(then)); });
+    std::vector<std::string> texts;
+    for (const BareJid& jid : jids.value()) texts.push_back(jid.text());
+    return texts;
+  }
+  RosterData roster(const BareJid& account) {
+    return ask<RosterData>([&](auto then) { stores().rosters.load(account, std::move(then)); }).value();
+  }
+  std::vector<OfflineMessage> page(const BareJid& account, std::uint64_t after = 0, std::size_t most = 100,
+                                   unsigned index = 0) {
+    return ask<std::vector<OfflineMessage>>(
+               [&](auto then) { stores(index).offline.page(account, after, most, std::move(then)); }, index)
+        .value();
+  }
+  OfflineStore::Size size(const BareJid& account) {
+    return ask<OfflineStore::Size>([&](auto then) { stores().offline.size(account, std::move(then)); }).value();
+  }
+  std::optional<std::string> document(const BareJid& account, const std::string& kind, const std::string& key) {
+    return ask<std::optional<std::string>>(
+               [&](auto then) { stores().documents.get(account, kind, key, std::move(then)); })
+        .value();
+  }
+  std::uint64_t documents(const BareJid& account, const std::string& kind) {
+    return ask<std::uint64_t>([&](auto then) { stores().documents.count(account, kind, std::move(then)); }).value();
+  }
+
+  std::unique_ptr<Backend> backend_ = GetParam().make();
+  const BareJid alice_ = bare("alice@example.org");
+  const BareJid bob_ = bare("bob@example.org");
+};
+
+std::vector<std::string> stanzas(const std::vector<OfflineMessage>& messages) {
+  std::vector<std::string> texts;
+  for (const OfflineMessage& message : messages) texts.push_back(message.stanza);
+  return texts;
+}
+
+TEST_P(Conformance, an_account_that_nobody_made_is_not_found) {
+  const auto found = find(alice_);
+  ASSERT_TRUE(found);
+  EXPECT_FALSE(*found);
+}
+
+TEST_P(Conformance, an_account_comes_back_with_its_keys_to_the_byte) {
+  ASSERT_EQ(add(record("alice@example.org")), true);
+  const auto found = find(alice_);
+  ASSERT_TRUE(found && *found);
+  const AccountRecord& account = **found;
+  EXPECT_EQ(account.jid, alice_);
+  EXPECT_EQ(account.created, noon);
+  EXPECT_FALSE(account.disabled);
+  ASSERT_TRUE(account.credentials.sha1 && account.credentials.sha256 && account.credentials.sha512);
+  EXPECT_EQ(account.credentials.sha1->salt, keys("a1").salt);
+  EXPECT_EQ(account.credentials.sha1->iterations, 10'000U);
+  EXPECT_EQ(account.credentials.sha1->stored_key, keys("a1").stored_key);
+  EXPECT_EQ(account.credentials.sha1->server_key, keys("a1").server_key);
+  EXPECT_EQ(account.credentials.sha256->stored_key, keys("a2").stored_key);
+  EXPECT_EQ(account.credentials.sha512->server_key, keys("a3").server_key);
+}
+
+TEST_P(Conformance, an_account_may_have_fewer_keys_and_be_disabled) {
+  AccountRecord imported{.jid = alice_, .credentials = {.sha1 = keys("x")}, .created = noon, .disabled = true};
+  ASSERT_EQ(add(imported), true);
+  const auto found = find(alice_);
+  ASSERT_TRUE(found && *found);
+  EXPECT_TRUE((*found)->disabled);
+  EXPECT_TRUE((*found)->credentials.sha1);
+  EXPECT_FALSE((*found)->credentials.sha256);
+  EXPECT_FALSE((*found)->credentials.sha512);
+}
+
+TEST_P(Conformance, an_account_is_not_made_twice_and_the_first_one_stays) {
+  ASSERT_EQ(add(record("alice@example.org", "first")), true);
+  EXPECT_EQ(add(record("alice@example.org", "second")), false);
+  const auto found = find(alice_);
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->credentials.sha1->stored_key, keys("first1").stored_key);
+}
+
+TEST_P(Conformance, new_credentials_replace_all_the_old_ones) {
+  ASSERT_EQ(add(record("alice@example.org")), true);
+  const Credentials fresh{.sha256 = keys("new")};
+  EXPECT_EQ(ask<bool>([&](auto then) { stores().accounts.set_credentials(alice_, fresh, std::move(then)); }), true);
+  const auto found = find(alice_);
+  ASSERT_TRUE(found && *found);
+  EXPECT_FALSE((*found)->credentials.sha1);
+  EXPECT_FALSE((*found)->credentials.sha512);
+  EXPECT_EQ((*found)->credentials.sha256->stored_key, keys("new").stored_key);
+}
+
+TEST_P(Conformance, nobody_gets_credentials_without_an_account) {
+  const Credentials fresh{.sha256 = keys("new")};
+  EXPECT_EQ(ask<bool>([&](auto then) { stores().accounts.set_credentials(alice_, fresh, std::move(then)); }), false);
+  EXPECT_EQ(add({.jid = alice_, .credentials = {}, .created = noon}), true);
+  const auto found = find(alice_);
+  ASSERT_TRUE(found && *found);
+  EXPECT_FALSE((*found)->credentials.sha256);
+}
+
+TEST_P(Conformance, accounts_are_listed_by_name_and_by_domain) {
+  for (const char* jid :
+       {"zoe@example.org", "ann@example.org", "ann-marie@example.org", "bob@example.net", "ann@example.net"})
+    ASSERT_EQ(add(record(jid)), true);
+  EXPECT_EQ(list("example.org"),
+            (std::vector<std::string>{"ann@example.org", "ann-marie@example.org", "zoe@example.org"}));
+  EXPECT_EQ(list("example.net"), (std::vector<std::string>{"ann@example.net", "bob@example.net"}));
+  EXPECT_EQ(list("").size(), 5U);
+  EXPECT_TRUE(list("example").empty());
+}
+
+TEST_P(Conformance, last_seen_is_nothing_and_then_the_last_one) {
+  using LastSeen = AccountStore::LastSeen;
+  const auto seen = [&] {
+    return ask<std::optional<LastSeen>>([&](auto then) { stores().accounts.last_seen(alice_, std::move(then)); })
+        .value();
+  };
+  EXPECT_FALSE(seen());
+  stores().accounts.set_last_seen(alice_, {.when = noon, .status = "lunch"});
+  stores().accounts.set_last_seen(alice_, {.when = noon + std::chrono::hours(1), .status = ""});
+  const auto last = seen();
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->when, noon + std::chrono::hours(1));
+  EXPECT_EQ(last->status, "");
+}
+
+TEST_P(Conformance, an_empty_roster_has_version_zero) {
+  const RosterData data = roster(alice_);
+  EXPECT_TRUE(data.items.empty());
+  EXPECT_TRUE(data.removed.empty());
+  EXPECT_EQ(data.version, 0U);
+}
+
+TEST_P(Conformance, a_roster_item_comes_back_as_it_was) {
+  RosterItem whole{
+      .contact = bare("carol@example.net"),
+      .name = "Carol <&> \"C\"",
+      .groups = {"Friends", "3:x", "", "Straße 7", std::string("nul\0in it", 9)},
+      .state = {.subscription = Subscription::from, .pending_out = true, .pending_in = true, .approved = true},
+      .in_roster = false,
+      .pending_stanza = "<presence type='subscribe'/>"};
+  stores().rosters.put(alice_, whole, 7);
+  const RosterData data = roster(alice_);
+  EXPECT_EQ(data.version, 7U);
+  ASSERT_EQ(data.items.size(), 1U);
+  const RosterItem& back = data.items[0];
+  EXPECT_EQ(back.contact, whole.contact);
+  EXPECT_EQ(back.name, whole.name);
+  EXPECT_EQ(back.groups, whole.groups);
+  EXPECT_EQ(back.state, whole.state);
+  EXPECT_FALSE(back.in_roster);
+  EXPECT_EQ(back.pending_stanza, whole.pending_stanza);
+  EXPECT_EQ(data.item_versions.at(whole.contact), 7U);
+}
+
+TEST_P(Conformance, each_subscription_comes_back) {
+  std::uint64_t version = 0;
+  for (const Subscription s : {Subscription::none, Subscription::to, Subscription::from, Subscription::both}) {
+    stores().rosters.put(alice_, item("carol@example.net", s), ++version);
+    const RosterData data = roster(alice_);
+    ASSERT_EQ(data.items.size(), 1U);
+    EXPECT_EQ(data.items[0].state.subscription, s);
+  }
+}
+
+TEST_P(Conformance, putting_again_replaces_the_item_and_raises_the_version) {
+  stores().rosters.put(alice_, item("carol@example.net"), 1);
+  stores().rosters.put(alice_, item("dave@example.net"), 2);
+  stores().rosters.put(alice_, item("carol@example.net", Subscription::both), 3);
+  const RosterData data = roster(alice_);
+  EXPECT_EQ(data.version, 3U);
+  EXPECT_EQ(data.items.size(), 2U);
+  EXPECT_EQ(data.item_versions.at(bare("carol@example.net")), 3U);
+  EXPECT_EQ(data.item_versions.at(bare("dave@example.net")), 2U);
+}
+
+TEST_P(Conformance, a_removed_contact_is_remembered_until_it_comes_back) {
+  const BareJid carol = bare("carol@example.net");
+  stores().rosters.put(alice_, item("carol@example.net"), 1);
+  stores().rosters.remove(alice_, carol, 2);
+  RosterData data = roster(alice_);
+  EXPECT_TRUE(data.items.empty());
+  EXPECT_EQ(data.version, 2U);
+  EXPECT_EQ(data.removed, (std::vector<std::pair<std::uint64_t, BareJid>>{{2, carol}}));
+  stores().rosters.put(alice_, item("carol@example.net"), 3);
+  data = roster(alice_);
+  EXPECT_EQ(data.items.size(), 1U);
+  EXPECT_TRUE(data.removed.empty());
+}
+
+TEST_P(Conformance, at_most_200_removed_contacts_are_remembered_oldest_first) {
+  for (std::uint64_t version = 1; version <= 230; ++version)
+    stores().rosters.remove(alice_, bare("c" + std::to_string(version) + "@example.net"), version);
+  const RosterData data = roster(alice_);
+  EXPECT_EQ(data.version, 230U);
+  ASSERT_EQ(data.removed.size(), 200U);
+  EXPECT_EQ(data.removed.front().first, 31U);
+  EXPECT_EQ(data.removed.back().first, 230U);
+  EXPECT_TRUE(std::ranges::is_sorted(data.removed));
+}
+
+TEST_P(Conformance, accounts_of_one_name_on_two_hosts_share_nothing) {
+  const BareJid other = bare("alice@example.net");
+  stores().rosters.put(alice_, item("carol@example.net"), 1);
+  stores().offline.add(alice_, noon, "<message/>");
+  stores().documents.put(alice_, "vcard", "", "<vCard/>");
+  EXPECT_TRUE(roster(other).items.empty());
+  EXPECT_TRUE(page(other).empty());
+  EXPECT_FALSE(document(other, "vcard", ""));
+  stores().offline.remove_through(other, UINT64_MAX);
+  EXPECT_EQ(size(alice_).messages, 1U);
+}
+
+TEST_P(Conformance, offline_messages_come_in_order_page_by_page) {
+  for (int i = 0; i < 25; ++i)
+    stores().offline.add(alice_, noon + std::chrono::seconds(i), "<message id='" + std::to_string(i) + "'/>");
+  std::vector<OfflineMessage> all;
+  for (;;) {
+    const auto more = page(alice_, all.empty() ? 0 : all.back().id, 10);
+    if (more.empty()) break;
+    EXPECT_LE(more.size(), 10U);
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  ASSERT_EQ(all.size(), 25U);
+  for (std::size_t i = 0; i < 25; ++i) {
+    EXPECT_EQ(all[i].stanza, "<message id='" + std::to_string(i) + "'/>");
+    EXPECT_EQ(all[i].when, noon + std::chrono::seconds(i));
+    if (i > 0) EXPECT_GT(all[i].id, all[i - 1].id);
+  }
+  EXPECT_TRUE(page(alice_, UINT64_MAX, 10).empty());
+}
+
+TEST_P(Conformance, a_stanza_comes_back_to_the_byte) {
+  const std::string odd = std::string("<message>\0\xc3\xa9\xf0\x9f\x8e\x89 ]]&gt;</message>", 38);
+  const std::string large(300'000, 'x');
+  stores().offline.add(alice_, noon, odd);
+  stores().offline.add(alice_, noon, large);
+  EXPECT_EQ(stanzas(page(alice_)), (std::vector<std::string>{odd, large}));
+}
+
+TEST_P(Conformance, delivered_messages_go_and_their_ids_never_come_back) {
+  for (int i = 0; i < 3; ++i) stores().offline.add(alice_, noon, std::to_string(i));
+  stores().offline.add(bob_, noon, "for bob");
+  const auto before = page(alice_);
+  ASSERT_EQ(before.size(), 3U);
+  stores().offline.remove_through(alice_, before[1].id);
+  EXPECT_EQ(stanzas(page(alice_)), (std::vector<std::string>{"2"}));
+  stores().offline.remove_through(alice_, before[2].id);
+  const auto of_bob = page(bob_);
+  ASSERT_EQ(of_bob.size(), 1U);
+  stores().offline.remove_through(bob_, of_bob[0].id);
+  stores().offline.add(alice_, noon, "later");
+  const auto after = page(alice_);
+  ASSERT_EQ(after.size(), 1U);
+  EXPECT_GT(after[0].id, of_bob[0].id);
+}
+
+TEST_P(Conformance, the_offline_size_counts_messages_and_bytes) {
+  EXPECT_EQ(size(alice_).messages, 0U);
+  EXPECT_EQ(size(alice_).bytes, 0U);
+  stores().offline.add(alice_, noon, "12345");
+  stores().offline.add(alice_, noon, "\xc3\xa9");
+  stores().offline.add(bob_, noon, "123");
+  EXPECT_EQ(size(alice_).messages, 2U);
+  EXPECT_EQ(size(alice_).bytes, 7U);
+  stores().offline.remove_through(alice_, page(alice_).front().id);
+  EXPECT_EQ(size(alice_).bytes, 2U);
+}
+
+TEST_P(Conformance, a_document_is_kept_by_kind_and_key) {
+  EXPECT_FALSE(document(alice_, "private", "a"));
+  stores().documents.put(alice_, "private", "a", "<a/>");
+  stores().documents.put(alice_, "private", "b'; DROP TABLE documents; --", "");
+  stores().documents.put(alice_, "vcard", "a", "<vCard/>");
+  stores().documents.put(alice_, "private", "a", "<a>new</a>");
+  EXPECT_EQ(document(alice_, "private", "a"), "<a>new</a>");
+  EXPECT_EQ(document(alice_, "private", "b'; DROP TABLE documents; --"), "");
+  EXPECT_EQ(document(alice_, "vcard", "a"), "<vCard/>");
+  EXPECT_EQ(documents(alice_, "private"), 2U);
+  EXPECT_EQ(documents(alice_, "vcard"), 1U);
+  EXPECT_EQ(documents(bob_, "private"), 0U);
+}
+
+TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_else) {
+  for (const BareJid& jid : {alice_, bob_}) {
+    ASSERT_EQ(add(record(jid.text())), true);
+    stores().accounts.set_last_seen(jid, {.when = noon, .status = "gone"});
+    stores().rosters.put(jid, item("carol@example.net"), 1);
+    stores().rosters.remove(jid, bare("dave@example.net"), 2);
+    stores().offline.add(jid, noon, "<message/>");
+    stores().documents.put(jid, "vcard", "", "<vCard/>");
+  }
+  EXPECT_EQ(remove(alice_), true);
+  EXPECT_EQ(remove(alice_), false);
+  // Made again, it starts with nothing of its former life.
+  ASSERT_EQ(add({.jid = alice_, .credentials = {}, .created = noon}), true);
+  const auto found = find(alice_);
+  ASSERT_TRUE(found && *found);
+  EXPECT_FALSE((*found)->credentials.sha1);
+  const auto last = ask<std::optional<AccountStore::LastSeen>>(
+      [&](auto then) { stores().accounts.last_seen(alice_, std::move(then)); });
+  EXPECT_FALSE(last.value());
+  EXPECT_TRUE(roster(alice_).items.empty());
+  EXPECT_TRUE(roster(alice_).removed.empty());
+  EXPECT_EQ(roster(alice_).version, 0U);
+  EXPECT_EQ(size(alice_).messages, 0U);
+  EXPECT_EQ(documents(alice_, "vcard"), 0U);
+
+  EXPECT_EQ(roster(bob_).items.size(), 1U);
+  EXPECT_EQ(roster(bob_).removed.size(), 1U);
+  EXPECT_EQ(size(bob_).messages, 1U);
+  EXPECT_EQ(documents(bob_, "vcard"), 1U);
+  EXPECT_TRUE(find(bob_).value()->credentials.sha512);
+}
+
+TEST_P(Conformance, what_arrives_after_the_removal_is_not_left_to_a_namesake) {
+  ASSERT_EQ(add(record("alice@example.org")), true);
+  EXPECT_EQ(remove(alice_), true);
+  stores().offline.add(alice_, noon, "late");
+  ASSERT_EQ(add(record("alice@example.org")), true);
+  EXPECT_TRUE(page(alice_).empty());
+}
+
+TEST_P(Conformance, answers_are_never_given_inside_the_call) {
+  bool answered = false;
+  stores().accounts.find(alice_, [&](auto) { answered = true; });
+  EXPECT_FALSE(answered);
+  EXPECT_TRUE(shard().run_until([&] { return answered; }));
+  answered = false;
+  stores().accounts.add(record("alice@example.org"), [&](auto) { answered = true; });
+  EXPECT_FALSE(answered);
+  EXPECT_TRUE(shard().run_until([&] { return answered; }));
+}
+
+TEST_P(Conformance, tickets_grow_and_each_is_decided_in_the_end) {
+  Ticket last;
+  for (int i = 0; i < 700; ++i) {
+    const Ticket ticket = stores(static_cast<unsigned>(i % 2)).offline.add(alice_, noon, "m");
+    EXPECT_GT(ticket, last);
+    last = ticket;
+  }
+  backend_->drain();
+  EXPECT_GE(backend_->log().decided(), last);
+  EXPECT_FALSE(backend_->log().failed(last));
+  EXPECT_FALSE(backend_->log().failed(Ticket{}));
+}
+
+TEST_P(Conformance, each_shard_is_told_on_its_own_executor_when_tickets_are_decided) {
+  Ticket seen[2];
+  for (const unsigned i : {0U, 1U}) backend_->on_decided(i, [this, i, &seen] { seen[i] = backend_->log().decided(); });
+  const Ticket ticket = stores(0).offline.add(alice_, noon, "m");
+  EXPECT_EQ(seen[0], Ticket{});
+  for (const unsigned i : {0U, 1U}) EXPECT_TRUE(shard(i).run_until([&] { return seen[i] >= ticket; }));
+}
+
+TEST_P(Conformance, a_read_sees_every_write_given_before_it) {
+  for (int i = 1; i <= 50; ++i) {
+    stores().offline.add(alice_, noon, "m");
+    EXPECT_EQ(size(alice_).messages, static_cast<std::uint64_t>(i));
+  }
+}
+
+TEST_P(Conformance, another_shard_sees_what_was_answered) {
+  ASSERT_EQ(add(record("alice@example.org"), 0), true);
+  EXPECT_TRUE(find(alice_, 1).value());
+}
+
+TEST_P(Conformance, two_shards_on_two_threads_write_and_read_their_own) {
+  if (GetParam().name == "immediate") GTEST_SKIP() << "has no threads";
+  constexpr int messages = 300;
+  const auto live = [&](unsigned index, const BareJid& account) {
+    for (int i = 0; i < messages; ++i) {
+      stores(index).offline.add(account, noon, std::to_string(i));
+      if (i % 50 == 49) {
+        const auto so_far = page(account, 0, 1000, index);
+        EXPECT_EQ(so_far.size(), static_cast<std::size_t>(i + 1));
+        EXPECT_EQ(so_far.back().stanza, std::to_string(i));
+      }
+    }
+  };
+  std::thread other([&] { live(1, bob_); });
+  live(0, alice_);
+  other.join();
+}
+
+/// The SQLite backend in one of its modes, in a directory of its own.
+class SqliteBackend final : public Backend {
+ public:
+  explicit SqliteBackend(SqlStorage::Mode mode)
+      : storage_(mode == SqlStorage::Mode::immediate ? ":memory:" : directory_.file("kith.db"), quiet_.events,
+                 quiet_.clock, {.mode = mode}) {
+    for (auto& stores : stores_) stores = storage_.make_stores(shards_[&stores - stores_]);
+  }
+  Stores stores(unsigned shard) override { return stores_[shard]->stores(); }
+  HandShard& shard(unsigned index) override { return shards_[index]; }
+  const CommitLog& log() override { return storage_.commit_log(); }
+  void on_decided(unsigned shard, std::function<void()> tell) override {
+    storage_.on_decided(shards_[shard], std::move(tell));
+  }
+  void drain() override { storage_.drain(); }
+
+ private:
+  TemporaryDirectory directory_;
+  QuietEvents quiet_;
+  HandShard shards_[2];
+  SqlStorage storage_;
+  std::unique_ptr<ShardStores> stores_[2];
+};
+
+const Named backends[] = {
+    {"immediate", [] { return std::make_unique<SqliteBackend>(SqlStorage::Mode::immediate); }},
+    {"threads", [] { return std::make_unique<SqliteBackend>(SqlStorage::Mode::threads); }},
+};
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, Conformance, testing::ValuesIn(backends),
+                         [](const testing::TestParamInfo<Named>& backend) { return backend.param.name; });
+
+}  // namespace
+}  // namespace kith::storage

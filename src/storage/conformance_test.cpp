@@ -137,7 +137,8 @@ TEST_P(Conformance, an_account_comes_back_with_its_keys_to_the_byte) {
 }
 
 TEST_P(Conformance, an_account_may_have_fewer_keys_and_be_disabled) {
-  AccountRecord imported{.jid = alice_, .credentials = {.sha1 = keys("x")}, .created = noon, .disabled = true};
+  AccountRecord imported{
+      .jid = alice_, .credentials = {.sha1 = keys("x"), .sha256 = {}, .sha512 = {}}, .created = noon, .disabled = true};
   ASSERT_EQ(add(imported), true);
   const auto found = find(alice_);
   ASSERT_TRUE(found && *found);
@@ -157,7 +158,7 @@ TEST_P(Conformance, an_account_is_not_made_twice_and_the_first_one_stays) {
 
 TEST_P(Conformance, new_credentials_replace_all_the_old_ones) {
   ASSERT_EQ(add(record("alice@example.org")), true);
-  const Credentials fresh{.sha256 = keys("new")};
+  const Credentials fresh{.sha1 = {}, .sha256 = keys("new"), .sha512 = {}};
   EXPECT_EQ(ask<bool>([&](auto then) { stores().accounts.set_credentials(alice_, fresh, std::move(then)); }), true);
   const auto found = find(alice_);
   ASSERT_TRUE(found && *found);
@@ -167,7 +168,7 @@ TEST_P(Conformance, new_credentials_replace_all_the_old_ones) {
 }
 
 TEST_P(Conformance, nobody_gets_credentials_without_an_account) {
-  const Credentials fresh{.sha256 = keys("new")};
+  const Credentials fresh{.sha1 = {}, .sha256 = keys("new"), .sha512 = {}};
   EXPECT_EQ(ask<bool>([&](auto then) { stores().accounts.set_credentials(alice_, fresh, std::move(then)); }), false);
   EXPECT_EQ(add({.jid = alice_, .credentials = {}, .created = noon}), true);
   const auto found = find(alice_);

@@ -1,9 +1,9 @@
 // A socket's descriptor that has one owner and is closed once.
 #pragma once
 
-#include <unistd.h>
-
 #include <utility>
+
+#include <unistd.h>
 
 namespace kith::net {
 

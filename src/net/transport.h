@@ -1,5 +1,5 @@
-// One connection as a stream of bytes: a TCP socket with or without TLS, or in tests a link in memory. Lives on one shard and
-// moves to another by detach() and attach(). No protocol knowledge.
+// One connection as a stream of bytes: a TCP socket with or without TLS, or in tests a link in memory. Lives on one
+// shard and moves to another by detach() and attach(). No protocol knowledge.
 #pragma once
 
 #include <map>
@@ -12,17 +12,18 @@
 namespace kith::net {
 
 struct TlsFacts {
-  std::string version;    ///< "TLSv1.3"
-  std::string cipher;     ///< "TLS_AES_256_GCM_SHA384"
-  std::string sni;        ///< the host name that the client asked for, or empty
-  std::string alpn;       ///< the chosen protocol, or empty
+  std::string version;  ///< "TLSv1.3"
+  std::string cipher;   ///< "TLS_AES_256_GCM_SHA384"
+  std::string sni;      ///< the host name that the client asked for, or empty
+  std::string alpn;     ///< the chosen protocol, or empty
   /// tls-exporter (TLS 1.3) and tls-server-end-point (RFC 9266, RFC 5929), raw bytes.
   std::map<std::string, std::string, std::less<>> channel_bindings;
 };
 
 enum class CloseReason { peer, local, error, tls_failed };
 
-/// What a connection tells whoever reads it. All calls come from the shard's loop, never from inside a call to Transport.
+/// What a connection tells whoever reads it. All calls come from the shard's loop, never from inside a call to
+/// Transport.
 class TransportHandler {
  public:
   virtual ~TransportHandler() = default;
@@ -49,10 +50,11 @@ class Transport {
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
   /// The server's side of a TLS handshake, after what was written so far has left in the clear.
-  /// SECURITY: bytes that the peer sent in the clear before the handshake are the caller's to refuse; what the socket still
-  /// holds goes to TLS and fails there.
+  /// SECURITY: bytes that the peer sent in the clear before the handshake are the caller's to refuse; what the socket
+  /// still holds goes to TLS and fails there.
   virtual void start_tls() = 0;
-  /// Sends what was written, then a TLS close_notify, then closes; gives up after a few seconds. on_closed(local) follows.
+  /// Sends what was written, then a TLS close_notify, then closes; gives up after a few seconds. on_closed(local)
+  /// follows.
   virtual void close() = 0;
   /// Closes at once. No more calls to the handler.
   virtual void abort() = 0;
@@ -64,8 +66,8 @@ class Transport {
   virtual void forget_facts() {}
   /// Why the connection failed, for the log: after on_closed(error) or on_closed(tls_failed); empty otherwise.
   virtual std::string_view failure() const { return {}; }
-  /// Takes the connection off this shard: socket, TLS state, unsent bytes. This object is dead afterwards (no more calls to the
-  /// handler) and may be destroyed, also inside a call to the handler.
+  /// Takes the connection off this shard: socket, TLS state, unsent bytes. This object is dead afterwards (no more
+  /// calls to the handler) and may be destroyed, also inside a call to the handler.
   virtual std::unique_ptr<DetachedTransport> detach() = 0;
 };
 
@@ -73,8 +75,8 @@ class Transport {
 class DetachedTransport {
  public:
   virtual ~DetachedTransport() = default;  ///< closes the socket if nobody attached it
-  /// On `shard`'s own thread. `shard` is of the kind that the transport came from. Reading starts in the next turn; what TLS
-  /// had decrypted already is not lost.
+  /// On `shard`'s own thread. `shard` is of the kind that the transport came from. Reading starts in the next turn;
+  /// what TLS had decrypted already is not lost.
   virtual std::unique_ptr<Transport> attach(Executor& shard) = 0;
 };
 

@@ -17,8 +17,8 @@ namespace kith::runtime {
 template <class T>
 class Mailbox {
  public:
-  /// `receive` is called on `owner`'s thread for each item in order; if it throws, the loop is told and the rest comes in the
-  /// next turn. The mailbox must live as long as `owner` runs.
+  /// `receive` is called on `owner`'s thread for each item in order; if it throws, the loop is told and the rest comes
+  /// in the next turn. The mailbox must live as long as `owner` runs.
   Mailbox(Executor& owner, std::size_t most, std::function<void(T)> receive)
       : owner_(owner), most_(most), receive_(std::move(receive)) {}
   Mailbox(const Mailbox&) = delete;

@@ -1,5 +1,5 @@
-// A run loop for tests and the simulation: an executor, a clock that stands still, and a timer wheel, all turned by hand on
-// one thread. The same posts and time-outs run in the same order every time.
+// A run loop for tests and the simulation: an executor, a clock that stands still, and a timer wheel, all turned by
+// hand on one thread. The same posts and time-outs run in the same order every time.
 #pragma once
 
 #include <cstddef>
@@ -62,7 +62,8 @@ class ManualLoop final : public Executor {
       if (due > clock_.now()) clock_.advance(due - clock_.now());
       timers_.advance(clock_.now());
       run_until_idle();
-      // next_due() may be early: without this step, a wheel that says "now" for a moment that fires nothing would hold time.
+      // next_due() may be early: without this step, a wheel that says "now" for a moment that fires nothing would hold
+      // time.
       if (!timers_.empty() && timers_.next_due() <= clock_.now()) {
         if (clock_.now() + TimerWheel::tick > end) break;
         clock_.advance(TimerWheel::tick);

@@ -1,10 +1,10 @@
 #include "runtime/readiness.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+
+#include <unistd.h>
 
 namespace kith::runtime {
 

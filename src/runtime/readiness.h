@@ -1,6 +1,6 @@
 // Which descriptors are ready: one epoll set per shard, edge-triggered, each descriptor registered once for its life.
-// Beside asio, because asio's async_wait costs a system call for each wake-up and half a kilobyte for each idle descriptor.
-// Used on the shard's thread only.
+// Beside asio, because asio's async_wait costs a system call for each wake-up and half a kilobyte for each idle
+// descriptor. Used on the shard's thread only.
 #pragma once
 
 #include <array>
@@ -20,8 +20,8 @@ class Readiness;
 class Watched {
  public:
   virtual ~Watched() = default;
-  /// `events` are epoll's (EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR). Edge-triggered: each change is told once, so
-  /// read or write until the kernel has no more, or ask for again(). May destroy any Watched, this one too.
+  /// `events` are epoll's (EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP, EPOLLERR). Edge-triggered: each change is told
+  /// once, so read or write until the kernel has no more, or ask for again(). May destroy any Watched, this one too.
   virtual void on_ready(std::uint32_t events) = 0;
 
  private:
@@ -37,7 +37,8 @@ class Readiness {
   Readiness(const Readiness&) = delete;
   Readiness& operator=(const Readiness&) = delete;
 
-  /// Watches reading and writing; what is ready already is told in the next turn. False, with errno, if the kernel refuses.
+  /// Watches reading and writing; what is ready already is told in the next turn. False, with errno, if the kernel
+  /// refuses.
   bool add(int descriptor, Watched& watched);
   /// After it no call comes, not even for an event that this turn had fetched already.
   void remove(int descriptor, Watched& watched);

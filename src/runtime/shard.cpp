@@ -1,8 +1,5 @@
 #include "runtime/shard.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -14,6 +11,8 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 namespace kith::runtime {
 
@@ -32,8 +31,8 @@ BufferPool::Loan::~Loan() {
 
 namespace {
 
-/// The descriptor that another thread writes to when the shard sleeps. Edge-triggered: each write is an event of its own, so
-/// nobody needs to read it empty.
+/// The descriptor that another thread writes to when the shard sleeps. Edge-triggered: each write is an event of its
+/// own, so nobody needs to read it empty.
 class WakeUp final : public Watched {
  public:
   WakeUp() : descriptor_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -79,8 +78,8 @@ Shard::Shard(unsigned index, const Clock& clock)
 }
 
 Shard::~Shard() {
-  // What waits may own connections, whose end needs the wheel and the epoll set: it goes while all of them stand. Ending one
-  // may post again.
+  // What waits may own connections, whose end needs the wheel and the epoll set: it goes while all of them stand.
+  // Ending one may post again.
   while (!loop_->own.empty() || !loop_->foreign.empty()) {
     std::vector<Task> own = std::exchange(loop_->own, {});
     const std::vector<Task> foreign = std::exchange(loop_->foreign, {});
@@ -199,8 +198,8 @@ void Shard::wait(const OnFault& on_fault) {
 
 void Shard::run_tasks(const OnFault& on_fault) {
   Loop& loop = *loop_;
-  // One batch each: what these post runs in the next turn, after the descriptors had theirs. Foreign ones first: a thread's
-  // posts before its run() are among them.
+  // One batch each: what these post runs in the next turn, after the descriptors had theirs. Foreign ones first: a
+  // thread's posts before its run() are among them.
   for (std::vector<Task>* queue : {&loop.foreign, &loop.own}) {
     {
       const std::lock_guard lock(loop.mutex);

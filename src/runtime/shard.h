@@ -1,9 +1,9 @@
-// A shard: one thread, one event loop, one timer wheel, one buffer pool. Everything with an address lives on one shard, so
-// that nothing on it needs a lock. Knows no XMPP.
+// A shard: one thread, one event loop, one timer wheel, one buffer pool. Everything with an address lives on one shard,
+// so that nothing on it needs a lock. Knows no XMPP.
 //
 // A turn of the loop: wait for descriptors (or the next time-out) → time-outs → descriptors → posted tasks → asio's
-// handlers, if anybody uses asio → turn end. The shard waits in its own epoll set; asio is a guest that is waited for only
-// while it has work. So that it is not overlooked, work for io() begins on the shard's thread: post() first.
+// handlers, if anybody uses asio → turn end. The shard waits in its own epoll set; asio is a guest that is waited for
+// only while it has work. So that it is not overlooked, work for io() begins on the shard's thread: post() first.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,8 @@ class io_context;
 
 namespace kith::runtime {
 
-/// Buffers for reading, lent while a connection is being read and given back at once, so that idle connections hold none.
+/// Buffers for reading, lent while a connection is being read and given back at once, so that idle connections hold
+/// none.
 class BufferPool {
  public:
   static constexpr std::size_t buffer_bytes = 32 * 1024;
@@ -63,8 +64,8 @@ class Shard final : public Executor {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  /// Runs the loop on the calling thread until stop(). An exception that escapes a task is given to `on_fault` and the loop
-  /// goes on.
+  /// Runs the loop on the calling thread until stop(). An exception that escapes a task is given to `on_fault` and the
+  /// loop goes on.
   void run(const std::function<void(const char* what)>& on_fault);
   /// Any thread. For good: a stopped shard does not run again, also if stop() came before run().
   void stop();
@@ -77,8 +78,8 @@ class Shard final : public Executor {
   TimerWheel& timers() { return timers_; }
   BufferPool& buffers() { return buffers_; }
   const Clock& clock() const { return clock_; }
-  /// Calls `work.at_turn_end()` once when this turn's ready handlers have run, however often it is asked for; `work` must live
-  /// until then or be taken back.
+  /// Calls `work.at_turn_end()` once when this turn's ready handlers have run, however often it is asked for; `work`
+  /// must live until then or be taken back.
   void call_at_turn_end(TurnEnd& work);
   void forget_at_turn_end(TurnEnd& work);
 

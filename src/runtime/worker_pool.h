@@ -1,5 +1,5 @@
-// A few threads for work that would hold a shard up: slow hashes, checks of signatures. Nothing that waits for the network.
-// The queue is bounded; a full one refuses, and the asker answers its peer with "try later".
+// A few threads for work that would hold a shard up: slow hashes, checks of signatures. Nothing that waits for the
+// network. The queue is bounded; a full one refuses, and the asker answers its peer with "try later".
 #pragma once
 
 #include <condition_variable>
@@ -18,8 +18,8 @@ class WorkerPool {
  public:
   using OnFault = std::function<void(const char* what)>;
 
-  /// `most_waiting` jobs may wait beside the `threads` that are in work. `on_fault` is told of an exception that escapes a
-  /// job, on the worker's thread.
+  /// `most_waiting` jobs may wait beside the `threads` that are in work. `on_fault` is told of an exception that
+  /// escapes a job, on the worker's thread.
   WorkerPool(unsigned threads, std::size_t most_waiting, OnFault on_fault);
   /// Ends the jobs in work; those that wait are dropped unrun.
   ~WorkerPool();

@@ -1,0 +1,76 @@
+// TLS without a socket: ciphertext in, plaintext out, and the other way round. OpenSSL 3, the server's side.
+// TLS 1.2 (ECDHE with AEAD ciphers only) and 1.3, no renegotiation, no compression; resumption by stateless tickets
+// only. Holds nothing but OpenSSL's session: bytes lie in buffers that the caller lends for one call.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "net/transport.h"
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+namespace kith::net {
+
+/// Who knows the certificate for a name. Must outlive the connections that ask; any thread.
+class TlsContexts {
+ public:
+  virtual ~TlsContexts() = default;
+  /// The context for the host name that a client asked for; the default one for an empty or unknown name. Null if there
+  /// is none.
+  virtual std::shared_ptr<ssl_ctx_st> context_for(std::string_view sni) const = 0;
+};
+
+/// A new context with this house's settings and no certificate. Throws std::runtime_error if OpenSSL refuses a setting.
+std::shared_ptr<ssl_ctx_st> new_server_context();
+
+/// What one call to the engine reads from and writes to.
+struct TlsIo {
+  std::string_view input;                 ///< ciphertext from the peer; what is left of it was not needed yet
+  std::span<char> output;                 ///< room for ciphertext to the peer; shrinks from the front as it fills
+  std::string* overflow;                  ///< takes what does not fit into `output`
+  const TlsContexts* contexts = nullptr;  ///< handshake only: who answers the client's SNI
+  std::string_view alpn{};                ///< handshake only: the protocol to choose; empty: ALPN is ignored
+};
+
+class TlsEngine {
+ public:
+  enum class Result {
+    done,
+    more,    ///< needs more input
+    closed,  ///< the peer said close_notify
+    failed   ///< see `why`
+  };
+  /// The most that one record adds to its plaintext, generously.
+  static constexpr std::size_t record_overhead = 256;
+  static constexpr std::size_t record_bytes = 16 * 1024;
+
+  TlsEngine() = default;
+  explicit operator bool() const { return ssl_ != nullptr; }
+
+  /// Begins the server's side. False if there is no certificate at all, or no memory.
+  bool accept(const TlsContexts& contexts);
+  Result handshake(TlsIo& io, std::string& why);
+  /// Decrypts at most one record into `plain`, which must hold record_bytes.
+  Result read(TlsIo& io, std::span<char> plain, std::size_t& got, std::string& why);
+  /// Encrypts `plain` (not empty), at most record_bytes, into one record.
+  Result write(TlsIo& io, std::string_view plain, std::string& why);
+  void send_close_notify(TlsIo& io);
+  void reset() { ssl_.reset(); }
+
+  /// Only after the handshake.
+  TlsFacts facts() const;
+
+ private:
+  struct Free {
+    void operator()(ssl_st* ssl) const;
+  };
+  Result explain(int result, std::string& why);
+  std::unique_ptr<ssl_st, Free> ssl_;
+};
+
+}  // namespace kith::net

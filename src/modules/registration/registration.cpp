@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -199,8 +202,12 @@ bool Registration::take_turn(std::string_view peer_address) {
   const std::string network = network_of(peer_address);
   auto found = turns_.find(network);
   if (found == turns_.end()) {
-    if (turns_.size() >= addresses_watched)
-      std::erase_if(turns_, [now](auto& entry) { return entry.second.full(now); });
+    if (turns_.size() >= addresses_watched && now >= next_sweep_) {
+      next_sweep_ = now + std::chrono::minutes(1);
+      for (auto entry = turns_.begin(); entry != turns_.end();) {
+        entry = entry->second.full(now) ? turns_.erase(entry) : std::next(entry);
+      }
+    }
     // Still as many: a flood from everywhere. Who is not remembered can't be counted, and so has to wait.
     if (turns_.size() >= addresses_watched) return false;
     found = turns_.emplace(network, TokenBucket(limits_.registrations_per_address, now)).first;

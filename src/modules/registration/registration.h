@@ -92,6 +92,7 @@ class Registration final : public module::Module {
   std::string instructions_;
   std::set<std::string, std::less<>> reserved_;
   std::map<std::string, TokenBucket, std::less<>> turns_;
+  MonotonicTime next_sweep_{};
 };
 
 /// What counts as one address for rate limits: an IPv4 address, or the first 64 bits of an IPv6 address, since that

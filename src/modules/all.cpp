@@ -1,0 +1,29 @@
+// The list of all features, one line each. Within a phase, handlers run in this order.
+#include "modules/all.h"
+
+#include <array>
+
+#include "modules/contact_addresses/contact_addresses.h"
+#include "modules/disco/disco.h"
+#include "modules/last_activity/last_activity.h"
+#include "modules/ping/ping.h"
+#include "modules/private_xml/private_xml.h"
+#include "modules/registration/registration.h"
+#include "modules/time/time.h"
+#include "modules/vcard/vcard.h"
+#include "modules/version/version.h"
+
+namespace kith::modules {
+
+std::span<const module::Registration> all() {
+  static constexpr std::array features{
+      module::registration<Disco>(),        module::registration<ContactAddresses>(),
+      module::registration<Ping>(),         module::registration<Version>(),
+      module::registration<Time>(),         module::registration<LastActivity>(),
+      module::registration<PrivateXml>(),   module::registration<Vcard>(),
+      module::registration<Registration>(),
+  };
+  return features;
+}
+
+}  // namespace kith::modules

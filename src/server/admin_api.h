@@ -1,0 +1,123 @@
+// The admin API, version 1: JSON over HTTP, spoken on the local admin socket by kithctl and by later tools.
+// AdminApi turns requests into calls of AdminActions and their answers into JSON; it has no socket. One thread.
+//
+//   GET    /v1/status                                            what runs, since when, and how much of it
+//   GET    /v1/users[?domain=D]                                  the accounts of a domain, or all
+//   POST   /v1/users                {"jid", "password"}          makes an account
+//   PUT    /v1/users/{jid}/password {"password"}                 sets an account's password
+//   DELETE /v1/users/{jid}                                       removes an account and all that is its
+//   GET    /v1/sessions[?account=J]                              who is connected
+//   DELETE /v1/sessions/{full jid}                               ends a session
+//   POST   /v1/reload                                            reads configuration and certificates again
+//
+// {…} stands for one percent-encoded segment of the path, so that the '/' of a full JID is %2F; segments and query
+// values are decoded once. An error is {"error": {"code", "message"}}; the message is one sentence for people.
+// SECURITY: passwords appear in no answer, no error and no log, and are wiped after use.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "xmpp/jid.h"
+
+namespace kith::server {
+
+/// Why an action was not done. `code` is for programs (`no-such-user`), `sentence` for people.
+struct AdminError {
+  int http_status = 500;
+  std::string code;
+  std::string sentence;
+};
+
+/// Takes the answer, once, on any thread. Dropped without being called, the request ends in a time-out.
+template <class T>
+using AdminAnswer = std::move_only_function<void(std::expected<T, AdminError>)>;
+
+/// Of an action that has nothing to tell but that it is done.
+struct AdminDone {};
+
+struct AdminStatus {
+  std::string version;
+  WallTime started{};
+  std::vector<std::string> domains{};
+  std::vector<std::string> listeners{};  ///< for people: "127.0.0.1:5222 c2s"
+  std::size_t shards = 0;
+  std::size_t connections = 0;
+  std::size_t sessions = 0;
+  std::size_t accounts_in_memory = 0;
+};
+
+struct AdminUser {
+  xmpp::BareJid jid;
+  bool disabled = false;
+  std::optional<WallTime> last_seen{};
+};
+
+struct AdminSession {
+  xmpp::FullJid jid;
+  std::string address{};    ///< the peer's IP address
+  std::string tls{};        ///< empty without TLS
+  std::string mechanism{};  ///< the SASL mechanism
+  WallTime since{};
+  bool available = false;
+  int priority = 0;  ///< means something while available
+};
+
+struct AdminReload {
+  std::vector<std::string> notes{};  ///< what was taken over, and what waits for a restart; one sentence each
+};
+
+/// What an administrator can have done. The codes that the implementation is expected to use are named at each.
+class AdminActions {
+ public:
+  virtual ~AdminActions() = default;
+  virtual void status(AdminAnswer<AdminStatus> then) = 0;
+  /// An empty domain means all. 404 no-such-domain.
+  virtual void list_users(std::string domain, AdminAnswer<std::vector<AdminUser>> then) = 0;
+  /// `jid` has a localpart that new accounts may have. 409 user-exists, 404 no-such-domain, 503 storage-failed.
+  virtual void add_user(xmpp::BareJid jid, Secret password, AdminAnswer<AdminDone> then) = 0;
+  /// 404 no-such-user, 503 storage-failed.
+  virtual void set_password(xmpp::BareJid jid, Secret password, AdminAnswer<AdminDone> then) = 0;
+  /// 404 no-such-user, 503 storage-failed.
+  virtual void remove_user(xmpp::BareJid jid, AdminAnswer<AdminDone> then) = 0;
+  /// Of one account or, without it, of all. 404 no-such-user.
+  virtual void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) = 0;
+  /// 404 no-such-session.
+  virtual void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) = 0;
+  /// 409 configuration-refused, with file, line and key in the sentence; the daemon keeps what it had.
+  virtual void reload(AdminAnswer<AdminReload> then) = 0;
+};
+
+struct AdminRequest {
+  std::string method;  ///< GET, POST …
+  std::string target;  ///< path and query as they came
+  std::string body{};
+};
+
+struct AdminResponse {
+  int status = 200;
+  std::string body;  ///< JSON, always an object
+};
+
+/// {"error": …} with that status.
+AdminResponse error_response(const AdminError& error);
+
+class AdminApi {
+ public:
+  explicit AdminApi(AdminActions& actions) : actions_(actions) {}
+
+  using Then = std::move_only_function<void(AdminResponse)>;
+  /// Answers `then` once, within the call or later on any thread.
+  void handle(AdminRequest request, Then then);
+
+ private:
+  AdminActions& actions_;
+};
+
+}  // namespace kith::server

@@ -1,0 +1,43 @@
+# Feeds random input to the fuzz targets (tests/fuzz/*_fuzz.cpp) under ASan and UBSan.
+
+fuzz_targets() {
+  local source
+  for source in tests/fuzz/*_fuzz.cpp; do
+    [ ! -e "$source" ] || basename "$source" .cpp
+  done
+}
+
+# fuzz_one TARGET SECONDS LOG: what was learnt stays in build/fuzz/corpus, what crashed lies in build/fuzz/crashes.
+fuzz_one() {
+  local target=$1 seconds=$2 log=$3 seeds=() options=()
+  mkdir -p "build/fuzz/corpus/$target" build/fuzz/crashes
+  [ ! -d "tests/fuzz/corpus/$target" ] || seeds=("tests/fuzz/corpus/$target")
+  [ ! -f "tests/fuzz/$target.dict" ] || options=("-dict=tests/fuzz/$target.dict")
+  "build/fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 \
+    -artifact_prefix="build/fuzz/crashes/$target-" "${options[@]}" \
+    "build/fuzz/corpus/$target" "${seeds[@]}" >"$log" 2>&1
+}
+
+dev_fuzz() {
+  local wanted=${1:-all} seconds=${2:-60} target targets ok=0
+  [[ $seconds =~ ^[0-9]+$ ]] || fail "the time is a number of seconds, not '$seconds'"
+  targets=$(fuzz_targets)
+  if [ "$wanted" != all ]; then
+    grep -qx "$wanted" <<<"$targets" || fail "there is no fuzz target '$wanted'; there are: $(tr '\n' ' ' <<<"$targets")"
+    targets=$wanted
+  fi
+  need_packages build
+  # shellcheck disable=SC2086
+  build fuzz $targets || fail "the fuzz targets could not be built"
+  for target in $targets; do
+    say "Fuzzing $target for $seconds seconds"
+    if fuzz_one "$target" "$seconds" "build/fuzz/$target.log"; then
+      note "$(sed -n 's/^stat::number_of_executed_units: *\(.*\)/nothing found in \1 runs/p' "build/fuzz/$target.log")"
+    else
+      tail -n 40 "build/fuzz/$target.log"
+      note "the input lies in build/fuzz/crashes; run it again with: build/fuzz/fuzz/$target FILE"
+      ok=1
+    fi
+  done
+  return $ok
+}

@@ -1,0 +1,76 @@
+# Starts a Kith to try out: an example domain, a certificate of its own, everything under build/run.
+
+readonly RUN_FOLDER=build/run
+
+port_is_free() {
+  python - "$1" <<'PYTHON'
+import socket, sys
+with socket.socket() as probe:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind(("0.0.0.0", int(sys.argv[1])))
+    except OSError:
+        sys.exit(1)
+PYTHON
+}
+
+dev_run() {
+  local domain=example.org port=5222 direct_port folder="$KITH_ROOT/$RUN_FOLDER" taken
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --domain) domain=${2:?dev: --domain needs a name} && shift 2 ;;
+      --port) port=${2:?dev: --port needs a number} && shift 2 ;;
+      *) fail "./dev run takes --domain NAME and --port N, not '$1'" ;;
+    esac
+  done
+  [[ $domain =~ ^[A-Za-z0-9.-]+$ ]] || fail "'$domain' is no domain name"
+  [[ $port =~ ^[0-9]+$ ]] && [ "$port" -gt 0 ] && [ "$port" -lt 65535 ] || fail "'$port' is no port below 65535"
+  direct_port=$((port + 1))
+
+  need_packages build
+  build release kithd kithctl || fail "Kith could not be built"
+  for taken in "$port" "$direct_port"; do
+    port_is_free "$taken" ||
+      fail "port $taken is taken by another program; choose two free ones with: ./dev run --port 15222"
+  done
+
+  mkdir -p "$folder"
+  write_example_configuration "$folder/kith.toml" "$domain" "$port" "$direct_port" "$folder"
+  print_what_to_do_next "$domain" "$port" "$folder"
+  exec "$KITH_ROOT/build/release/bin/kithd" --config "$folder/kith.toml"
+}
+
+# The file is written anew at each start, so that --domain and --port mean what they say; the data stays.
+write_example_configuration() {
+  local file=$1 domain=$2 port=$3 direct_port=$4 folder=$5
+  cat >"$file" <<TOML
+# Written by ./dev run, anew at each start. docs/configuration.md explains every key.
+domain = "$domain"
+TOML
+}
+
+print_what_to_do_next() {
+  local domain=$1 port=$2 folder=$3 kithctl
+  kithctl="build/release/bin/kithctl --socket $RUN_FOLDER/kith.sock"
+  cat <<TEXT
+
+Kith for $domain starts on port $port (STARTTLS) and $((port + 1)) (direct TLS). Stop it with Ctrl-C; its data stays in
+$RUN_FOLDER, and deleting that folder starts afresh.
+
+1. In another terminal, add two accounts (each line asks for a password):
+
+     $kithctl user add juliet@$domain
+     $kithctl user add romeo@$domain
+
+2. Log in with any XMPP client. The domain is an example that the Internet does not know, so name the address:
+
+     profanity   /connect juliet@$domain server 127.0.0.1 port $port tls trust
+     Gajim       Add Account > Log In > juliet@$domain, Advanced Settings > Custom Hostname 127.0.0.1, port $port
+
+   The certificate was made by Kith itself. 'tls trust' accepts it in profanity; in Gajim, answer the warning with
+   "Add this certificate to the list of trusted certificates".
+
+3. Add each other as contacts (profanity: /sub request romeo@$domain), then write.
+
+TEXT
+}

@@ -25,6 +25,8 @@ void Roster::reload(storage::RosterData data) {
   item_versions_ = std::move(data.item_versions);
   removed_ = std::move(data.removed);
   version_ = data.version;
+  // What failed before is undone by this: nothing waits for it any more.
+  last_write_ = {};
 }
 
 const storage::RosterItem* Roster::find(const xmpp::BareJid& contact) const {

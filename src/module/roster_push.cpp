@@ -1,0 +1,97 @@
+#include "module/roster_push.h"
+
+#include <charconv>
+#include <utility>
+
+#include "module/handle.h"
+#include "xmpp/namespaces.h"
+#include "xmpp/stanza.h"
+
+namespace kith::module {
+
+namespace {
+
+void load_until_settled(Account& account, Delivery& delivery, storage::RosterStore& store) {
+  const storage::Ticket before = account.roster().last_write();
+  store.load(account.jid(), [handle = Handle<Account>(account), before, &delivery, &store](storage::Result<storage::RosterData> data) {
+    Account* const back = handle.get();
+    // A store that can't be read will fail the next write as well, and then this is tried again.
+    if (back == nullptr || !data) return;
+    // What was written meanwhile is not in the answer.
+    if (back->roster().last_write() != before) return load_until_settled(*back, delivery, store);
+    back->roster().reload(std::move(*data));
+  });
+}
+
+}  // namespace
+
+bool is_shown(const storage::RosterItem& item) { return item.in_roster || item.state.approved; }
+
+xml::Element roster_item_element(const storage::RosterItem& item) {
+  xml::Element element("item", xmpp::ns::roster);
+  element.set("jid", item.contact.text());
+  if (!item.name.empty()) element.set("name", item.name);
+  element.set("subscription", std::string(xmpp::wire_word(item.state.subscription)));
+  if (item.state.pending_out) element.set("ask", "subscribe");
+  if (item.state.approved) element.set("approved", "true");
+  for (const std::string& group : item.groups) element.add_text_child("group", group);
+  return element;
+}
+
+std::string roster_version_text(const Account& account, std::uint64_t version) {
+  return std::to_string(account.created().time_since_epoch().count()) + '-' + std::to_string(version);
+}
+
+std::optional<std::uint64_t> roster_version_from(const Account& account, std::string_view text) {
+  const std::string epoch = std::to_string(account.created().time_since_epoch().count()) + '-';
+  if (!text.starts_with(epoch)) return std::nullopt;
+  text.remove_prefix(epoch.size());
+  std::uint64_t version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return version;
+}
+
+void push_roster_item(const Account& account, const Session& session, xml::Element item, std::uint64_t version, Delivery& delivery,
+                      storage::Ticket gate) {
+  xml::Element query("query", xmpp::ns::roster);
+  query.set("ver", roster_version_text(account, version));
+  query.add(std::move(item));
+  xml::Element push("iq", xmpp::ns::client);
+  // RFC 6121 §2.1.6: it comes from the account itself; clients refuse pushes from anybody else.
+  push.set("type", "set").set("id", "roster-" + std::to_string(version));
+  push.set("from", account.jid().text()).set("to", session.jid().text());
+  push.add(std::move(query));
+  delivery.route(xmpp::Stanza::make(std::move(push)), gate);
+}
+
+namespace {
+
+void push_to_interested(const Account& account, const xml::Element& item, Delivery& delivery, storage::Ticket gate) {
+  for (const auto& session : account.sessions()) {
+    if (!session->interested()) continue;
+    push_roster_item(account, *session, item, account.roster().version(), delivery, gate);
+  }
+}
+
+}  // namespace
+
+void push_roster_item(const Account& account, const storage::RosterItem& item, Delivery& delivery, storage::Ticket gate) {
+  if (is_shown(item)) push_to_interested(account, roster_item_element(item), delivery, gate);
+}
+
+void push_roster_removal(const Account& account, const xmpp::BareJid& contact, Delivery& delivery, storage::Ticket gate) {
+  xml::Element item("item", xmpp::ns::roster);
+  item.set("jid", contact.text()).set("subscription", "remove");
+  push_to_interested(account, item, delivery, gate);
+}
+
+void reload_roster_if_failed(Account& account, Delivery& delivery, storage::RosterStore& store, storage::Ticket ticket) {
+  if (!ticket) return;
+  delivery.when_decided(ticket, [handle = Handle<Account>(account), &delivery, &store](bool committed) {
+    if (committed) return;
+    if (Account* const back = handle.get()) load_until_settled(*back, delivery, store);
+  });
+}
+
+}  // namespace kith::module

@@ -14,7 +14,8 @@ xmpp::Stanza make_presence(xmpp::StanzaType type, const xmpp::Jid& from, const x
   return xmpp::Stanza::make(std::move(element));
 }
 
-std::size_t send_current_presence(const Account& account, const xmpp::Jid& to, Delivery& delivery, storage::Ticket gate) {
+std::size_t send_current_presence(const Account& account, const xmpp::Jid& to, Delivery& delivery,
+                                  storage::Ticket gate) {
   std::size_t sent = 0;
   for (const auto& session : account.sessions()) {
     if (!session->available()) continue;
@@ -32,7 +33,8 @@ void send_unavailable(const Account& account, const xmpp::Jid& to, Delivery& del
   }
 }
 
-void end_subscriptions(const Account& account, const storage::RosterItem& item, Delivery& delivery, storage::Ticket gate) {
+void end_subscriptions(const Account& account, const storage::RosterItem& item, Delivery& delivery,
+                       storage::Ticket gate) {
   using enum xmpp::StanzaType;
   if (item.state.sees_contact() || item.state.pending_out) {
     delivery.route(make_presence(unsubscribe, account.jid(), item.contact), gate);

@@ -3,27 +3,10 @@
 #include <charconv>
 #include <utility>
 
-#include "module/handle.h"
 #include "xmpp/namespaces.h"
 #include "xmpp/stanza.h"
 
 namespace kith::module {
-
-namespace {
-
-void load_until_settled(Account& account, Delivery& delivery, storage::RosterStore& store) {
-  const storage::Ticket before = account.roster().last_write();
-  store.load(account.jid(), [handle = Handle<Account>(account), before, &delivery, &store](storage::Result<storage::RosterData> data) {
-    Account* const back = handle.get();
-    // A store that can't be read will fail the next write as well, and then this is tried again.
-    if (back == nullptr || !data) return;
-    // What was written meanwhile is not in the answer.
-    if (back->roster().last_write() != before) return load_until_settled(*back, delivery, store);
-    back->roster().reload(std::move(*data));
-  });
-}
-
-}  // namespace
 
 bool is_shown(const storage::RosterItem& item) { return item.in_roster || item.state.approved; }
 
@@ -52,8 +35,8 @@ std::optional<std::uint64_t> roster_version_from(const Account& account, std::st
   return version;
 }
 
-void push_roster_item(const Account& account, const Session& session, xml::Element item, std::uint64_t version, Delivery& delivery,
-                      storage::Ticket gate) {
+void push_roster_item(const Account& account, const Session& session, xml::Element item, std::uint64_t version,
+                      Delivery& delivery, storage::Ticket gate) {
   xml::Element query("query", xmpp::ns::roster);
   query.set("ver", roster_version_text(account, version));
   query.add(std::move(item));
@@ -76,22 +59,16 @@ void push_to_interested(const Account& account, const xml::Element& item, Delive
 
 }  // namespace
 
-void push_roster_item(const Account& account, const storage::RosterItem& item, Delivery& delivery, storage::Ticket gate) {
+void push_roster_item(const Account& account, const storage::RosterItem& item, Delivery& delivery,
+                      storage::Ticket gate) {
   if (is_shown(item)) push_to_interested(account, roster_item_element(item), delivery, gate);
 }
 
-void push_roster_removal(const Account& account, const xmpp::BareJid& contact, Delivery& delivery, storage::Ticket gate) {
+void push_roster_removal(const Account& account, const xmpp::BareJid& contact, Delivery& delivery,
+                         storage::Ticket gate) {
   xml::Element item("item", xmpp::ns::roster);
   item.set("jid", contact.text()).set("subscription", "remove");
   push_to_interested(account, item, delivery, gate);
-}
-
-void reload_roster_if_failed(Account& account, Delivery& delivery, storage::RosterStore& store, storage::Ticket ticket) {
-  if (!ticket) return;
-  delivery.when_decided(ticket, [handle = Handle<Account>(account), &delivery, &store](bool committed) {
-    if (committed) return;
-    if (Account* const back = handle.get()) load_until_settled(*back, delivery, store);
-  });
 }
 
 }  // namespace kith::module

@@ -1,5 +1,5 @@
-// What the features that change a roster share: items as XML, roster pushes (RFC 6121 §2.1.6), versions (§2.6), and the way
-// back to what is stored when a write failed. On the account's shard.
+// What the features that change a roster share: items as XML, roster pushes (RFC 6121 §2.1.6) and versions
+// (§2.6). On the account's shard.
 #pragma once
 
 #include <cstdint>
@@ -19,20 +19,19 @@ bool is_shown(const storage::RosterItem& item);
 /// `<item/>` in namespace jabber:iq:roster.
 xml::Element roster_item_element(const storage::RosterItem& item);
 
-/// The `ver` of a roster version. It names the account's creation, too, so that a version of an account that was removed
-/// and made again is not mistaken for one of this.
+/// The `ver` of a roster version. It names the account's creation, too, so that a version of an account that was
+/// removed and made again is not mistaken for one of this.
 std::string roster_version_text(const Account& account, std::uint64_t version);
 /// Nothing if this account never gave it out in that form.
 std::optional<std::uint64_t> roster_version_from(const Account& account, std::string_view text);
 
 /// Sends one push to one session, with the version that the roster had after that change.
-void push_roster_item(const Account& account, const Session& session, xml::Element item, std::uint64_t version, Delivery& delivery,
-                      storage::Ticket gate);
+void push_roster_item(const Account& account, const Session& session, xml::Element item, std::uint64_t version,
+                      Delivery& delivery, storage::Ticket gate);
 /// To all interested sessions. Nothing is sent for an item that is not shown.
-void push_roster_item(const Account& account, const storage::RosterItem& item, Delivery& delivery, storage::Ticket gate);
-void push_roster_removal(const Account& account, const xmpp::BareJid& contact, Delivery& delivery, storage::Ticket gate);
-
-/// Loads the roster anew if the write fails, so that memory says again what is stored. Call it for each roster write.
-void reload_roster_if_failed(Account& account, Delivery& delivery, storage::RosterStore& store, storage::Ticket ticket);
+void push_roster_item(const Account& account, const storage::RosterItem& item, Delivery& delivery,
+                      storage::Ticket gate);
+void push_roster_removal(const Account& account, const xmpp::BareJid& contact, Delivery& delivery,
+                         storage::Ticket gate);
 
 }  // namespace kith::module

@@ -4,11 +4,17 @@
 #include <array>
 
 #include "modules/contact_addresses/contact_addresses.h"
+#include "modules/delivery/delivery.h"
 #include "modules/disco/disco.h"
+#include "modules/forgery/forgery.h"
 #include "modules/last_activity/last_activity.h"
+#include "modules/offline/offline.h"
 #include "modules/ping/ping.h"
+#include "modules/presence/presence.h"
 #include "modules/private_xml/private_xml.h"
 #include "modules/registration/registration.h"
+#include "modules/roster/roster.h"
+#include "modules/subscription/subscription.h"
 #include "modules/time/time.h"
 #include "modules/vcard/vcard.h"
 #include "modules/version/version.h"
@@ -17,10 +23,21 @@ namespace kith::modules {
 
 std::span<const module::Registration> all() {
   static constexpr std::array features{
-      module::registration<Disco>(),        module::registration<ContactAddresses>(),
-      module::registration<Ping>(),         module::registration<Version>(),
-      module::registration<Time>(),         module::registration<LastActivity>(),
-      module::registration<PrivateXml>(),   module::registration<Vcard>(),
+      module::registration<Forgery>(),
+      module::registration<RosterFeature>(),
+      module::registration<SubscriptionFeature>(),
+      module::registration<PresenceFeature>(),
+      // Before delivery: what is kept goes before what is live.
+      module::registration<OfflineFeature>(),
+      module::registration<DeliveryFeature>(),
+      module::registration<Disco>(),
+      module::registration<ContactAddresses>(),
+      module::registration<Ping>(),
+      module::registration<Version>(),
+      module::registration<Time>(),
+      module::registration<LastActivity>(),
+      module::registration<PrivateXml>(),
+      module::registration<Vcard>(),
       module::registration<Registration>(),
   };
   return features;

@@ -1,0 +1,24 @@
+// To which of an account's sessions a message goes (RFC 6121 §8.5). Of the choices that the RFC leaves: a message to
+// the bare JID goes to all available sessions of non-negative priority; one to a session that is gone, as to the bare
+// JID. Lives on the account's shard. No state. What it delivers to nobody goes on to the phase `offline`.
+#pragma once
+
+#include "module/module.h"
+
+namespace kith::modules {
+
+class DeliveryFeature final : public module::Module {
+ public:
+  static constexpr module::Descriptor descriptor{.name = "delivery",
+                                                 .summary = "Brings messages to the sessions they are for.",
+                                                 .specs = {{0, "RFC 6121", "§8.5"}}};
+
+  explicit DeliveryFeature(const module::ModuleDeps& deps);
+  void attach(module::Hooks& hooks) override;
+
+ private:
+  module::Outcome deliver(module::MessageToAccount& event);
+  module::Outcome refuse_undelivered(module::MessageToAccount& event);
+};
+
+}  // namespace kith::modules

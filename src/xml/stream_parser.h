@@ -17,17 +17,9 @@
 
 #include "base/limits.h"
 #include "xml/element.h"
+#include "xml/parse_error.h"
 
 namespace kith::xml {
-
-enum class ParseError {
-  not_well_formed,
-  restricted_xml,
-  unsupported_encoding,
-  limit_bytes,      ///< element_bytes, or one of the byte limits of names and values
-  limit_structure,  ///< depth, attributes, children
-  bad_format,       ///< text between first-level elements (RFC 6120 §4.9.3.1)
-};
 
 /// `<stream:stream …>` (or, on a WebSocket, `<open/>` parsed as an ordinary element).
 struct StreamOpen {
@@ -57,7 +49,8 @@ class StreamParser {
   std::expected<StreamEvent, ParseError> next();
 
   /// Takes what was fed and not yet used out of the parser, for example to hand it to another shard with the
-  /// connection, or to throw it away after STARTTLS. Only between events.
+  /// connection, or to throw it away after STARTTLS. Only between events. What was used of an element that is not
+  /// complete stays (see inside_element()).
   std::string take_rest();
   /// Forgets everything: what comes next is a new stream header (RFC 6120 §4.3.3). What was fed and not used is kept.
   void restart();
@@ -72,6 +65,7 @@ class StreamParser {
   bool inside_element() const;
 
  private:
+  friend std::expected<Element, ParseError> parse_element(std::string_view, std::string_view, const XmlLimits&);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
@@ -89,13 +83,18 @@ class ExpatPool {
  private:
   friend class StreamParser;
   struct Entry;
+  std::unique_ptr<Entry> lend(std::string_view header);
+  void give_back(std::unique_ptr<Entry> entry, bool reusable);
+
   std::vector<std::unique_ptr<Entry>> idle_;
   std::size_t keep_;
   std::size_t lent_ = 0;
+  unsigned long salt_;  ///< of expat's hash tables; random
 };
 
-/// One whole element from text, under `limits`; for stored stanzas, tests and scripts. `default_ns` is the namespace of
-/// unprefixed names whose xmlns is not declared in the text.
+/// One whole element from text (an XML declaration and white space around it are allowed), under `limits`; for stored
+/// stanzas, tests and scripts. `default_ns` is the namespace of unprefixed names whose xmlns is not declared in the
+/// text.
 std::expected<Element, ParseError> parse_element(std::string_view text, std::string_view default_ns = {},
                                                  const XmlLimits& limits = Limits{}.xml_after_login);
 

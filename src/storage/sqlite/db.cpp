@@ -57,7 +57,19 @@ sqlite3_stmt* Db::prepared(Sql sql) {
 
 void Db::note_error() {
   code_ = sqlite3_extended_errcode(handle_);
-  system_errno_ = sqlite3_system_errno(handle_);
+  out_of_room_ = (code_ & 0xff) == SQLITE_IOERR &&
+                 (out_of_room(SQLITE_FCNTL_FILE_POINTER) || out_of_room(SQLITE_FCNTL_JOURNAL_POINTER));
+}
+
+// SQLite calls only ENOSPC full; a quota and a limit on the size of files are the same to us. The file itself knows
+// what the system said (the connection's sqlite3_system_errno is overwritten on the way).
+bool Db::out_of_room(int which_file) {
+  sqlite3_file* file = nullptr;
+  int system_error = 0;
+  if (sqlite3_file_control(handle_, "main", which_file, &file) != SQLITE_OK) return false;
+  if (file == nullptr || file->pMethods == nullptr) return false;
+  if (file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &system_error) != SQLITE_OK) return false;
+  return system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG;
 }
 
 StorageError Db::error() const {
@@ -68,9 +80,7 @@ StorageError Db::error() const {
     case SQLITE_NOTADB:
       return StorageError::corrupt;
     case SQLITE_IOERR:
-      // SQLite calls only ENOSPC full; a quota and a limit on the size of files are the same to us.
-      if (system_errno_ == ENOSPC || system_errno_ == EDQUOT || system_errno_ == EFBIG) return StorageError::full;
-      return StorageError::unavailable;
+      return out_of_room_ ? StorageError::full : StorageError::unavailable;
     default:
       return StorageError::unavailable;
   }

@@ -136,10 +136,11 @@ class Db {
   };
   sqlite3_stmt* prepared(Sql sql);
   void note_error();
+  bool out_of_room(int which_file);
 
   sqlite3* handle_ = nullptr;
   int code_ = SQLITE_OK;
-  int system_errno_ = 0;
+  bool out_of_room_ = false;  // the system's reason for an I/O error was a lack of room
   // The key is the address of the constant: as many entries as the program has statements.
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
 };

@@ -8,6 +8,9 @@ namespace {
 
 // The store keeps as many (storage/storage.h, RosterData::removed); what fell off the end is no longer known.
 constexpr std::size_t removals_kept = 200;
+// A shorter list has lost nothing. The store forgets the removal of a contact that comes back, so that a list that has
+// overflowed can be a little shorter than full.
+constexpr std::size_t removals_trusted = 150;
 
 }  // namespace
 
@@ -64,8 +67,8 @@ storage::Ticket Roster::remove(const xmpp::BareJid& contact) {
 std::optional<std::vector<Roster::Change>> Roster::changes_since(std::uint64_t version) const {
   // A version of the future was given out by another server or before a backup was put back.
   if (version > version_) return std::nullopt;
-  // Removals older than the first that is kept may have happened, too, and are forgotten.
-  if (!removed_.empty() && version + 1 < removed_.front().first) return std::nullopt;
+  // Removals older than the first that is kept may be forgotten once there have been that many.
+  if (removed_.size() >= removals_trusted && version < removed_.front().first) return std::nullopt;
   std::vector<Change> changes;
   for (const auto& [contact, changed] : item_versions_) {
     if (changed > version && items_.contains(contact)) changes.push_back({contact, false, changed});

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "module/testing.h"
+#include "modules/disco/caps.h"
 
 namespace kith::modules {
 namespace {
@@ -26,6 +27,35 @@ TEST(AllFeatures, can_be_attached_together) {
   module::testing::Stage stage;
   for (const module::Registration& feature : all()) stage.use(feature);
   EXPECT_TRUE(stage.faults.empty());
+}
+
+TEST(AllFeatures, stand_together_in_an_answer_whose_hash_is_announced) {
+  module::testing::Stage stage;
+  for (const module::Registration& feature : all()) {
+    if (feature.descriptor->name == "contact_addresses") {
+      stage.use(feature, {{"abuse", std::vector<std::string>{"mailto:abuse@capulet.lit"}}});
+    } else {
+      stage.use(feature);
+    }
+  }
+  const xml::Element features = stage.stream_features(true);
+  const xml::Element* c = features.child("c", xmpp::ns::caps);
+  ASSERT_NE(c, nullptr);
+  const std::string node = std::string(c->attribute("node").value()) + "#" + std::string(c->attribute("ver").value());
+  stage.iq_from("juliet@capulet.lit/x", "<iq type='get' id='d' to='capulet.lit'><query node='" + node +
+                                            "' xmlns='http://jabber.org/protocol/disco#info'/></iq>");
+  const xmpp::Stanza reply = stage.answer();
+  ASSERT_EQ(reply.type(), xmpp::StanzaType::result);
+  EXPECT_EQ(caps_hash(*reply.payload()), c->attribute("ver"));
+  EXPECT_NE(reply.payload()->child("x", xmpp::ns::data_forms), nullptr);
+  std::set<std::string> told;
+  reply.payload()->for_each_child([&](const xml::Element& child) {
+    if (child.name() == "feature") told.emplace(child.attribute("var").value());
+  });
+  for (const module::Registration& feature : all()) {
+    for (const std::string_view var : feature.descriptor->server_features)
+      EXPECT_TRUE(told.contains(std::string(var))) << var;
+  }
 }
 
 }  // namespace

@@ -4,9 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "module/testing.h"
-#include "modules/contact_addresses/contact_addresses.h"
 #include "modules/disco/caps.h"
-#include "modules/ping/ping.h"
 
 namespace kith::modules {
 namespace {
@@ -16,6 +14,29 @@ using module::testing::Stage;
 using testing::ElementsAre;
 using testing::IsEmpty;
 namespace ns = xmpp::ns;
+
+/// Stands for any other feature.
+class Juggling final : public module::Module {
+ public:
+  static constexpr module::Descriptor descriptor{.name = "juggling",
+                                                 .summary = "Throws balls",
+                                                 .server_features = {"urn:juggling", ns::disco_info},
+                                                 .account_features = {"urn:juggling"}};
+  explicit Juggling(const module::ModuleDeps&) {}
+  void attach(module::Hooks&) override {}
+};
+
+/// Adds an extended form to the server's info, as long as it has something to say.
+struct Notice {
+  void add(module::DiscoInfo& event) {
+    if (event.target != module::Target::server || !event.node.empty() || text.empty()) return;
+    event.query.add(
+        module::testing::element("<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'>"
+                                 "<value>urn:notice</value></field><field var='text'><value>" +
+                                 text + "</value></field></x>"));
+  }
+  std::string text;
+};
 
 class DiscoTest : public testing::Test {
  protected:
@@ -46,7 +67,7 @@ class DiscoTest : public testing::Test {
 };
 
 TEST_F(DiscoTest, the_server_says_who_it_is_and_what_its_features_can_do) {
-  stage.use<Ping>();
+  stage.use<Juggling>();
   const auto reply = ask("romeo@montague.lit/orchard", "capulet.lit", "info");
   ASSERT_EQ(reply.type(), xmpp::StanzaType::result);
   const xml::Element& query = *reply.payload();
@@ -56,11 +77,12 @@ TEST_F(DiscoTest, the_server_says_who_it_is_and_what_its_features_can_do) {
   EXPECT_EQ(identity->attribute("category"), "server");
   EXPECT_EQ(identity->attribute("type"), "im");
   EXPECT_EQ(identity->attribute("name"), "capulet.lit");
-  EXPECT_THAT(features(query), ElementsAre(ns::caps, ns::disco_info, ns::disco_items, ns::ping));
+  EXPECT_THAT(features(query), ElementsAre(ns::caps, ns::disco_info, ns::disco_items, "urn:juggling"));
 }
 
 TEST_F(DiscoTest, the_hash_in_the_stream_features_is_that_of_the_whole_answer) {
-  stage.use<ContactAddresses>({{"abuse", std::vector<std::string>{"mailto:abuse@capulet.lit"}}});
+  Notice notice{"closed on Sundays"};
+  stage.hooks.on<module::DiscoInfo>(&notice, &Notice::add);
   const auto features = stage.stream_features(true);
   const xml::Element* c = features.child("c", ns::caps);
   ASSERT_NE(c, nullptr);
@@ -75,8 +97,10 @@ TEST_F(DiscoTest, the_hash_in_the_stream_features_is_that_of_the_whole_answer) {
 }
 
 TEST_F(DiscoTest, a_form_changes_the_hash) {
+  Notice notice;
+  stage.hooks.on<module::DiscoInfo>(&notice, &Notice::add);
   const std::string before(stage.stream_features(true).child("c", ns::caps)->attribute("ver").value());
-  stage.use<ContactAddresses>({{"admin", std::vector<std::string>{"xmpp:admin@capulet.lit"}}});
+  notice.text = "closed on Sundays";
   EXPECT_NE(stage.stream_features(true).child("c", ns::caps)->attribute("ver"), before);
 }
 
@@ -124,13 +148,13 @@ TEST_F(DiscoTest, a_feature_answers_for_its_node) {
 }
 
 TEST_F(DiscoTest, an_account_is_described_to_itself_and_to_who_may_see_its_presence) {
-  stage.use<Ping>();
+  stage.use<Juggling>();
   auto& juliet = stage.bind("juliet@capulet.lit/balcony");
   stage.iq(juliet, "<iq type='get' id='d1'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>");
   const auto own = stage.answer();
   EXPECT_EQ(own.payload()->child("identity", ns::disco_info)->attribute("category"), "account");
   EXPECT_EQ(own.payload()->child("identity", ns::disco_info)->attribute("type"), "registered");
-  EXPECT_THAT(features(*own.payload()), ElementsAre(ns::disco_info, ns::disco_items, ns::ping));
+  EXPECT_THAT(features(*own.payload()), ElementsAre(ns::disco_info, ns::disco_items, "urn:juggling"));
 
   stage.subscribe("juliet@capulet.lit", "romeo@montague.lit", xmpp::Subscription::from);
   EXPECT_EQ(ask("romeo@montague.lit/orchard", "juliet@capulet.lit", "info")

@@ -32,11 +32,10 @@ bool may_see_presence(const module::Account& account, const xmpp::Jid& asker) {
 }
 
 /// Not more than `most` bytes, cut between characters.
-std::string cut(std::string text, std::size_t most) {
+std::string_view cut(std::string_view text, std::size_t most) {
   if (text.size() <= most) return text;
   while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) --most;
-  text.resize(most);
-  return text;
+  return text.substr(0, most);
 }
 
 }  // namespace
@@ -45,8 +44,6 @@ void LastActivity::attach(module::Hooks& hooks) {
   hooks.on_iq(Target::server, Access::anyone, StanzaType::get, "query", ns_last, this, &LastActivity::uptime);
   hooks.on_iq(Target::account, Access::unguarded, StanzaType::get, "query", ns_last, this, &LastActivity::last_seen);
   hooks.on<module::IqToSession>(module::Phase::validate, this, &LastActivity::guard_session);
-  hooks.on<module::PresenceFromClient>(module::Phase::annotate, this, &LastActivity::sent_presence);
-  hooks.on<module::SessionEnded>(this, &LastActivity::ended);
 }
 
 // XEP-0012 §5
@@ -69,7 +66,7 @@ void LastActivity::last_seen(module::IqRequest request) {
         // Who never was here has been away since the account was made.
         const WallTime since = *found ? (*found)->when : created;
         const auto away = std::chrono::duration_cast<std::chrono::seconds>(clock_.wall() - since);
-        request.reply(answer_of(away, *found ? std::string_view((*found)->status) : std::string_view()));
+        request.reply(answer_of(away, *found ? cut((*found)->status, status_bytes) : std::string_view()));
       });
 }
 
@@ -85,28 +82,6 @@ module::Outcome LastActivity::guard_session(module::IqToSession& event) {
     return module::Next{};
   }
   return StanzaError::of(Condition::forbidden);
-}
-
-module::Outcome LastActivity::sent_presence(module::PresenceFromClient& event) {
-  const bool leaves = event.stanza.type() == StanzaType::unavailable && !event.stanza.to() && event.session.available();
-  if (!leaves) return module::Next{};
-  module::Account& account = event.session.account();
-  const bool others = std::ranges::any_of(
-      account.sessions(), [&](const auto& session) { return session.get() != &event.session && session->available(); });
-  if (others) return module::Next{};
-  const xml::Element* status = event.stanza.element().child("status", xmpp::ns::client);
-  remember(account, status == nullptr ? std::string() : cut(status->text(), status_bytes));
-  return module::Next{};
-}
-
-void LastActivity::ended(module::SessionEnded& event) {
-  // No last words: the status that is known was that of somebody who was there.
-  if (event.session.available() && !event.account.has_available_session()) remember(event.account, {});
-}
-
-void LastActivity::remember(module::Account& account, std::string status) {
-  // Nothing waits for this write; if it is lost, the account was last seen a little earlier.
-  accounts_.set_last_seen(account.jid(), {clock_.wall(), std::move(status)});
 }
 
 }  // namespace kith::modules

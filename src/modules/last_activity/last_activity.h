@@ -31,9 +31,6 @@ class LastActivity final : public module::Module {
   void uptime(module::IqRequest request);
   void last_seen(module::IqRequest request);
   module::Outcome guard_session(module::IqToSession& event);
-  module::Outcome sent_presence(module::PresenceFromClient& event);
-  void ended(module::SessionEnded& event);
-  void remember(module::Account& account, std::string status);
 
   const Clock& clock_;
   storage::AccountStore& accounts_;

@@ -30,13 +30,9 @@ class LastActivityTest : public testing::Test {
     EXPECT_EQ(reply.type(), xmpp::StanzaType::result) << error_of(reply);
     return reply.payload() == nullptr ? "" : std::string(reply.payload()->attribute("seconds").value_or("?"));
   }
-  /// Sends unavailable presence as the presence feature and the router would.
-  void leave(module::Session& session, std::string_view text) {
-    auto presence = stanza(text);
-    presence.set_from(session.jid());
-    module::PresenceFromClient event{session, presence};
-    stage.hooks.run(event);
-    session.set_presence(std::nullopt, 0);
+  /// Leaves as the presence feature writes it down.
+  void leave(std::string status = {}) {
+    stage.accounts.set_last_seen(bare("juliet@capulet.lit"), {stage.clock.wall(), std::move(status)});
   }
   module::Outcome to_client(module::Session& session, std::string_view from, std::string_view text) {
     auto iq = stanza(text);
@@ -56,50 +52,23 @@ TEST_F(LastActivityTest, the_server_tells_its_uptime) {
 }
 
 TEST_F(LastActivityTest, xep0012_offline_user_with_last_words) {
-  auto& balcony = stage.bind_available("juliet@capulet.lit/balcony");
-  leave(balcony, "<presence type='unavailable'><status>Heading Home</status></presence>");
-  stage.end(balcony);
+  leave("Heading Home");
   stage.clock.advance(seconds(903));
   EXPECT_EQ(*ask("romeo@montague.lit/orchard", "juliet@capulet.lit").payload(),
             element("<query xmlns='jabber:iq:last' seconds='903'>Heading Home</query>"));
 }
 
-TEST_F(LastActivityTest, a_lost_connection_leaves_no_last_words) {
-  auto& balcony = stage.bind("juliet@capulet.lit/balcony");
-  balcony.set_presence(stanza("<presence><status>here</status></presence>"), 0);
-  stage.end(balcony);
+TEST_F(LastActivityTest, without_last_words_there_is_no_text) {
+  leave();
   stage.clock.advance(minutes(1));
   EXPECT_EQ(*ask("romeo@montague.lit/orchard", "juliet@capulet.lit").payload(),
             element("<query xmlns='jabber:iq:last' seconds='60'/>"));
 }
 
-TEST_F(LastActivityTest, the_last_session_to_go_counts) {
-  auto& balcony = stage.bind_available("juliet@capulet.lit/balcony");
-  auto& chamber = stage.bind_available("juliet@capulet.lit/chamber");
-  leave(balcony, "<presence type='unavailable'><status>first</status></presence>");
-  EXPECT_EQ(seconds_of(ask("romeo@montague.lit/orchard", "juliet@capulet.lit")), "0");
-  stage.clock.advance(minutes(5));
-  leave(chamber, "<presence type='unavailable'><status>second</status></presence>");
-  stage.clock.advance(minutes(1));
-  EXPECT_EQ(*ask("romeo@montague.lit/orchard", "juliet@capulet.lit").payload(),
-            element("<query xmlns='jabber:iq:last' seconds='60'>second</query>"));
-}
-
-TEST_F(LastActivityTest, directed_unavailable_presence_is_no_leaving) {
-  auto& balcony = stage.bind_available("juliet@capulet.lit/balcony");
-  auto presence = stanza("<presence type='unavailable' to='romeo@montague.lit'/>");
-  module::PresenceFromClient event{balcony, presence};
-  stage.hooks.run(event);
-  stage.settle();
-  EXPECT_TRUE(stage.accounts.seen.empty());
-}
-
 TEST_F(LastActivityTest, a_long_status_is_cut_between_characters) {
-  auto& balcony = stage.bind_available("juliet@capulet.lit/balcony");
-  std::string status(LastActivity::status_bytes - 1, 'a');
-  leave(balcony, "<presence type='unavailable'><status>" + status + "\u00e4\u00e4</status></presence>");
-  stage.settle();
-  EXPECT_EQ(stage.accounts.seen.at(bare("juliet@capulet.lit")).status, status);
+  const std::string most(LastActivity::status_bytes - 1, 'a');
+  leave(most + "\u00e4\u00e4");
+  EXPECT_EQ(ask("romeo@montague.lit/orchard", "juliet@capulet.lit").payload()->text(), most);
 }
 
 TEST_F(LastActivityTest, who_is_available_was_active_now) {
@@ -121,7 +90,7 @@ TEST_F(LastActivityTest, who_never_came_is_away_since_the_account_was_made) {
 }
 
 TEST_F(LastActivityTest, a_clock_set_back_gives_no_negative_time) {
-  leave(stage.bind_available("juliet@capulet.lit/balcony"), "<presence type='unavailable'/>");
+  leave();
   stage.clock.jump_wall(-std::chrono::hours(2));
   EXPECT_EQ(seconds_of(ask("romeo@montague.lit/orchard", "juliet@capulet.lit")), "0");
 }

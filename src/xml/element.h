@@ -70,10 +70,17 @@ class Element {
   Element& add_text(std::string_view text);
   /// Adds a child of the same namespace that holds only text: `<name>text</name>`.
   Element& add_text_child(Symbol name, std::string_view text);
-  /// For the parser, which knows that the attribute is not there yet.
+  // For the parser.
+  const Symbol& ns_symbol() const { return ns_; }
+  void reserve_attributes(std::size_t count) { attributes_.reserve(count); }
+  /// The attribute must not be there yet.
   void append_attribute(Attribute attribute) { attributes_.push_back(std::move(attribute)); }
   /// Adds a child and gives it back, to be built further; the reference holds until the next child is added.
-  Element& append_child(Element child) { return std::get<Element>(children_.emplace_back(std::move(child))); }
+  Element& append_child(Element child) {
+    // OPTIMIZATION: whoever has one child element mostly has a few; growing one by one would move them again and again.
+    if (children_.size() == children_.capacity()) children_.reserve(children_.size() < 2 ? 4 : children_.size() * 2);
+    return std::get<Element>(children_.emplace_back(std::move(child)));
+  }
   /// Takes away the child elements for which `matches(const Element&)` is true; returns how many.
   template <class Matches>
   std::size_t remove_children(Matches matches) {

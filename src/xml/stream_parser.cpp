@@ -126,7 +126,7 @@ std::expected<void, ParseError> StreamParser::Impl::give(std::string_view bytes)
     return std::unexpected(ParseError::not_well_formed);
   }
   inside = true;
-  return entry->tree.give(bytes);
+  return entry->tree.give(bytes, limits);
 }
 
 /// Gives expat what is whole of the bytes that were scanned, and holds the unfinished token at their end.

@@ -1,8 +1,10 @@
 #include "xml/symbol.h"
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
+#include <new>
 #include <type_traits>
 
 namespace kith::xml {
@@ -69,10 +71,18 @@ const char* find_known(std::string_view text) {
   return nullptr;
 }
 
-const char* copy_of(const char* data, std::size_t size) {
-  char* copy = new char[size];
-  std::memcpy(copy, data, size);
-  return copy;
+/// An owned text: the number of symbols that share it, and the bytes after that.
+using Sharers = std::atomic<std::uint32_t>;
+
+const char* own(std::string_view text) {
+  auto* block = static_cast<char*>(::operator new(sizeof(Sharers) + text.size()));
+  new (block) Sharers(1);
+  std::memcpy(block + sizeof(Sharers), text.data(), text.size());
+  return block + sizeof(Sharers);
+}
+
+Sharers& sharers_of(const char* owned) {
+  return *std::launder(reinterpret_cast<Sharers*>(const_cast<char*>(owned) - sizeof(Sharers)));
 }
 
 }  // namespace
@@ -83,11 +93,17 @@ Symbol::Symbol(std::string_view text) : size_(static_cast<std::uint32_t>(text.si
     data_ = shared;
     return;
   }
-  data_ = copy_of(text.data(), text.size());
+  data_ = own(text);
   owned_ = true;
 }
 
-Symbol::Symbol(const Symbol& other)
-    : data_(other.owned_ ? copy_of(other.data_, other.size_) : other.data_), size_(other.size_), owned_(other.owned_) {}
+Symbol::Symbol(const Symbol& other) : data_(other.data_), size_(other.size_), owned_(other.owned_) {
+  if (owned_) sharers_of(data_).fetch_add(1, std::memory_order_relaxed);
+}
+
+void Symbol::release() {
+  Sharers& sharers = sharers_of(data_);
+  if (sharers.fetch_sub(1, std::memory_order_acq_rel) == 1) ::operator delete(&sharers);
+}
 
 }  // namespace kith::xml

@@ -28,7 +28,7 @@ class Symbol {
     return *this;
   }
   ~Symbol() {
-    if (owned_) delete[] data_;
+    if (owned_) release();
   }
 
   std::string_view view() const { return {data_, size_}; }
@@ -41,6 +41,8 @@ class Symbol {
   friend bool operator==(const Symbol& a, const char* b) { return a.view() == std::string_view(b); }
 
  private:
+  void release();
+
   const char* data_ = "";
   std::uint32_t size_ = 0;
   bool owned_ = false;

@@ -24,13 +24,6 @@ QualifiedName split(const XML_Char* text) {
   return {.ns = whole.substr(0, at), .name = whole.substr(at + 1)};
 }
 
-void set_attributes(Element& element, const XML_Char** attributes) {
-  for (; *attributes != nullptr; attributes += 2) {
-    const QualifiedName name = split(attributes[0]);
-    element.append_attribute(Attribute{.name = name.name, .ns = name.ns, .value = attributes[1]});
-  }
-}
-
 }  // namespace
 
 TreeParser::TreeParser(unsigned long hash_salt)
@@ -68,22 +61,27 @@ bool TreeParser::start(std::string_view header) {
   declared_.clear();
   element_.reset();
   open_.clear();
-  level_ = given_ = element_given_ = 0;
+  level_ = given_ = element_given_ = ns_bytes_ = 0;
   whole_ = closed_ = false;
   stopped_.reset();
   header_ = header;
   if (header.empty()) return true;
   silent_ = true;
-  const bool good = give(header).has_value() && level_ == 1;
+  const bool good = parse(header).has_value() && level_ == 1;
   silent_ = false;
-  element_given_ = 0;
   return good;
 }
 
-std::expected<void, ParseError> TreeParser::give(std::string_view bytes) {
-  given_ += bytes.size();
+std::expected<void, ParseError> TreeParser::give(std::string_view bytes, const XmlLimits& limits) {
+  longest_ns_ = limits.name_bytes;
+  ns_bytes_limit_ = limits.element_bytes;
   element_given_ += bytes.size();
   largest_ = std::max(largest_, element_given_);
+  return parse(bytes);
+}
+
+std::expected<void, ParseError> TreeParser::parse(std::string_view bytes) {
+  given_ += bytes.size();
   while (!bytes.empty()) {
     const std::string_view piece = bytes.substr(0, largest_piece);
     bytes.remove_prefix(piece.size());
@@ -95,14 +93,14 @@ std::expected<void, ParseError> TreeParser::give(std::string_view bytes) {
 }
 
 std::optional<Element> TreeParser::take_header() {
-  element_given_ = 0;
+  element_given_ = ns_bytes_ = 0;
   return std::exchange(root_, std::nullopt);
 }
 
 std::optional<Element> TreeParser::take_element() {
   if (!whole_) return std::nullopt;
   whole_ = false;
-  element_given_ = 0;
+  element_given_ = ns_bytes_ = 0;
   open_.clear();
   return std::exchange(element_, std::nullopt);
 }
@@ -130,14 +128,34 @@ ParseError TreeParser::error() const {
   }
 }
 
+/// SECURITY: one declaration of a long namespace can be used by thousands of short prefixed names. It is kept once, and
+/// because the writer declares it again for each of them, what that will take is counted as if it had been sent.
+Element TreeParser::make_element(const XML_Char* name, const XML_Char** attributes) {
+  const QualifiedName qualified = split(name);
+  const Symbol* ns_around = open_.empty() ? nullptr : &open_.back()->ns_symbol();
+  const bool same_ns = ns_around != nullptr && *ns_around == qualified.ns;
+  if (!same_ns) ns_bytes_ += qualified.ns.size();
+  Element element(qualified.name, same_ns ? *ns_around : Symbol(qualified.ns));
+
+  std::size_t count = 0;
+  while (attributes[2 * count] != nullptr) ++count;
+  element.reserve_attributes(count);
+  for (; *attributes != nullptr; attributes += 2) {
+    const QualifiedName attribute = split(attributes[0]);
+    if (attribute.ns != ns_xml) ns_bytes_ += attribute.ns.size();
+    element.append_attribute(Attribute{.name = attribute.name, .ns = attribute.ns, .value = attributes[1]});
+  }
+  return element;
+}
+
 void TreeParser::on_start(void* self, const XML_Char* name, const XML_Char** attributes) noexcept {
   auto& tree = *static_cast<TreeParser*>(self);
+  if (tree.stopped_) return;
   // An element after one that is whole means that the scanner saw another end than expat.
   if (tree.whole_) return tree.stop(ParseError::not_well_formed);
   if (tree.level_++ == 0 && tree.silent_) return;
-  const QualifiedName qualified = split(name);
-  Element element(qualified.name, qualified.ns);
-  set_attributes(element, attributes);
+  Element element = tree.make_element(name, attributes);
+  if (tree.ns_bytes_ > tree.ns_bytes_limit_) return tree.stop(ParseError::limit_bytes);
   if (tree.level_ == 1) {
     tree.root_ = std::move(element);
   } else if (tree.level_ == 2) {
@@ -168,8 +186,10 @@ void TreeParser::on_text(void* self, const XML_Char* text, int size) noexcept {
 
 void TreeParser::on_namespace(void* self, const XML_Char* prefix, const XML_Char* ns) noexcept {
   auto& tree = *static_cast<TreeParser*>(self);
-  if (tree.level_ != 0 || tree.silent_) return;
-  tree.declared_.emplace_back(prefix == nullptr ? "" : prefix, ns == nullptr ? "" : ns);
+  if (tree.silent_) return;
+  const std::string_view name(ns == nullptr ? "" : ns);
+  if (name.size() > tree.longest_ns_) return tree.stop(ParseError::limit_bytes);
+  if (tree.level_ == 0) tree.declared_.emplace_back(prefix == nullptr ? "" : prefix, name);
 }
 
 }  // namespace kith::xml

@@ -14,6 +14,7 @@
 
 #include <expat.h>
 
+#include "base/limits.h"
 #include "xml/element.h"
 #include "xml/parse_error.h"
 
@@ -27,7 +28,8 @@ class TreeParser {
 
   /// Starts anew, inside a stream whose start tag is `header`, or before any start tag if that is empty.
   bool start(std::string_view header);
-  std::expected<void, ParseError> give(std::string_view bytes);
+  /// `limits`: its name_bytes and element_bytes bound the namespaces; all else the scanner has seen to.
+  std::expected<void, ParseError> give(std::string_view bytes, const XmlLimits& limits);
 
   /// The stream's start tag, once given.
   std::optional<Element> take_header();
@@ -59,6 +61,8 @@ class TreeParser {
   static void on_text(void* self, const XML_Char* text, int size) noexcept;
   static void on_namespace(void* self, const XML_Char* prefix, const XML_Char* ns) noexcept;
   void install_handlers();
+  std::expected<void, ParseError> parse(std::string_view bytes);
+  Element make_element(const XML_Char* name, const XML_Char** attributes);
   void stop(ParseError why);
   ParseError error() const;
 
@@ -73,6 +77,9 @@ class TreeParser {
   std::size_t given_ = 0;
   std::size_t element_given_ = 0;
   std::size_t largest_ = 0;
+  std::size_t longest_ns_ = 0;
+  std::size_t ns_bytes_ = 0;  // of namespaces that the writer will have to declare again inside element_
+  std::size_t ns_bytes_limit_ = 0;
   bool whole_ = false;   // element_ is complete
   bool closed_ = false;  // the stream's end tag has been seen
   bool silent_ = false;  // the header in work is one that was reported before

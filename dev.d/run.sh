@@ -35,17 +35,23 @@ dev_run() {
   done
 
   mkdir -p "$folder"
-  write_example_configuration "$folder/kith.toml" "$domain" "$port" "$direct_port" "$folder"
+  write_example_configuration "$folder/kith.toml" "$domain" "$port" "$direct_port"
   print_what_to_do_next "$domain" "$port" "$folder"
   exec "$KITH_ROOT/build/release/bin/kithd" --config "$folder/kith.toml"
 }
 
 # The file is written anew at each start, so that --domain and --port mean what they say; the data stays.
 write_example_configuration() {
-  local file=$1 domain=$2 port=$3 direct_port=$4 folder=$5
+  local file=$1 domain=$2 port=$3 direct_port=$4
   cat >"$file" <<TOML
 # Written by ./dev run, anew at each start. docs/configuration.md explains every key.
 domain = "$domain"
+data_directory = "data"
+admin_socket = "kith.sock"
+
+[listen]  # only for this machine
+c2s = ["127.0.0.1:$port"]
+c2s_direct_tls = ["127.0.0.1:$direct_port"]
 TOML
 }
 

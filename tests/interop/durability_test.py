@@ -1,0 +1,131 @@
+"""kill -9 in the middle of a stream of offline messages: nothing that the sender saw acknowledged is lost.
+
+What acknowledges (docs/durability.md): a client's requests are handled in order, and the answer to a later one leaves only
+after everything before it on the same stream is on disk. A ping to the sender's own account is such a request.
+"""
+import re
+import threading
+import unittest
+
+from kith import Kith
+from wire import CLIENT, Ended, Wire
+
+ROUNDS = 5
+PING_EVERY = 10
+BODY = re.compile(r"^message (\d+)$")
+
+
+class Durability(unittest.TestCase):
+    def setUp(self):
+        self.kith = Kith(limits={"offline_messages": 100_000, "stanzas": "100000/s burst 100000",
+                                 "bytes_after_login": "64 MiB/s burst 64 MiB"})
+        self.addCleanup(self.kith.remove)
+        self.kith.start()
+        for name in ("sender", "away"):
+            self.kith.add_user(name)
+
+    def wire(self):
+        return Wire(self.kith.port, authority=self.kith.authority.certificate)
+
+    def stream_until_killed(self, first, after_pongs):
+        """Sends messages and pings until the daemon dies; (last sent, last acknowledged) numbers."""
+        sender = self.wire().login("sender", available=False)
+        number, acknowledged, pongs = first, first - 1, 0
+        lock, done = threading.Lock(), threading.Event()
+        asked = {}
+
+        def listen():
+            nonlocal acknowledged, pongs
+            try:
+                while True:
+                    answer = sender.element()
+                    if answer.tag == CLIENT + "iq" and answer.get("id") in asked:
+                        with lock:
+                            acknowledged = max(acknowledged, asked[answer.get("id")])
+                            pongs += 1
+                        if pongs == after_pongs:
+                            self.kith.process.kill()
+            except (Ended, OSError):
+                done.set()
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        try:
+            while not done.is_set():
+                text = "".join(f"<message to='away@example.org' type='chat' id='m{number + n}'><body>message {number + n}</body>"
+                               "</message>" for n in range(PING_EVERY))
+                number += PING_EVERY
+                asked[f"p{number}"] = number - 1
+                sender.send(text + f"<iq type='get' id='p{number}'><ping xmlns='urn:xmpp:ping'/></iq>")
+        except OSError:
+            pass
+        listener.join(30)
+        self.kith.kill()
+        sender.close()
+        return number - 1, acknowledged
+
+    def collect(self):
+        """Everything that lies in the offline store, by logging in as the recipient."""
+        away = self.wire().login("away", available=False)
+        away.send("<presence/><iq type='get' id='end'><ping xmlns='urn:xmpp:ping'/></iq>")
+        numbers = []
+        # Offline messages are read from the disk, the ping is not: go on until both the pong and a quiet round trip have come.
+        while True:
+            element = away.element()
+            if element.tag == CLIENT + "message":
+                numbers.append(int(BODY.match(element.findtext(CLIENT + "body"))[1]))
+            elif element.get("id") == "end":
+                break
+        while True:
+            had = len(numbers)
+            away.send("<iq type='get' id='again'><ping xmlns='urn:xmpp:ping'/></iq>")
+            while True:
+                element = away.element()
+                if element.tag == CLIENT + "message":
+                    numbers.append(int(BODY.match(element.findtext(CLIENT + "body"))[1]))
+                elif element.get("id") == "again":
+                    break
+            if had == len(numbers):
+                break
+        away.send("</stream:stream>")
+        away.stream_error()
+        away.close()
+        return numbers
+
+    def test_what_was_acknowledged_survives_a_kill(self):
+        for round_ in range(ROUNDS):
+            first = round_ * 1_000_000
+            sent, acknowledged = self.stream_until_killed(first, after_pongs=3 + 7 * round_)
+            self.assertGreater(acknowledged, first)
+            self.kith.start()
+            numbers = self.collect()
+            with self.subTest(round=round_, sent=sent - first + 1, acknowledged=acknowledged - first + 1, stored=len(numbers)):
+                self.assertEqual(numbers, sorted(numbers), "the order was lost")
+                self.assertEqual(len(numbers), len(set(numbers)), "a message came twice")
+                self.assertEqual(numbers[:acknowledged - first + 1], list(range(first, acknowledged + 1)),
+                                 "a message that was acknowledged is missing")
+                self.assertTrue(set(numbers) <= set(range(first, sent + 1)), "a message came that was never sent")
+            self.assertEqual(self.collect(), [], "what had been delivered came again")
+
+    def test_an_answered_roster_change_survives_a_kill(self):
+        with self.wire() as wire:
+            wire.login("sender", available=False)
+            for number in range(20):
+                wire.iq("set", f"<query xmlns='jabber:iq:roster'><item jid='c{number}@example.net'/></query>")
+            self.kith.kill()
+        self.kith.start()
+        with self.wire() as wire:
+            wire.login("sender", available=False)
+            roster = wire.iq("get", "<query xmlns='jabber:iq:roster'/>")
+            self.assertEqual(len(list(roster.iter("{jabber:iq:roster}item"))), 20)
+
+    def test_a_user_that_kithctl_added_survives_a_kill(self):
+        self.kith.add_user("late")
+        self.kith.kill()
+        self.kith.start()
+        with self.wire() as wire:
+            wire.login("late")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -38,7 +38,7 @@ void parse(benchmark::State& state, bool park, std::size_t at_once) {
     benchmark::DoNotOptimize(parser.next());
     if (park) parser.park();
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * at_once));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(at_once));
 }
 
 void write_stanza(benchmark::State& state) {

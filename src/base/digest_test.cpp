@@ -2,24 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include "base/encoding.h"
+
 namespace kith {
 namespace {
 
-std::string hex(std::string_view bytes) {
-  std::string out;
-  for (const unsigned char byte : bytes) {
-    out += "0123456789abcdef"[byte >> 4U];
-    out += "0123456789abcdef"[byte & 15U];
-  }
-  return out;
-}
-
 // FIPS 180-4's examples.
-TEST(Digest, sha1_of_abc) { EXPECT_EQ(hex(sha1("abc")), "a9993e364706816aba3e25717850c26c9cd0d89d"); }
+TEST(Digest, sha1_of_abc) { EXPECT_EQ(hex_encode(sha1("abc")), "a9993e364706816aba3e25717850c26c9cd0d89d"); }
 TEST(Digest, sha256_of_abc) {
-  EXPECT_EQ(hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(hex_encode(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
-TEST(Digest, of_nothing_is_defined) { EXPECT_EQ(hex(sha1("")), "da39a3ee5e6b4b0d3255bfef95601890afd80709"); }
+TEST(Digest, of_nothing_is_defined) { EXPECT_EQ(hex_encode(sha1("")), "da39a3ee5e6b4b0d3255bfef95601890afd80709"); }
 
 }  // namespace
 }  // namespace kith

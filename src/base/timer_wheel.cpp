@@ -111,17 +111,8 @@ void TimerWheel::advance(MonotonicTime now) {
   now_ = std::max(now_, now);
   const std::uint64_t target = ticks_down(now_ - start_);
   while (now_tick_ < target) {
-    if (count_ == 0) {
-      now_tick_ = target;
-      break;
-    }
-    // OPTIMIZATION: go straight to the next tick that has something to fire, or to the next cascade.
-    const std::uint64_t index = now_tick_ & slot_mask;
-    const std::uint64_t ahead = index == slot_mask ? 0 : occupied_[0] >> (index + 1);
-    const std::uint64_t next =
-        ahead != 0 ? now_tick_ + 1 + static_cast<std::uint64_t>(std::countr_zero(ahead)) : (now_tick_ | slot_mask) + 1;
-    now_tick_ = std::min(next, target);
-
+    // OPTIMIZATION: go straight to the next tick that has something to fire or to sort in.
+    now_tick_ = std::min(soonest_tick(), target);
     unsigned level = 0;
     while (level + 1 < levels && (now_tick_ & ((std::uint64_t{1} << ((level + 1) * slot_bits)) - 1)) == 0) ++level;
     for (; level > 0; --level) cascade(level);
@@ -131,8 +122,7 @@ void TimerWheel::advance(MonotonicTime now) {
   }
 }
 
-MonotonicTime TimerWheel::next_due() const {
-  if (count_ == 0) return MonotonicTime::max();
+std::uint64_t TimerWheel::soonest_tick() const {
   std::uint64_t soonest = ~std::uint64_t{0};
   for (unsigned level = 0; level < levels; ++level) {
     if (occupied_[level] == 0) continue;
@@ -142,7 +132,12 @@ MonotonicTime TimerWheel::next_due() const {
     const std::uint64_t step = 1 + static_cast<std::uint64_t>(std::countr_zero(turned));
     soonest = std::min(soonest, (here + step) << (level * slot_bits));
   }
-  return start_ + tick * static_cast<std::int64_t>(soonest);
+  return soonest;
+}
+
+MonotonicTime TimerWheel::next_due() const {
+  if (count_ == 0) return MonotonicTime::max();
+  return start_ + tick * static_cast<std::int64_t>(soonest_tick());
 }
 
 }  // namespace kith

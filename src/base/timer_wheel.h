@@ -65,6 +65,8 @@ class TimerWheel {
   /// Sorts the timers of the slot that `level` has reached into the levels below.
   void cascade(unsigned level);
   void fire(Timer& timer);
+  /// The next tick at which a slot comes round that is not empty.
+  std::uint64_t soonest_tick() const;
 
   MonotonicTime start_;
   MonotonicTime now_;

@@ -101,7 +101,16 @@ void TimerWheel::fire(Timer& timer) {
   // The action is held here while it runs, because it may destroy the timer or give it another action.
   Timer::Action action = std::move(timer.action_);
   timer.action_ = nullptr;
-  if (action) action();
+  try {
+    if (action) action();
+  } catch (...) {
+    // The loop catches it; the timer must not keep the address of this frame.
+    if (!destroyed) {
+      timer.destroyed_ = nullptr;
+      if (!timer.action_) timer.action_ = std::move(action);
+    }
+    throw;
+  }
   if (destroyed) return;
   timer.destroyed_ = nullptr;
   if (!timer.action_) timer.action_ = std::move(action);

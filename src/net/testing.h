@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -153,6 +154,7 @@ class TlsClient {
   explicit TlsClient(Socket socket) : TlsClient(std::move(socket), Options{}) {}
   TlsClient(Socket socket, const Options& options)
       : socket_(std::move(socket)), context_(SSL_CTX_new(TLS_client_method())) {
+    ::signal(SIGPIPE, SIG_IGN);                     // OpenSSL writes to sockets that the server may have closed
     SSL_CTX_set_security_level(context_.get(), 0);  // so that old protocols are offered at all
     SSL_CTX_set_min_proto_version(context_.get(), options.min_version != 0 ? options.min_version : TLS1_VERSION);
     if (options.max_version != 0) SSL_CTX_set_max_proto_version(context_.get(), options.max_version);
@@ -191,16 +193,17 @@ class TlsClient {
     return {buffer.data(), got};
   }
   std::string read_exactly(std::size_t size) {
-    std::string all;
-    while (all.size() < size) {
+    while (rest_.size() < size) {
       const std::string piece = read();
       if (piece.empty()) break;
-      all += piece;
+      rest_ += piece;
     }
+    std::string all = rest_.substr(0, size);
+    rest_.erase(0, all.size());
     return all;
   }
   std::string read_to_end() {
-    std::string all;
+    std::string all = std::exchange(rest_, {});
     for (std::string piece = read(); !piece.empty(); piece = read()) all += piece;
     return all;
   }
@@ -223,6 +226,7 @@ class TlsClient {
   Socket socket_;
   std::unique_ptr<SSL_CTX, Free> context_;
   std::unique_ptr<SSL, Free> ssl_;
+  std::string rest_;
   int end_ = 0;
 };
 

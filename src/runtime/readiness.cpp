@@ -51,7 +51,19 @@ void Readiness::dispatch(const std::function<void(Watched&, std::uint32_t)>& gua
   again_now_.swap(again_);
   while (next_event_ < fetched_) {
     const epoll_event event = events_[next_event_++];
-    if (event.data.ptr != nullptr) guard(*static_cast<Watched*>(event.data.ptr), event.events);
+    if (event.data.ptr == nullptr) continue;
+    Watched& watched = *static_cast<Watched*>(event.data.ptr);
+    std::uint32_t happened = event.events;
+    if (watched.again_) {
+      // One call a turn, so that nobody gets two portions.
+      const auto asked = std::ranges::find(again_now_, &watched);
+      if (asked != again_now_.end()) {
+        *asked = nullptr;
+        watched.again_ = false;
+        happened |= EPOLLIN;
+      }
+    }
+    guard(watched, happened);
   }
   fetched_ = 0;
   for (std::size_t i = 0; i < again_now_.size(); ++i) {

@@ -1,0 +1,209 @@
+// Each limit of XmlLimits just below and just above, whole and a byte at a time.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "xml/scanner.h"
+#include "xml/test_support.h"
+
+namespace kith::xml {
+namespace {
+
+using namespace test_support;
+
+constexpr XmlLimits small{
+    .element_bytes = 200, .depth = 4, .attributes = 5, .name_bytes = 20, .attribute_value_bytes = 50, .children = 6};
+
+/// What the header and then `stanza` lead to: the last event. The header is read under the default limits.
+std::string answer(std::string_view stanza, bool slowly, const XmlLimits& limits = small) {
+  ExpatPool pool;
+  StreamParser parser(pool, {});
+  std::vector<std::string> lines;
+  parser.feed(c2s_header);
+  collect(parser, lines);
+  parser.set_limits(limits);
+  lines.clear();
+  if (slowly) {
+    for (const std::string& byte : bytes_of(stanza)) {
+      parser.feed(byte);
+      collect(parser, lines);
+      parser.park();
+    }
+  } else {
+    parser.feed(stanza);
+    collect(parser, lines);
+  }
+  if (lines.empty()) return "nothing";
+  return lines.back().starts_with("error ") ? lines.back().substr(6) : "element";
+}
+
+void expect(std::string_view stanza, std::string_view expected, const XmlLimits& limits = small) {
+  EXPECT_EQ(answer(stanza, false, limits), expected) << stanza;
+  EXPECT_EQ(answer(stanza, true, limits), expected) << stanza;
+}
+
+std::string repeat(std::string_view text, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+TEST(XmlLimits, element_bytes_counts_from_the_first_byte_to_the_last) {
+  expect("<a>" + std::string(193, 'x') + "</a>", "element");  // 200 bytes
+  expect("<a>" + std::string(194, 'x') + "</a>", "limit_bytes");
+  expect("<a>" + std::string(197, 'x'), "nothing");
+  expect("<a>" + std::string(198, 'x'), "limit_bytes");
+  expect("<a" + std::string(196, ' ') + "/>", "element");
+  expect("<a" + std::string(197, ' ') + "/>", "limit_bytes");
+  expect("<a><![CDATA[" + std::string(181, 'x') + "]]></a>", "element");
+  expect("<a><![CDATA[" + std::string(182, 'x') + "]]></a>", "limit_bytes");
+  expect("</stream:stream" + std::string(185, ' ') + ">", "limit_bytes");
+}
+
+TEST(XmlLimits, element_bytes_is_counted_for_each_element_anew) {
+  expect(repeat("<a>" + std::string(193, 'x') + "</a>\n  ", 5), "element");
+}
+
+TEST(XmlLimits, element_bytes_holds_for_the_stream_header_too) {
+  const std::string header(c2s_header);
+  XmlLimits limits;
+  limits.element_bytes = header.size();
+  EXPECT_TRUE(events_of({header}, limits).back().starts_with("open "));
+  limits.element_bytes = header.size() - 1;
+  EXPECT_EQ(events_of({header}, limits).back(), "error limit_bytes");
+  EXPECT_EQ(events_of(bytes_of(header), limits).back(), "error limit_bytes");
+}
+
+TEST(XmlLimits, depth_counts_the_first_level_element_as_one) {
+  expect("<a><a><a><a/></a></a></a>", "element");
+  expect("<a><a><a><a><a", "limit_structure");
+  expect("<a><a/><a/><a><a><a></a></a></a><a/></a>", "element");
+  expect("<a><a/><a/><a><a><a><a", "limit_structure");
+}
+
+TEST(XmlLimits, depth_has_a_ceiling_that_no_configuration_lifts) {
+  const XmlLimits wide{.element_bytes = 1'000'000, .depth = 1'000'000, .children = 1'000'000};
+  expect(repeat("<a>", 512) + repeat("</a>", 512), "element", wide);
+  expect(repeat("<a>", 513), "limit_structure", wide);
+}
+
+TEST(XmlLimits, attributes_are_counted_with_namespace_declarations) {
+  expect("<a b='' c='' d='' e='' f=''/>", "element");
+  expect("<a b='' c='' d='' e='' f='' g=''/>", "limit_structure");
+  expect("<a xmlns='u' xmlns:p='p' d='' e='' f='' g='", "limit_structure");
+  expect("<a b='' c='' d=''><a b='' c='' d=''/></a>", "element");
+}
+
+TEST(XmlLimits, name_bytes_holds_for_elements_attributes_end_tags_and_references) {
+  const std::string fits(20, 'n');
+  const std::string long_one(21, 'n');
+  expect("<" + fits + "/>", "element");
+  expect("<" + long_one, "limit_bytes");
+  expect("<a " + fits + "=''/>", "element");
+  expect("<a " + long_one, "limit_bytes");
+  expect("<" + fits + "></" + fits + ">", "element");
+  expect("<a></" + long_one, "limit_bytes");
+  expect("<a>&#" + std::string(17, '0') + "65;</a>", "element");
+  expect("<a>&#" + std::string(18, '0') + "65;</a>", "limit_bytes");
+  expect("<a>&" + long_one, "limit_bytes");
+}
+
+TEST(XmlLimits, attribute_value_bytes_are_counted_as_sent) {
+  expect("<a b='" + std::string(50, 'v') + "'/>", "element");
+  expect("<a b='" + std::string(51, 'v') + "'/>", "limit_bytes");
+  expect("<a b=\"" + repeat("&lt;", 12) + "xx\"/>", "element");
+  expect("<a b=\"" + repeat("&lt;", 13) + "\"/>", "limit_bytes");
+}
+
+TEST(XmlLimits, children_are_counted_at_all_depths_and_for_each_element_anew) {
+  expect("<a>" + repeat("<b/>", 6) + "</a>", "element");
+  expect("<a>" + repeat("<b/>", 6) + "<b", "limit_structure");
+  expect("<a><b><c/><c/></b><b><c/><c/></b></a>", "element");
+  expect("<a><b><c/><c/></b><b><c/><c/><c/></b></a>", "limit_structure");
+  expect(repeat("<a>" + repeat("<b/>", 6) + "</a>", 4), "element");
+}
+
+TEST(XmlLimits, a_namespace_is_no_longer_than_a_name) {
+  expect("<a xmlns='" + std::string(20, 'u') + "'/>", "element");
+  expect("<a xmlns='" + std::string(21, 'u') + "'/>", "limit_bytes");
+  expect("<a xmlns:p='" + std::string(21, 'u') + "'/>", "limit_bytes");
+}
+
+TEST(XmlLimits, a_namespace_used_again_and_again_is_counted_as_the_writer_will_write_it) {
+  // 20 bytes of namespace for each of these: ten of them fit into 200 bytes, the eleventh does not.
+  const std::string ns(20, 'u');
+  XmlLimits limits = small;
+  limits.children = 100;
+  const auto stanza = [&](std::size_t times) { return "<a xmlns:p='" + ns + "'>" + repeat("<p:b/>", times) + "</a>"; };
+  expect(stanza(9), "element", limits);
+  expect(stanza(10), "limit_bytes", limits);  // the element's own jabber:client is in the sum
+  expect("<p:a xmlns:p='" + ns + "'>" + repeat("<p:b/>", 20) + "</p:a>", "element", limits);
+  expect("<a xmlns:p='" + ns + "'>" + repeat("<b p:c=''/>", 9) + "</a>", "element", limits);
+  expect("<a xmlns:p='" + ns + "'>" + repeat("<b p:c=''/>", 10) + "</a>", "limit_bytes", limits);
+  expect("<a>" + repeat("<b xml:lang=''/>", 11) + "</a>", "element", limits);
+}
+
+TEST(XmlLimits, an_endless_attribute_is_stopped_before_it_is_stored) {
+  ExpatPool pool;
+  StreamParser parser(pool, {});
+  std::vector<std::string> lines;
+  parser.feed(c2s_header);
+  collect(parser, lines);
+  parser.park();
+  parser.feed("<message to='");
+  ASSERT_TRUE(parser.next());
+  const std::string piece(1000, 'x');
+  std::size_t given = 0;
+  for (;;) {
+    parser.feed(piece);
+    const auto event = parser.next();
+    given += piece.size();
+    EXPECT_EQ(pool.lent(), 0U) << "an unfinished tag needs no parser";
+    if (!event) {
+      EXPECT_EQ(event.error(), ParseError::limit_bytes);
+      break;
+    }
+    ASSERT_LT(given, 5000U);
+  }
+  EXPECT_EQ(given, 5000U);  // 4 KiB are allowed
+}
+
+TEST(XmlLimits, lowering_the_limit_in_the_middle_of_an_element_stops_it) {
+  ExpatPool pool;
+  StreamParser parser(pool, {});
+  std::vector<std::string> lines;
+  const std::string begun = std::string(c2s_header) + "<a>" + std::string(300, 'x');
+  parser.feed(begun);
+  collect(parser, lines);
+  parser.set_limits(small);
+  parser.feed("x");
+  EXPECT_EQ(parser.next().error(), ParseError::limit_bytes);
+}
+
+TEST(Scanner, an_unfinished_tag_is_held_back_and_never_scanned_again) {
+  Scanner scanner;
+  scanner.enter_stream();
+  const XmlLimits limits;
+  auto result = scanner.scan("  <message to='a", limits);
+  EXPECT_EQ(result.found, Scanner::Found::need_more);
+  EXPECT_EQ(result.begin, 2U);
+  EXPECT_EQ(result.safe, 2U);
+  EXPECT_EQ(result.used, 16U);
+  result = scanner.scan("b>' ", limits);
+  EXPECT_EQ(result.first_end, Scanner::none);
+  EXPECT_EQ(result.safe, 0U);
+  EXPECT_EQ(result.used, 4U);
+  result = scanner.scan("><body>text &am", limits);
+  EXPECT_EQ(result.first_end, 1U);
+  EXPECT_EQ(result.safe, 12U);  // up to the text's end; the reference is unfinished
+  result = scanner.scan("p; more</bo", limits);
+  EXPECT_EQ(result.first_end, 2U);
+  EXPECT_EQ(result.safe, 7U);
+  result = scanner.scan("dy></message> <presence/>", limits);
+  EXPECT_EQ(result.found, Scanner::Found::element);
+  EXPECT_EQ(result.first_end, 3U);
+  EXPECT_EQ(result.safe, 13U);
+  EXPECT_EQ(result.used, 13U);
+}
+
+}  // namespace
+}  // namespace kith::xml

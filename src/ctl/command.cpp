@@ -1,0 +1,120 @@
+#include "ctl/command.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+
+#include "ctl/version.h"
+
+namespace kith::ctl {
+namespace {
+
+constexpr const char* footer = R"(Where kithd is looked for, the first of these:
+  1. the socket given with --socket
+  2. the socket named by the environment variable KITH_SOCKET
+  3. ./data/kith.sock, ./run/kith.sock or ./build/run/kith.sock, if there is one (a kithd that was started here)
+  4. /run/kith/kithd.sock (a kithd that was installed)
+
+Exit codes: 0 done, 1 refused or failed, 2 the command line is wrong, 3 kithd cannot be reached.
+
+Examples:
+  kithctl user add juliet@example.org
+  kithctl user password juliet@example.org --password-stdin < password.txt
+  kithctl sessions juliet@example.org
+  kithctl --json status
+)";
+
+/// Makes CLI11's one-line messages into sentences that say what to do.
+std::string sentence(std::string message) {
+  std::ranges::replace(message, '\n', ' ');
+  while (!message.empty() && (message.back() == ' ' || message.back() == '.')) message.pop_back();
+  return "kithctl: " + message + ". See kithctl --help.\n";
+}
+
+}  // namespace
+
+std::expected<Command, Printed> parse_command(std::vector<std::string> arguments) {
+  Command command;
+  CLI::App app("Looks after a running kithd: its accounts, sessions and configuration.", "kithctl");
+  app.footer(footer);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", std::string("kithctl ") + version, "Print the version and exit");
+  app.add_option("--socket", command.socket, "The admin socket of kithd")->type_name("PATH");
+  app.add_flag("--json", command.json, "Print what kithd answers, as JSON");
+
+  const auto add = [&command](CLI::App& parent, const char* name, const char* help, Action action) {
+    CLI::App* sub = parent.add_subcommand(name, help);
+    sub->fallthrough();
+    sub->callback([&command, action] { command.action = action; });
+    return sub;
+  };
+  const auto take_address = [&command](CLI::App* sub, const char* help) {
+    return sub->add_option("address", command.subject, help)->type_name("NAME@DOMAIN");
+  };
+  const auto take_password = [&command](CLI::App* sub) {
+    sub->add_flag("--password-stdin", command.password_stdin,
+                  "Read the password from the first line of standard input");
+  };
+
+  CLI::App* user = app.add_subcommand("user", "Accounts: add, password, remove, list");
+  user->require_subcommand(1);
+  user->fallthrough();
+
+  CLI::App* user_add = add(*user, "add", "Make an account; its password is asked for twice", Action::user_add);
+  take_address(user_add, "The address of the new account")->required();
+  take_password(user_add);
+  user_add->footer(
+      "\nExamples:\n  kithctl user add juliet@example.org\n"
+      "  head -c 18 /dev/urandom | base64 | tee password.txt | kithctl user add bot@example.org --password-stdin\n");
+
+  CLI::App* user_password = add(*user, "password", "Set an account's password", Action::user_password);
+  take_address(user_password, "The address of the account")->required();
+  take_password(user_password);
+  user_password->footer("Example:\n  kithctl user password juliet@example.org\n");
+
+  CLI::App* user_remove = add(*user, "remove", "Remove an account with its contacts and messages", Action::user_remove);
+  take_address(user_remove, "The address of the account")->required();
+  user_remove->add_flag("--yes", command.yes, "Do not ask whether this is meant");
+  user_remove->footer("Example:\n  kithctl user remove tybalt@example.org --yes\n");
+
+  CLI::App* user_list = add(*user, "list", "List the accounts of a domain, or all", Action::user_list);
+  user_list->add_option("domain", command.subject, "Only the accounts of this domain")->type_name("DOMAIN");
+
+  add(app, "status", "What runs, since when, and how much of it", Action::status);
+
+  CLI::App* sessions = add(app, "sessions", "List who is connected", Action::sessions);
+  take_address(sessions, "Only the sessions of this account");
+
+  CLI::App* session = app.add_subcommand("session", "One session: end");
+  session->require_subcommand(1);
+  session->fallthrough();
+  CLI::App* session_end = add(*session, "end", "End a session; its client may log in again", Action::session_end);
+  session_end->add_option("address", command.subject, "The full address, as kithctl sessions shows it")
+      ->type_name("NAME@DOMAIN/RESOURCE")
+      ->required();
+  session_end->footer("Example:\n  kithctl session end juliet@example.org/phone\n");
+
+  add(app, "reload", "Read configuration and certificates again, without ending a connection", Action::reload);
+
+  try {
+    std::ranges::reverse(arguments);  // CLI11 takes them from the back
+    app.parse(std::move(arguments));
+  } catch (const CLI::Success& success) {
+    std::ostringstream out;
+    app.exit(success, out, out);
+    return std::unexpected(Printed{Exit::done, out.str()});
+  } catch (const CLI::RequiredError& error) {
+    // CLI11 tells what is missing before what it did not understand; a mistyped command is both.
+    const std::vector<std::string> unknown = app.remaining(true);
+    if (!unknown.empty())
+      return std::unexpected(Printed{Exit::usage, sentence("There is no command " + unknown.front())});
+    return std::unexpected(Printed{Exit::usage, sentence(error.what())});
+  } catch (const CLI::ParseError& error) {
+    return std::unexpected(Printed{Exit::usage, sentence(error.what())});
+  }
+  return command;
+}
+
+}  // namespace kith::ctl

@@ -1,0 +1,34 @@
+// What kithctl was asked on its command line, as a value.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <vector>
+
+namespace kith::ctl {
+
+/// The program's exit codes; they are promised in --help.
+enum class Exit : int { done = 0, refused = 1, usage = 2, unreachable = 3 };
+
+enum class Action { user_add, user_password, user_remove, user_list, status, sessions, session_end, reload };
+
+struct Command {
+  Action action = Action::status;
+  std::string subject{};  ///< the address, domain or full address that the action is about; may be empty for lists
+  std::string socket{};   ///< as given by --socket, or empty
+  bool json = false;
+  bool password_stdin = false;
+  bool yes = false;
+};
+
+/// Nothing to do but to print: help or the version (on standard output), or what is wrong with the line (on standard
+/// error).
+struct Printed {
+  Exit exit = Exit::done;
+  std::string text;
+};
+
+/// `arguments` are those after the program's name.
+std::expected<Command, Printed> parse_command(std::vector<std::string> arguments);
+
+}  // namespace kith::ctl

@@ -1,0 +1,63 @@
+#include "ctl/show.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace kith::ctl {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+const WallTime now = std::chrono::sys_days{std::chrono::year{2030} / 3 / 10} + 12h;
+
+TEST(ShowMoment, is_told_in_words_while_it_is_near) {
+  EXPECT_EQ(show_moment("2030-03-10T12:00:00Z", now), "just now");
+  EXPECT_EQ(show_moment("2030-03-10T11:59:48Z", now), "12 seconds ago");
+  EXPECT_EQ(show_moment("2030-03-10T11:59:00Z", now), "1 minute ago");
+  EXPECT_EQ(show_moment("2030-03-10T10:00:01Z", now), "1 hour ago");
+  EXPECT_EQ(show_moment("2030-03-08T12:00:00Z", now), "2 days ago");
+  EXPECT_EQ(show_moment("2030-01-01T12:00:00Z", now), "2030-01-01");
+}
+
+TEST(ShowMoment, in_the_future_is_its_day) {
+  EXPECT_EQ(show_moment("2030-03-10T12:00:30Z", now), "just now");  // clocks differ a little
+  EXPECT_EQ(show_moment("2031-01-01T00:00:00Z", now), "2031-01-01");
+}
+
+TEST(ShowMoment, that_is_none_is_shown_as_it_is) {
+  for (const char* text : {"-", "", "2030-02-30T00:00:00Z", "2030-03-10 12:00:00Z", "2030-03-10T12:00:00+",
+                           "x030-03-10T12:00:00Z", "2030--3-10T12:00:00Z"}) {
+    EXPECT_EQ(show_moment(text, now), text);
+  }
+}
+
+TEST(ShowSpan, has_one_unit) {
+  EXPECT_EQ(show_span(0s), "0 seconds");
+  EXPECT_EQ(show_span(-5s), "0 seconds");
+  EXPECT_EQ(show_span(1s), "1 second");
+  EXPECT_EQ(show_span(59min + 59s), "59 minutes");
+  EXPECT_EQ(show_span(23h), "23 hours");
+  EXPECT_EQ(show_span(24h), "1 day");
+  EXPECT_EQ(show_span(1000h), "41 days");
+}
+
+TEST(ShowTable, aligns_by_characters_not_bytes) {
+  EXPECT_EQ(show_table({{"\u00E4\u00F6", "x"}, {"abc", "y"}}), "\u00E4\u00F6   x\nabc  y\n");
+}
+
+TEST(ShowTable, lets_nothing_steer_the_terminal) { EXPECT_EQ(show_table({{"a\x1b[2Jb\x7f\r"}}), "a?[2Jb??\n"); }
+
+TEST(Show, takes_an_answer_of_another_shape_without_complaint) {
+  for (const char* text : {"{}", R"({"users":1,"sessions":{},"domains":"x","started":5,"notes":[1]})",
+                           R"({"users":[1,null,{}],"sessions":[[],{"priority":"x","available":1}],"domains":[1]})"}) {
+    const json body = json::parse(text);
+    EXPECT_FALSE(show_status(body, now).empty());
+    EXPECT_FALSE(show_users(body, now).empty());
+    EXPECT_FALSE(show_sessions(body, now).empty());
+    EXPECT_FALSE(show_reload(body).empty());
+  }
+}
+
+}  // namespace
+}  // namespace kith::ctl

@@ -35,8 +35,7 @@ std::optional<std::uint64_t> roster_version_from(const Account& account, std::st
   return version;
 }
 
-void push_roster_item(const Account& account, const Session& session, xml::Element item, std::uint64_t version,
-                      Delivery& delivery, storage::Ticket gate) {
+xmpp::Stanza roster_push(const Account& account, const Session& session, xml::Element item, std::uint64_t version) {
   xml::Element query("query", xmpp::ns::roster);
   query.set("ver", roster_version_text(account, version));
   query.add(std::move(item));
@@ -45,30 +44,27 @@ void push_roster_item(const Account& account, const Session& session, xml::Eleme
   push.set("type", "set").set("id", "roster-" + std::to_string(version));
   push.set("from", account.jid().text()).set("to", session.jid().text());
   push.add(std::move(query));
-  delivery.route(xmpp::Stanza::make(std::move(push)), gate);
+  return xmpp::Stanza::make(std::move(push));
 }
 
 namespace {
 
-void push_to_interested(const Account& account, const xml::Element& item, Delivery& delivery, storage::Ticket gate) {
+void push_to_interested(const Account& account, const xml::Element& item, storage::Ticket gate) {
   for (const auto& session : account.sessions()) {
-    if (!session->interested()) continue;
-    push_roster_item(account, *session, item, account.roster().version(), delivery, gate);
+    if (session->interested()) session->send(roster_push(account, *session, item, account.roster().version()), gate);
   }
 }
 
 }  // namespace
 
-void push_roster_item(const Account& account, const storage::RosterItem& item, Delivery& delivery,
-                      storage::Ticket gate) {
-  if (is_shown(item)) push_to_interested(account, roster_item_element(item), delivery, gate);
+void push_roster_item(const Account& account, const storage::RosterItem& item, storage::Ticket gate) {
+  if (is_shown(item)) push_to_interested(account, roster_item_element(item), gate);
 }
 
-void push_roster_removal(const Account& account, const xmpp::BareJid& contact, Delivery& delivery,
-                         storage::Ticket gate) {
+void push_roster_removal(const Account& account, const xmpp::BareJid& contact, storage::Ticket gate) {
   xml::Element item("item", xmpp::ns::roster);
   item.set("jid", contact.text()).set("subscription", "remove");
-  push_to_interested(account, item, delivery, gate);
+  push_to_interested(account, item, gate);
 }
 
 }  // namespace kith::module

@@ -8,9 +8,9 @@
 #include <string_view>
 
 #include "module/account.h"
-#include "module/delivery.h"
 #include "storage/storage.h"
 #include "xml/element.h"
+#include "xmpp/stanza.h"
 
 namespace kith::module {
 
@@ -25,13 +25,11 @@ std::string roster_version_text(const Account& account, std::uint64_t version);
 /// Nothing if this account never gave it out in that form.
 std::optional<std::uint64_t> roster_version_from(const Account& account, std::string_view text);
 
-/// Sends one push to one session, with the version that the roster had after that change.
-void push_roster_item(const Account& account, const Session& session, xml::Element item, std::uint64_t version,
-                      Delivery& delivery, storage::Ticket gate);
-/// To all interested sessions. Nothing is sent for an item that is not shown.
-void push_roster_item(const Account& account, const storage::RosterItem& item, Delivery& delivery,
-                      storage::Ticket gate);
-void push_roster_removal(const Account& account, const xmpp::BareJid& contact, Delivery& delivery,
-                         storage::Ticket gate);
+/// One push for one session, with the version that the roster had after that change.
+xmpp::Stanza roster_push(const Account& account, const Session& session, xml::Element item, std::uint64_t version);
+/// To all interested sessions, at once: a push goes before the presence that follows from it. Nothing is sent for an
+/// item that is not shown.
+void push_roster_item(const Account& account, const storage::RosterItem& item, storage::Ticket gate);
+void push_roster_removal(const Account& account, const xmpp::BareJid& contact, storage::Ticket gate);
 
 }  // namespace kith::module

@@ -1,6 +1,6 @@
-// A stage on which stanzas travel: what a client says runs through the hooks, goes to the account of its `to` and to that
-// account's sessions, as the router does it, until nothing moves any more. For tests of features that depend on one another.
-// What is for another domain is collected. Not part of the program. One thread.
+// A stage on which stanzas travel: what a client says runs through the hooks, goes to the account of its `to` and to
+// that account's sessions, as the router does it, until nothing moves any more. For tests of features that depend on
+// one another. What is for another domain is collected. Not part of the program. One thread.
 #pragma once
 
 #include <string>

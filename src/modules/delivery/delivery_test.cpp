@@ -1,10 +1,10 @@
 #include "modules/delivery/delivery.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "module/testing_scene.h"
 #include "modules/offline/offline.h"
@@ -28,7 +28,8 @@ struct Fate {
   bool refused = false;
   friend bool operator==(const Fate&, const Fate&) = default;
   friend void PrintTo(const Fate& fate, std::ostream* out) {
-    *out << (fate.phone ? "phone " : "") << (fate.desk ? "desk " : "") << (fate.kept ? "kept " : "") << (fate.refused ? "refused" : "");
+    *out << (fate.phone ? "phone " : "") << (fate.desk ? "desk " : "") << (fate.kept ? "kept " : "")
+         << (fate.refused ? "refused" : "");
   }
 };
 
@@ -109,8 +110,11 @@ TEST(DeliveryTable, every_type_in_every_state_of_the_receiver) {
       enter(scene, "juliet@capulet.lit/desk", row.desk_state);
       scene.forget_all();
 
-      const std::string error = std::string(types[type]) == "error" ? "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>" : "";
-      scene.arrives("<message from='romeo@montague.lit/orchard' to='" + std::string(row.to) + "' type='" + types[type] + "' id='m'><body>hark</body>" + error + "</message>");
+      const std::string error = std::string(types[type]) == "error"
+                                    ? "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+                                    : "";
+      scene.arrives("<message from='romeo@montague.lit/orchard' to='" + std::string(row.to) + "' type='" + types[type] +
+                    "' id='m'><body>hark</body>" + error + "</message>");
 
       Fate fate;
       if (row.phone_state != gone) fate.phone = !scene.got("juliet@capulet.lit/phone").empty();
@@ -141,7 +145,8 @@ TEST_F(Delivering, without_a_place_to_keep_messages_the_sender_hears_of_it) {
   Scene bare_scene;
   bare_scene.stage.use<DeliveryFeature>();
   bare_scene.stage.account("juliet@capulet.lit");
-  bare_scene.arrives("<message from='romeo@montague.lit/orchard' to='juliet@capulet.lit' type='chat'><body>hark</body></message>");
+  bare_scene.arrives(
+      "<message from='romeo@montague.lit/orchard' to='juliet@capulet.lit' type='chat'><body>hark</body></message>");
   EXPECT_THAT(bare_scene.outside, ElementsAre(HasSubstr("service-unavailable")));
 }
 
@@ -151,7 +156,8 @@ TEST_F(Delivering, what_waits_for_a_write_that_fails_reaches_nobody) {
   const storage::Ticket lost = scene.stage.disk.write([] {});
   scene.stage.disk.failing_writes = false;
   scene.stage.delivery.route(
-      module::testing::stanza("<message from='romeo@montague.lit' to='juliet@capulet.lit'><body>hark</body></message>"), lost, {});
+      module::testing::stanza("<message from='romeo@montague.lit' to='juliet@capulet.lit'><body>hark</body></message>"),
+      lost, {});
   scene.settle();
   EXPECT_THAT(scene.got(session), IsEmpty());
 }

@@ -1,9 +1,9 @@
 #include "modules/forgery/forgery.h"
 
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <string>
 
 #include "module/testing_scene.h"
 #include "modules/delivery/delivery.h"
@@ -28,7 +28,8 @@ class ForgeryTest : public ::testing::Test {
     Session& session = scene.stage.account("juliet@capulet.lit").session("phone") != nullptr
                            ? *scene.stage.account("juliet@capulet.lit").session("phone")
                            : scene.bind("juliet@capulet.lit/phone");
-    scene.arrives("<message from='" + from + "' to='juliet@capulet.lit/phone'><body>hark</body>" + child + "<last xmlns='x'/></message>");
+    scene.arrives("<message from='" + from + "' to='juliet@capulet.lit/phone'><body>hark</body>" + child +
+                  "<last xmlns='x'/></message>");
     const auto lines = scene.got(session);
     return lines.empty() ? "" : lines.front();
   }
@@ -86,7 +87,8 @@ TEST_F(ForgeryTest, what_a_client_sends_is_cleaned_before_it_leaves) {
   scene.says(session,
              "<message to='romeo@montague.lit'><body>hark</body><received xmlns='urn:xmpp:carbons:2'/>"
              "<delay xmlns='urn:xmpp:delay' from='capulet.lit' stamp='2002-09-10T23:08:25Z'/></message>");
-  EXPECT_THAT(scene.outside, ElementsAre(AllOf(HasSubstr("hark"), Not(HasSubstr("received")), Not(HasSubstr("delay")))));
+  EXPECT_THAT(scene.outside,
+              ElementsAre(AllOf(HasSubstr("hark"), Not(HasSubstr("received")), Not(HasSubstr("delay")))));
 }
 
 }  // namespace

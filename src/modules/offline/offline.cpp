@@ -140,6 +140,8 @@ void OfflineFeature::add(Account& account, const xmpp::Stanza& message, std::str
   ++state.added;
   ++state.size.messages;
   state.size.bytes += bytes;
+  ++state.added_since.messages;
+  state.added_since.bytes += bytes;
   delivery_.when_decided(ticket, [this, message, bytes, jid = account.jid()](bool committed) {
     if (committed) return;
     refuse(message, StanzaError::storage_failed());
@@ -165,7 +167,7 @@ void OfflineFeature::measure(Account& account) {
   State& state = account.attachments().get<State>();
   if (state.measured != State::Measured::no) return;
   state.measured = State::Measured::asked;
-  state.size_when_asked = state.size;
+  state.added_since = {};
   store_.size(account.jid(), [this, jid = account.jid(), measurement = ++state.measurement](const auto& size) {
     measured(jid, measurement, size);
   });
@@ -184,8 +186,8 @@ void OfflineFeature::measured(const xmpp::BareJid& jid, std::uint64_t measuremen
   // What was added since the question may be in the answer already: better to count it twice than not at all. An empty
   // page puts it right.
   state->measured = State::Measured::yes;
-  state->size.messages = size->messages + (state->size.messages - state->size_when_asked.messages);
-  state->size.bytes = size->bytes + (state->size.bytes - state->size_when_asked.bytes);
+  state->size.messages = size->messages + state->added_since.messages;
+  state->size.bytes = size->bytes + state->added_since.bytes;
   if (has_room(*state, 1)) {
     full_.erase(jid);
   } else if (full_.size() < full_most) {

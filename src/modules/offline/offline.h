@@ -62,9 +62,9 @@ class OfflineFeature final : public module::Module {
   struct State {
     enum class Measured : std::uint8_t { no, asked, yes };
     Measured measured = Measured::no;
-    std::uint64_t measurement = 0;       ///< to know an answer that is out of date
-    storage::OfflineStore::Size size{};  ///< until measured: what was added since the account was loaded
-    storage::OfflineStore::Size size_when_asked{};
+    std::uint64_t measurement = 0;              ///< to know an answer that is out of date
+    storage::OfflineStore::Size size{};         ///< until measured: what was added since the account was loaded
+    storage::OfflineStore::Size added_since{};  ///< … since the question
     unsigned unmeasured = 0;
     std::uint64_t added = 0;
     std::vector<Held> held;  ///< waits for the measure

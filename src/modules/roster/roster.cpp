@@ -54,7 +54,7 @@ void RosterFeature::get(module::IqRequest request) {
           if (found == nullptr || !module::is_shown(*found)) continue;
           item = module::roster_item_element(*found);
         }
-        module::push_roster_item(account, *session, std::move(item), change.version, delivery_, gate);
+        delivery_.route(module::roster_push(account, *session, std::move(item), change.version), gate);
       }
       return;
     }
@@ -141,7 +141,7 @@ void RosterFeature::set(module::IqRequest request) {
   item.groups = std::move(wish->groups);
   item.in_roster = true;
   const storage::Ticket ticket = account.wrote(roster.put(item));
-  module::push_roster_item(account, item, delivery_, ticket);
+  module::push_roster_item(account, item, ticket);
   request.reply({}, ticket);
 }
 
@@ -152,7 +152,7 @@ void RosterFeature::remove(module::IqRequest request, const xmpp::BareJid& conta
   if (found == nullptr || !module::is_shown(*found)) return request.fail(StanzaError::of(Condition::item_not_found));
   const storage::RosterItem item = *found;
   const storage::Ticket ticket = account.wrote(account.roster().remove(contact));
-  module::push_roster_removal(account, contact, delivery_, ticket);
+  module::push_roster_removal(account, contact, ticket);
   request.reply({}, ticket);
   module::end_subscriptions(account, item, delivery_, ticket);
 }

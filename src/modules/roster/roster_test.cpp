@@ -1,10 +1,10 @@
 #include "modules/roster/roster.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "module/roster_push.h"
 #include "module/testing_scene.h"
@@ -51,10 +51,12 @@ TEST_F(RosterTest, a_new_item_is_pushed_to_every_interested_session_and_then_ack
   Session& desk = interested("juliet@capulet.lit/desk");
   Session& other = scene.bind("juliet@capulet.lit/other");
   scene.says(phone, set_of("<item jid='romeo@montague.lit' name='Romeo'><group>Friends</group></item>"));
-  const auto pushed = AllOf(HasSubstr("type='set'"), HasSubstr("from='juliet@capulet.lit'"), HasSubstr("jid='romeo@montague.lit'"),
-                            HasSubstr("name='Romeo'"), HasSubstr("<group>Friends</group>"), HasSubstr("subscription='none'"),
-                            HasSubstr("ver='" + version() + "'"));
-  EXPECT_THAT(scene.got(phone), ElementsAre(AllOf(pushed, HasSubstr("to='juliet@capulet.lit/phone'")), AllOf(HasSubstr("type='result'"), HasSubstr("id='s'"))));
+  const auto pushed =
+      AllOf(HasSubstr("type='set'"), HasSubstr("from='juliet@capulet.lit'"), HasSubstr("jid='romeo@montague.lit'"),
+            HasSubstr("name='Romeo'"), HasSubstr("<group>Friends</group>"), HasSubstr("subscription='none'"),
+            HasSubstr("ver='" + version() + "'"));
+  EXPECT_THAT(scene.got(phone), ElementsAre(AllOf(pushed, HasSubstr("to='juliet@capulet.lit/phone'")),
+                                            AllOf(HasSubstr("type='result'"), HasSubstr("id='s'"))));
   EXPECT_THAT(scene.got(desk), ElementsAre(AllOf(pushed, HasSubstr("to='juliet@capulet.lit/desk'"))));
   EXPECT_THAT(scene.got(other), IsEmpty());
 }
@@ -68,7 +70,9 @@ TEST_F(RosterTest, the_whole_roster_is_given_to_who_asks_without_a_version) {
 }
 
 TEST_F(RosterTest, a_request_that_waits_is_not_shown) {
-  scene.stage.account("juliet@capulet.lit").roster().put({.contact = bare("tybalt@capulet.lit"), .state = {.pending_in = true}, .in_roster = false});
+  scene.stage.account("juliet@capulet.lit")
+      .roster()
+      .put({.contact = bare("tybalt@capulet.lit"), .state = {.pending_in = true}, .in_roster = false});
   Session& phone = scene.bind("juliet@capulet.lit/phone");
   scene.says(phone, "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>");
   EXPECT_THAT(scene.got(phone), ElementsAre(Not(HasSubstr("tybalt"))));
@@ -88,8 +92,10 @@ TEST_F(RosterTest, a_known_version_brings_nothing_or_only_what_changed_since) {
   scene.got(phone);
   Session& desk = scene.bind("juliet@capulet.lit/desk");
   scene.says(desk, get_of(known));
-  EXPECT_THAT(scene.got(desk), ElementsAre(AllOf(HasSubstr("type='result'"), Not(HasSubstr("query"))), HasSubstr("paris@capulet.lit"),
-                                           AllOf(HasSubstr("nurse@capulet.lit"), HasSubstr("subscription='remove'"), HasSubstr("ver='" + version() + "'"))));
+  EXPECT_THAT(scene.got(desk),
+              ElementsAre(AllOf(HasSubstr("type='result'"), Not(HasSubstr("query"))), HasSubstr("paris@capulet.lit"),
+                          AllOf(HasSubstr("nurse@capulet.lit"), HasSubstr("subscription='remove'"),
+                                HasSubstr("ver='" + version() + "'"))));
   EXPECT_TRUE(desk.interested());
 }
 
@@ -101,7 +107,8 @@ TEST_F(RosterTest, a_version_that_was_never_given_out_brings_the_whole_roster) {
   for (const std::string& strange : {std::string(), std::string("7"), std::string("1-1"), future, version() + "x"}) {
     SCOPED_TRACE(strange);
     scene.says(phone, get_of(strange));
-    EXPECT_THAT(scene.got(phone), ElementsAre(AllOf(HasSubstr("romeo@montague.lit"), HasSubstr("ver='" + version() + "'"))));
+    EXPECT_THAT(scene.got(phone),
+                ElementsAre(AllOf(HasSubstr("romeo@montague.lit"), HasSubstr("ver='" + version() + "'"))));
   }
 }
 
@@ -155,11 +162,16 @@ TEST_F(RosterTest, what_a_client_says_about_subscriptions_is_ignored) {
 }
 
 TEST_F(RosterTest, an_update_keeps_the_subscription_and_replaces_name_and_groups) {
-  scene.stage.account("juliet@capulet.lit").roster().put(
-      {.contact = bare("romeo@montague.lit"), .name = "R", .groups = {"old"}, .state = {.subscription = xmpp::Subscription::both}});
+  scene.stage.account("juliet@capulet.lit")
+      .roster()
+      .put({.contact = bare("romeo@montague.lit"),
+            .name = "R",
+            .groups = {"old"},
+            .state = {.subscription = xmpp::Subscription::both}});
   Session& phone = interested("juliet@capulet.lit/phone");
   scene.says(phone, set_of("<item jid='romeo@montague.lit/orchard'><group>new</group></item>"));
-  EXPECT_THAT(scene.got(phone), ElementsAre(AllOf(HasSubstr("subscription='both'"), HasSubstr("<group>new</group>"), Not(HasSubstr("old")), Not(HasSubstr("name="))),
+  EXPECT_THAT(scene.got(phone), ElementsAre(AllOf(HasSubstr("subscription='both'"), HasSubstr("<group>new</group>"),
+                                                  Not(HasSubstr("old")), Not(HasSubstr("name="))),
                                             HasSubstr("type='result'")));
 }
 
@@ -219,7 +231,9 @@ TEST_F(RosterTest, nobody_reads_or_writes_the_roster_of_another) {
   Session& tybalt = scene.bind("tybalt@capulet.lit/x");
   scene.stage.account("juliet@capulet.lit");
   scene.says(tybalt, "<iq type='get' id='g' to='juliet@capulet.lit'><query xmlns='jabber:iq:roster'/></iq>");
-  scene.says(tybalt, "<iq type='set' id='g' to='juliet@capulet.lit'><query xmlns='jabber:iq:roster'><item jid='a@b.lit'/></query></iq>");
+  scene.says(tybalt,
+             "<iq type='set' id='g' to='juliet@capulet.lit'><query xmlns='jabber:iq:roster'><item "
+             "jid='a@b.lit'/></query></iq>");
   EXPECT_THAT(scene.got(tybalt), ElementsAre(HasSubstr("service-unavailable"), HasSubstr("service-unavailable")));
   EXPECT_THAT(scene.stage.account("juliet@capulet.lit").roster().items(), IsEmpty());
 }

@@ -129,7 +129,7 @@ Outcome SubscriptionFeature::from_client(module::PresenceFromClient& event) {
     }
     item.state = step.state;
     gate = write(account, item);
-    if (step.push) module::push_roster_item(account, item, delivery_, gate);
+    if (step.push) module::push_roster_item(account, item, gate);
     answer_if_failed(event.stanza, gate);
   }
   if (step.send_unavailable) module::send_unavailable(account, contact, delivery_, gate);
@@ -182,7 +182,7 @@ Outcome SubscriptionFeature::to_account(module::PresenceToAccount& event) {
       if (wanted) session->send(stanza, gate);
     }
   }
-  if (step.changed && step.push) module::push_roster_item(account, item, delivery_, gate);
+  if (step.changed && step.push) module::push_roster_item(account, item, gate);
   if (step.auto_reply_subscribed) {
     delivery_.route(module::make_presence(StanzaType::subscribed, account.jid(), contact), gate);
   }

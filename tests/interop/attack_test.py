@@ -1,5 +1,6 @@
 """Bad input over real sockets and TLS: each ends in the error that RFC 6120 names, and another user notices nothing."""
 import base64
+import os
 import unittest
 
 from kith import Kith
@@ -28,8 +29,9 @@ class Attacks(unittest.TestCase):
         return Wire(cls.kith.direct_port if direct else cls.kith.port, authority=cls.kith.authority.certificate, **more)
 
     def tearDown(self):
-        self.witness.message(self.witness.jid, "still here?")
-        self.assertEqual(self.witness.next_message().findtext(CLIENT + "body"), "still here?")
+        mark = os.urandom(8).hex()
+        self.witness.message(self.witness.jid, mark)
+        self.witness.until(lambda element: element.tag == CLIENT + "message" and element.findtext(CLIENT + "body") == mark)
         with self.wire() as newcomer:
             newcomer.login("witness", resource="newcomer", available=False)
 
@@ -289,7 +291,7 @@ class Attacks(unittest.TestCase):
     def test_a_talkative_user_is_slowed_and_harms_nobody(self):
         wire = self.at("in")
         wire.socket.settimeout(0.5)
-        stanza = ("<message to='witness@example.org/gone'><body>" + "x" * 1000 + "</body></message>").encode() * 50
+        stanza = ("<message type='headline' to='mallory@example.org/gone'><body>" + "x" * 1000 + "</body></message>").encode() * 50
         try:
             for _ in range(100):  # 5 MB: more than any buffer on the way takes
                 wire.socket.sendall(stanza)

@@ -13,7 +13,8 @@ ELSEWHERE = "127.0.0.2"  # loopback has many addresses; an attacker takes anothe
 class Floods(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.kith = Kith(limits={"login_time": "3 seconds", "tls_handshake_time": "2 seconds"})
+        cls.kith = Kith(limits={"login_time": "3 seconds", "tls_handshake_time": "2 seconds",
+                                 "outbox_bytes_after_login": "256 KiB"})
         cls.addClassCleanup(cls.kith.remove)
         cls.kith.start()
         for name in ("witness", "mallory"):

@@ -8,6 +8,7 @@ from slixmpp import stanza  # noqa: F401  (registers what the plugins need)
 
 SECONDS = 30
 logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # it reports every slow step under the debug mode of unittest
 
 
 class Refused(AssertionError):
@@ -85,7 +86,7 @@ class Client(slixmpp.ClientXMPP):
 
     async def settled(self):
         """Everything that the server had for us before has arrived: a round trip on the same stream."""
-        if not self.plugin.get("xep_0199", None):
+        if "xep_0199" not in self.plugin:
             self.register_plugin("xep_0199")
         await self["xep_0199"].send_ping(self.boundjid.domain, timeout=SECONDS)
 

@@ -41,7 +41,7 @@ def header(to="example.org", **more):
 
 
 class Wire:
-    def __init__(self, port, *, authority=None, domain="example.org", source=None, seconds=20):
+    def __init__(self, port, *, authority=None, domain="example.org", source=None, seconds=15):
         self.domain = domain
         self.authority = authority
         self.socket = socket.create_connection(("127.0.0.1", port), seconds, source_address=(source, 0) if source else None)

@@ -1,0 +1,123 @@
+// The configuration: kith.toml and conf.d/*.toml beside it, read into one value. Everything has a default but the
+// domain. Read at start-up and at a reload, on whichever thread asks; the value is handed to those who need a part of
+// it. Every setting stands once, in the table of settings.cpp, from which both this reader and docs/configuration.md
+// are made.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/events.h"
+#include "base/limits.h"
+#include "module/module.h"
+#include "xmpp/jid.h"
+
+namespace kith::server {
+
+/// A numeric address and a port: "192.0.2.1:5222", "[::]:5222". `::` means IPv6 only; both are listed where both are
+/// meant.
+struct Endpoint {
+  std::string address;  ///< in canonical form, without brackets
+  std::uint16_t port = 0;
+
+  bool is_ipv6() const { return address.find(':') != std::string::npos; }
+  bool is_loopback() const;
+  std::string text() const;
+  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
+};
+
+/// A section [modules.NAME].
+struct ModuleConfig {
+  bool enabled = true;
+  std::map<std::string, module::Settings::Value, std::less<>>
+      settings;  ///< complete: defaults filled in, bounds checked
+};
+
+struct Config {
+  std::filesystem::path file;
+  std::vector<std::string> domains;  ///< prepared, in the order of the file; never empty, none twice
+  std::set<xmpp::BareJid> admins;    ///< accounts of these domains
+
+  // All paths are absolute or relative to where the program runs.
+  std::filesystem::path data_directory;
+  std::filesystem::path admin_socket;
+  unsigned shards = 0;  ///< 0: one for each core
+
+  struct Listen {
+    std::vector<Endpoint> c2s{{"0.0.0.0", 5222}, {"::", 5222}};
+    std::vector<Endpoint> c2s_direct_tls{{"0.0.0.0", 5223}, {"::", 5223}};
+    std::vector<Endpoint> c2s_plaintext;  ///< loopback only
+    std::vector<Endpoint> metrics;        ///< loopback only
+  } listen;
+
+  struct Certificates {
+    /// Searched in this order, for NAME.crt and NAME.key, or certbot's NAME/fullchain.pem and NAME/privkey.pem.
+    std::vector<std::filesystem::path> directories;
+    bool self_signed = true;
+    bool require_private_keys = true;
+  } certificates;
+
+  struct Storage {
+    std::string backend = "sqlite";
+    std::filesystem::path file;
+  } storage;
+
+  LogLevel log_level = LogLevel::info;
+  Limits limits;
+  std::map<std::string, ModuleConfig, std::less<>> modules;  ///< one entry for each feature that there is
+
+  /// The settings of a feature, for Module::configure().
+  module::Settings settings_of(std::string_view feature) const;
+  bool enabled(std::string_view feature) const;
+};
+
+struct ConfigError {
+  std::filesystem::path file;
+  std::size_t line = 0;  ///< from 1; 0 if it is about the file as a whole
+  std::string key;       ///< "limits.offline_messages"; may be empty
+  std::string sentence;  ///< what is wrong
+  std::string nearest;   ///< the valid key that comes nearest, if the key is none
+
+  /// kith.toml:3: limits.ofline_messages: there is no such setting; the nearest is "offline_messages"
+  std::string text() const;
+};
+
+struct LoadOptions {
+  /// Where data goes unless the file says otherwise, for example systemd's $STATE_DIRECTORY. Empty: `data` beside the
+  /// file.
+  std::filesystem::path data_directory{};
+};
+
+/// Reads `file` and, in the order of their names, conf.d/*.toml beside it; what a later file says replaces what an
+/// earlier one said. All errors that can be found are returned, not only the first. Relative paths are relative to
+/// `file`.
+std::expected<Config, std::vector<ConfigError>> load_config(const std::filesystem::path& file,
+                                                            std::span<const module::Registration> features,
+                                                            const LoadOptions& options = {});
+
+struct ConfigText {
+  std::filesystem::path file;
+  std::string text;
+};
+/// The same of texts in memory.
+std::expected<Config, std::vector<ConfigError>> parse_config(const std::vector<ConfigText>& texts,
+                                                             std::span<const module::Registration> features,
+                                                             const LoadOptions& options = {});
+
+struct ConfigChange {
+  std::string key;
+  bool needs_restart = false;
+};
+/// What a reload would change, in the order of the reference.
+std::vector<ConfigChange> changes_between(const Config& before, const Config& after,
+                                          std::span<const module::Registration> features);
+
+}  // namespace kith::server

@@ -1,10 +1,10 @@
 #include "server/config.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+
+#include <fmt/format.h>
 #include <sys/un.h>
 
 #include "server/nearest.h"
@@ -24,7 +24,8 @@ struct Place {
   std::size_t line = 0;
 };
 
-/// A value as the table of settings reads it; nothing if it is of a kind that no setting takes (a date, a list of lists).
+/// A value as the table of settings reads it; nothing if it is of a kind that no setting takes (a date, a list of
+/// lists).
 std::optional<ConfigValue> value_of(const toml::node& node) {
   if (const auto* flag = node.as_boolean()) return ConfigValue(flag->get());
   if (const auto* number = node.as_integer()) return ConfigValue(number->get());
@@ -71,7 +72,8 @@ class Reader {
     check_domains();
     complete_paths();
     check_listeners();
-    std::ranges::stable_sort(errors_, {}, [](const ConfigError& error) { return std::tie(error.file, error.line); });
+    std::ranges::sort(errors_, {},
+                      [](const ConfigError& error) { return std::tie(error.file, error.line, error.key); });
     if (!errors_.empty()) return std::unexpected(std::move(errors_));
     return std::move(config_);
   }
@@ -109,8 +111,8 @@ class Reader {
     if (trouble) fail(place, setting.name(), *trouble);
   }
 
-  /// The key that was probably meant: of the same section first, since most mistakes are of the hand; a setting of exactly
-  /// that name elsewhere is a mistake about the section.
+  /// The key that was probably meant: of the same section first, since most mistakes are of the hand; a setting of
+  /// exactly that name elsewhere is a mistake about the section.
   std::string nearest_name(const std::string& name, const std::string& section, bool is_section) const {
     if (is_section) return nearest(name, sections_);
     const std::string key = section.empty() ? name : name.substr(section.size() + 1);
@@ -134,7 +136,8 @@ class Reader {
     const bool one = seen_.contains("domain");
     const bool many = seen_.contains("domains");
     if (one && many) {
-      fail(place_of("domains"), "domains", "cannot stand beside \"domain\"; list all domains here and leave the other out");
+      fail(place_of("domains"), "domains",
+           "cannot stand beside \"domain\"; list all domains here and leave the other out");
     } else if (!one && !many) {
       fail({config_.file, 0}, "domain", "is missing; a configuration says at least: domain = \"example.org\"");
     }
@@ -147,7 +150,8 @@ class Reader {
 
   void complete_paths() {
     const std::filesystem::path base = config_.file.parent_path();
-    const auto complete = [](std::filesystem::path& path, const std::filesystem::path& from, std::string_view fallback) {
+    const auto complete = [](std::filesystem::path& path, const std::filesystem::path& from,
+                             std::string_view fallback) {
       if (path.empty()) path = fallback;
       path = (from / path).lexically_normal();
     };

@@ -24,7 +24,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string nearest(std::string_view wrong, const std::set<std::string>& names) {
-  const auto best = std::ranges::min_element(names, {}, [&](const std::string& name) { return edit_distance(wrong, name); });
+  const auto best =
+      std::ranges::min_element(names, {}, [&](const std::string& name) { return edit_distance(wrong, name); });
   return best == names.end() ? std::string() : *best;
 }
 

@@ -53,7 +53,7 @@ class Table {
           const auto* text = std::get_if<std::string>(&value);
           return text == nullptr ? std::nullopt : parse_size(*text);
         },
-        [](std::uint64_t n) { return quoted(show_size(n)); }, "a size, as in \"256 KiB\" or \"20 MiB\"");
+        [](std::uint64_t n) { return toml_text(show_size(n)); }, "a size, as in \"256 KiB\" or \"20 MiB\"");
   }
 
   template <class At>
@@ -74,7 +74,7 @@ class Table {
           at(config) = *parsed;
           return std::nullopt;
         },
-        [at](const Config& config) { return quoted(show_duration(at(config))); });
+        [at](const Config& config) { return toml_text(show_duration(at(config))); });
   }
 
   template <class At>
@@ -89,7 +89,7 @@ class Table {
           at(config) = *parsed;
           return std::nullopt;
         },
-        [at, of_bytes](const Config& config) { return quoted(show_rate(at(config), of_bytes)); });
+        [at, of_bytes](const Config& config) { return toml_text(show_rate(at(config), of_bytes)); });
   }
 
   template <class At>
@@ -116,10 +116,10 @@ class Table {
           for (const std::string& text : *texts) {
             const std::optional<Endpoint> endpoint = parse_endpoint(text);
             if (!endpoint)
-              return quoted(text) + " is no numeric address with a port, as in \"0.0.0.0:5222\" or \"[::]:5222\"";
+              return toml_text(text) + " is no numeric address with a port, as in \"0.0.0.0:5222\" or \"[::]:5222\"";
             // SECURITY: what is not encrypted stays on the machine.
             if (loopback_only && !endpoint->is_loopback()) {
-              return quoted(text) +
+              return toml_text(text) +
                      " can be reached from outside, and what goes through here is not encrypted: only 127.0.0.1 and "
                      "::1 may stand here";
             }
@@ -146,7 +146,7 @@ class Table {
           at(config) = *text;
           return std::nullopt;
         },
-        [at](const Config& config) { return quoted(at(config).string()); });
+        [at](const Config& config) { return toml_text(at(config).string()); });
     table_.back().fallback = std::move(fallback);
   }
 
@@ -174,7 +174,7 @@ class Table {
 
   static std::string show_list(const std::vector<std::string>& texts) {
     std::string out = "[";
-    for (const std::string& text : texts) out += (out.size() > 1 ? ", " : "") + quoted(text);
+    for (const std::string& text : texts) out += (out.size() > 1 ? ", " : "") + toml_text(text);
     return out + "]";
   }
 
@@ -207,8 +207,8 @@ Trouble put_domains(Config& config, const std::vector<std::string>& texts) {
   std::vector<std::string> prepared;
   for (const std::string& text : texts) {
     std::optional<std::string> domain = xmpp::prepare_domainpart(text);
-    if (!domain) return quoted(text) + " is no domain name";
-    if (std::ranges::find(prepared, *domain) != prepared.end()) return quoted(text) + " stands here twice";
+    if (!domain) return toml_text(text) + " is no domain name";
+    if (std::ranges::find(prepared, *domain) != prepared.end()) return toml_text(text) + " stands here twice";
     prepared.push_back(*std::move(domain));
   }
   config.domains = std::move(prepared);
@@ -225,7 +225,9 @@ void add_top(Table& table) {
         if (text == nullptr) return "must be a domain name, as in \"example.org\" (for several, use \"domains\")";
         return put_domains(config, {*text});
       },
-      [](const Config& config) { return config.domains.size() == 1 ? quoted(config.domains.front()) : std::string(); });
+      [](const Config& config) {
+        return config.domains.size() == 1 ? toml_text(config.domains.front()) : std::string();
+      });
   table.fallback("none");
   table.add(
       "domains", "list of texts", "Several domains instead of one; their accounts have nothing in common.",
@@ -244,7 +246,7 @@ void add_top(Table& table) {
         std::set<xmpp::BareJid> admins;
         for (const std::string& text : *texts) {
           const std::optional<xmpp::BareJid> jid = xmpp::BareJid::parse(text);
-          if (!jid || !jid->has_localpart()) return quoted(text) + " is no address, as in \"alice@example.org\"";
+          if (!jid || !jid->has_localpart()) return toml_text(text) + " is no address, as in \"alice@example.org\"";
           admins.insert(*jid);
         }
         config.admins = std::move(admins);
@@ -323,7 +325,7 @@ void add_storage_and_log(Table& table) {
         config.storage.backend = *text;
         return std::nullopt;
       },
-      [](const Config& config) { return quoted(config.storage.backend); });
+      [](const Config& config) { return toml_text(config.storage.backend); });
   table.at_start().path(
       "file", [](auto& c) -> auto& { return c.storage.file; }, "`kith.db` in the data directory",
       "The database's file.");
@@ -349,7 +351,7 @@ void add_storage_and_log(Table& table) {
       [](const Config& config) {
         const auto* const found =
             std::ranges::find(levels, config.log_level, &std::pair<std::string_view, LogLevel>::second);
-        return quoted(found->first);
+        return toml_text(found->first);
       });
 }
 
@@ -561,7 +563,7 @@ std::expected<module::Settings::Value, std::string> value_of(const module::Setti
 std::string show_value(const module::Settings::Value& value) {
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
-  if (const auto* text = std::get_if<std::string>(&value)) return quoted(*text);
+  if (const auto* text = std::get_if<std::string>(&value)) return toml_text(*text);
   return Table::show_list(std::get<std::vector<std::string>>(value));
 }
 

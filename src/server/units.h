@@ -28,6 +28,6 @@ std::string show_rate(Rate rate, bool of_bytes);
 std::optional<Endpoint> parse_endpoint(std::string_view text);
 
 /// `text` in quotation marks, as TOML writes it.
-std::string quoted(std::string_view text);
+std::string toml_text(std::string_view text);
 
 }  // namespace kith::server

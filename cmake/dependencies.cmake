@@ -9,7 +9,8 @@ find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(GTest REQUIRED)
 find_package(Boost 1.81 REQUIRED)
-find_package(tomlplusplus QUIET)
+# Header only; one translation unit (server/config.cpp) reads it.
+find_path(KITH_TOML_INCLUDE toml++/toml.h REQUIRED)
 
 # What each room takes from outside. Third-party headers are system headers: our warnings are for our code.
 set(KITH_EXTERNAL_base fmt::fmt OpenSSL::Crypto)

@@ -437,6 +437,9 @@ void add_limits(Table& table) {
       "roster_name_bytes", [](auto& c) -> auto& { return c.limits.roster_name_bytes; }, {1, 64 * kib},
       "The name of a contact or of a group.");
   table.count(
+      "pending_subscription_requests", [](auto& c) -> auto& { return c.limits.pending_subscription_requests; },
+      {1, 100'000}, "Requests to become a contact that an account has not answered yet.");
+  table.count(
       "directed_presences", [](auto& c) -> auto& { return c.limits.directed_presences; }, {0, 100'000},
       "Addresses to which a session may have sent its presence apart from its contacts.");
   table.size(

@@ -198,6 +198,32 @@ TEST(ConfigError, what_is_no_toml_names_the_line) {
   EXPECT_THAT(errors[1], HasSubstr("/etc/kith/kith.toml:2: "));
 }
 
+// Found by fuzzing: an assertion of the TOML library ended the process.
+TEST(ConfigError, an_address_without_its_key_is_an_error_and_no_crash) {
+  const auto errors = errors_of("[::1]:5222");
+  ASSERT_EQ(errors.size(), 2U);
+  EXPECT_THAT(errors[1], HasSubstr("kith.toml:2: "));
+}
+
+// Found by fuzzing: undefined behaviour in the TOML library.
+TEST(ConfigError, letters_beyond_ascii_stand_in_quotation_marks_and_comments_only) {
+  EXPECT_THAT(errors_of("# Größe\n\n\u00DF = 1"), testing::Contains(HasSubstr(":4: has a letter beyond ASCII")));
+  EXPECT_THAT(errors_of("shards = \u3042"), testing::Contains(HasSubstr(":2: has a letter beyond ASCII")));
+  EXPECT_THAT(errors_of("admins = \"a\\\" \nß"), testing::Contains(HasSubstr(":3: has a letter beyond ASCII")));
+  EXPECT_THAT(errors_of("admins = \"a\\\\\" ß"), testing::Contains(HasSubstr(":2: has a letter beyond ASCII")));
+  EXPECT_THAT(errors_of("admins = ['\\' ß"), testing::Contains(HasSubstr(":2: has a letter beyond ASCII")));
+  EXPECT_THAT(errors_of("[modules.lamp]\ncolour = \"gr\u00FCn # \\\" '\" # f\u00FCr die T\u00FCr"), IsEmpty());
+  EXPECT_THAT(errors_of("[modules.lamp]\ncolour = \"\"\"red\"\"\""),
+              testing::Contains(HasSubstr(":3: begins a text over several lines")));
+  EXPECT_EQ(good("[modules.lamp]\ncolour = ''").settings_of("lamp").text("colour"), "");
+}
+
+TEST(Config, a_byte_order_mark_is_passed_over) {
+  EXPECT_TRUE(
+      parse("\xEF\xBB\xBF"
+            "domain = \"example.org\""));
+}
+
 TEST(ConfigError, a_key_twice_is_an_error) {
   EXPECT_THAT(errors_of("shards = 1\nshards = 2"), testing::Not(IsEmpty()));
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/config.h"
+#include "server/settings.h"
 
 using namespace kith;
 
@@ -32,6 +33,7 @@ constexpr module::Descriptor lamp{
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const std::vector<module::Registration> features{{&lamp, nullptr}};
+  static const std::vector<server::ConfigSetting> settings = server::all_settings(features);
   const std::string text(reinterpret_cast<const char*>(data), size);
   const auto config = server::parse_config({{"/etc/kith.toml", text}}, features);
   if (!config) {
@@ -49,6 +51,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(config->limits.stanzas.per_second > 0 && config->limits.stanzas.burst > 0);
   const std::int64_t hours = config->settings_of("lamp").integer("hours");
   require(hours >= 1 && hours <= 48);
-  require(server::changes_between(*config, *config, features).empty());
+
+  // Written out in full and read again, it is the same configuration.
+  std::string written;
+  std::string section;
+  for (const server::ConfigSetting& setting : settings) {
+    if (setting.name() == "domain") continue;  // "domains" says it
+    if (setting.section != section) written += "[" + (section = setting.section) + "]\n";
+    written += setting.key + " = " + setting.show(*config) + "\n";
+  }
+  const auto again = server::parse_config({{"/etc/kith.toml", written}}, features);
+  require(again.has_value());
+  require(server::changes_between(*config, *again, features).empty());
   return 0;
 }

@@ -404,7 +404,7 @@ TEST(Settings, every_field_of_the_limits_can_be_set) {
       << "a field of base/limits.h has no line in settings.cpp (or the count of rates here is old)";
 }
 
-TEST(Units, sizes) {
+TEST(Units, sizes_read_and_show) {
   EXPECT_EQ(parse_size("512"), 512U);
   EXPECT_EQ(parse_size("1 byte"), 1U);
   EXPECT_EQ(parse_size(" 256 KiB "), 256U * 1024);
@@ -420,7 +420,7 @@ TEST(Units, sizes) {
   EXPECT_EQ(show_size(256 * 1024), "256 KiB");
 }
 
-TEST(Units, durations) {
+TEST(Units, durations_read_and_show) {
   EXPECT_EQ(parse_duration("30s"), std::chrono::seconds(30));
   EXPECT_EQ(parse_duration("5 minutes"), std::chrono::seconds(300));
   EXPECT_EQ(parse_duration("1h 30m"), std::chrono::seconds(5400));
@@ -434,7 +434,7 @@ TEST(Units, durations) {
   EXPECT_EQ(show_duration(std::chrono::seconds(0)), "0 seconds");
 }
 
-TEST(Units, rates) {
+TEST(Units, rates_read_and_show) {
   const auto rate = parse_rate("10/minute burst 30", false);
   ASSERT_TRUE(rate);
   EXPECT_DOUBLE_EQ(rate->per_second, 10.0 / 60);
@@ -449,7 +449,7 @@ TEST(Units, rates) {
   }
 }
 
-TEST(Units, endpoints) {
+TEST(Units, endpoints_read_and_show) {
   EXPECT_EQ(parse_endpoint("[2001:DB8:0::1]:5222")->text(), "[2001:db8::1]:5222");
   EXPECT_EQ(parse_endpoint("127.0.0.1:65535")->port, 65535);
   for (const std::string_view bad :

@@ -119,6 +119,8 @@ void TimerWheel::fire(Timer& timer) {
 void TimerWheel::advance(MonotonicTime now) {
   now_ = std::max(now_, now);
   const std::uint64_t target = ticks_down(now_ - start_);
+  // What an action that threw kept from firing.
+  while (Timer* left = wheel_[now_tick_ & slot_mask]) fire(*left);
   while (now_tick_ < target) {
     // OPTIMIZATION: go straight to the next tick that has something to fire or to sort in.
     now_tick_ = std::min(soonest_tick(), target);

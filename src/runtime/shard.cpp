@@ -145,7 +145,7 @@ void Shard::run(const OnFault& on_fault) {
   while (!loop_->stopped.load(std::memory_order_relaxed)) {
     wait(on_fault);
     // Also when nothing waits: what is scheduled in this turn counts from now.
-    guarded(on_fault, [&] { timers_.advance(clock_.now()); });
+    advance_timers(on_fault);
     readiness_.dispatch(tell);
     run_tasks(on_fault);
     run_guest(on_fault);
@@ -196,6 +196,15 @@ void Shard::wait(const OnFault& on_fault) {
   loop.sleeping = false;
 }
 
+void Shard::advance_timers(const OnFault& on_fault) {
+  bool again = true;
+  const OnFault note = [&](const char* what) {
+    again = true;  // the others that are due
+    on_fault(what);
+  };
+  while (std::exchange(again, false)) guarded(note, [&] { timers_.advance(clock_.now()); });
+}
+
 void Shard::run_tasks(const OnFault& on_fault) {
   Loop& loop = *loop_;
   // One batch each: what these post runs in the next turn, after the descriptors had theirs. Foreign ones first: a
@@ -219,14 +228,16 @@ void Shard::run_guest(const OnFault& on_fault) {
   if (!loop_->guest) return;
   boost::asio::io_context& io = loop_->guest->io;
   bool again = true;
-  while (again) {
-    again = false;
-    guarded([&](const char* what) { on_fault(what), again = true; },
-            [&] {
-              // stopped() tells wait() that asio has nothing to wait for.
-              if (io.stopped()) io.restart();
-              io.poll();
-            });
+  const OnFault note = [&](const char* what) {
+    again = true;
+    on_fault(what);
+  };
+  while (std::exchange(again, false)) {
+    guarded(note, [&] {
+      // stopped() tells wait() that asio has nothing to wait for.
+      if (io.stopped()) io.restart();
+      io.poll();
+    });
   }
 }
 

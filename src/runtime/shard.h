@@ -91,6 +91,7 @@ class Shard final : public Executor {
   int wait_ms() const;
   template <class Work>
   void guarded(const OnFault& on_fault, Work&& work);
+  void advance_timers(const OnFault& on_fault);
   void run_tasks(const OnFault& on_fault);
   void run_guest(const OnFault& on_fault);
   void run_turn_end(const OnFault& on_fault);

@@ -33,11 +33,11 @@ class Operation(unittest.TestCase):
         online = self.wire().login("juliet", "second")
         listed = self.kith.kithctl("user", "list").stdout.split()
         self.assertIn("juliet@example.org", listed)
-        self.kith.kithctl("user", "remove", "juliet@example.org")
+        self.kith.kithctl("user", "remove", "--yes", "juliet@example.org")
         self.assertIn(online.stream_error(), ("not-authorized", "conflict", "reset", "policy-violation"))
         with self.assertRaises(Failed):
             self.wire().login("juliet", "second")
-        gone = self.kith.kithctl("user", "remove", "juliet@example.org", check=False)
+        gone = self.kith.kithctl("user", "remove", "--yes", "juliet@example.org", check=False)
         self.assertNotEqual(gone.returncode, 0)
 
     def test_a_domain_that_is_not_ours_is_refused_with_a_reason(self):

@@ -1,0 +1,122 @@
+#include "session/c2s.h"
+
+#include <utility>
+
+#include "session/c2s_connection.h"
+
+namespace kith::session {
+
+namespace {
+constexpr Duration sweep_every = std::chrono::seconds(1);
+}
+
+C2sService::C2sService(C2sDeps deps)
+    : deps_(std::move(deps)),
+      open_(deps_.events.gauge("kith_connections", "Open client connections.")),
+      logins_(deps_.events.counter("kith_logins_total", "Successful logins.")),
+      failed_logins_(deps_.events.counter("kith_failed_logins_total", "Failed logins.")) {
+  surroundings_.is_local = [this](std::string_view domain) { return deps_.hosts.is_local(domain); };
+  surroundings_.add_features = [this](std::string_view domain, bool tls, bool authenticated, xml::Element& features) {
+    module::StreamFeatures event{domain, tls, authenticated, features};
+    deps_.router.hooks().run(event);
+  };
+  surroundings_.max_bytes_before_login = deps_.limits.xml_before_login.element_bytes;
+  surroundings_.max_bytes_after_login = deps_.limits.xml_after_login.element_bytes;
+  surroundings_.idle_time = deps_.limits.idle_ping_time;
+  surroundings_.failed_logins = deps_.limits.failed_logins_per_stream;
+  surroundings_.random = &deps_.random;
+  sweep_.set_action([this] { park_idle_parsers(); });
+}
+
+C2sService::~C2sService() = default;
+
+C2sConnection* C2sService::find(std::uint64_t id) const {
+  const auto found = connections_.find(id);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+void C2sService::accept(std::unique_ptr<net::Transport> transport, stream::Negotiation::Security security,
+                        std::unique_ptr<Admission> admission) {
+  const std::uint64_t id = ++ids_;
+  const MonotonicTime now = deps_.clock.now();
+  net::Transport& link = *transport;
+  auto connection = std::make_unique<C2sConnection>(
+      *this, id, std::move(transport), std::make_unique<stream::Negotiation>(surroundings_, security),
+      xml::StreamParser(parsers_, deps_.limits.xml_before_login), std::move(admission),
+      TokenBucket(deps_.limits.bytes_before_login, now), TokenBucket(deps_.limits.stanzas, now));
+  C2sConnection& self = *connection;
+  connections_.emplace(id, std::move(connection));
+  open_.add(1);
+  self.start(security == stream::Negotiation::Security::direct_tls ? Duration(deps_.limits.tls_handshake_time)
+                                                                    : Duration(deps_.limits.login_time));
+  link.set_handler(&self);
+}
+
+void C2sService::depart(std::uint64_t id, unsigned shard) {
+  C2sConnection* connection = find(id);
+  if (connection == nullptr || connection->closed_) return;
+  std::unique_ptr<Parcel> parcel = connection->pack();
+  if (!parcel) {
+    connection->fail({xmpp::StreamCondition::internal_server_error});
+    return;
+  }
+  connections_.erase(id);
+  open_.add(-1);
+  deps_.send_off(shard, std::move(parcel));
+}
+
+void C2sService::arrive(std::unique_ptr<Parcel> parcel) {
+  const std::uint64_t id = ++ids_;
+  std::unique_ptr<net::Transport> transport = parcel->transport->attach(deps_.shard);
+  net::Transport& link = *transport;
+  parcel->parser.set_pool(parsers_);
+  parcel->negotiation->move_to(surroundings_);
+  auto connection = std::make_unique<C2sConnection>(*this, id, std::move(transport), std::move(parcel->negotiation),
+                                                    std::move(parcel->parser), std::move(parcel->admission), parcel->bytes,
+                                                    parcel->stanzas);
+  C2sConnection& self = *connection;
+  connections_.emplace(id, std::move(connection));
+  open_.add(1);
+  link.set_handler(&self);
+  self.arrived(std::move(parcel->bind), std::move(parcel->held), std::move(parcel->facts));
+}
+
+void C2sService::remove_soon(std::uint64_t id) {
+  // Never inside a call from the transport or to the connection.
+  deps_.shard.post([this, id] {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return;
+    const std::unique_ptr<C2sConnection> gone = std::move(found->second);
+    connections_.erase(found);
+    open_.add(-1);
+  });
+}
+
+void C2sService::shut_down() {
+  for (auto& [id, connection] : connections_) {
+    connection->fail({xmpp::StreamCondition::system_shutdown, "The server is stopping."});
+  }
+}
+
+void C2sService::close_streams_of_lost_domains() {
+  for (auto& [id, connection] : connections_) {
+    const std::string_view domain = connection->domain();
+    if (!domain.empty() && !deps_.hosts.is_local(domain)) connection->fail({xmpp::StreamCondition::host_gone});
+  }
+}
+
+void C2sService::add_hot(std::uint64_t id) {
+  hot_.push_back(id);
+  if (!sweep_.waiting()) deps_.timers.schedule(sweep_, sweep_every);
+}
+
+void C2sService::park_idle_parsers() {
+  const MonotonicTime now = deps_.clock.now();
+  std::erase_if(hot_, [&](std::uint64_t id) {
+    C2sConnection* connection = find(id);
+    return connection == nullptr || connection->park_if_idle(now);
+  });
+  if (!hot_.empty()) deps_.timers.schedule(sweep_, sweep_every);
+}
+
+}  // namespace kith::session

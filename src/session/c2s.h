@@ -1,0 +1,123 @@
+// Clients over TCP (RFC 6120): the glue between a transport, the XML parser, the negotiation machine and the router.
+// A connection starts on the shard that accepted it and moves once, when its account is known, to the shard that owns the
+// account; from then on client and account are local to each other.
+// What leaves waits in the connection's output queue until the write that it depends on is committed (docs/durability.md).
+#pragma once
+
+#include <deque>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/events.h"
+#include "base/executor.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "base/timer_wheel.h"
+#include "base/token_bucket.h"
+#include "module/hooks.h"
+#include "module/module.h"
+#include "net/transport.h"
+#include "router/router.h"
+#include "session/login_guard.h"
+#include "stream/negotiation.h"
+#include "xml/stream_parser.h"
+
+namespace kith::session {
+
+/// A connection's place among those that its address may have; given back when it goes.
+class Admission {
+ public:
+  virtual ~Admission() = default;
+  /// The connection is no longer one of the unauthenticated ones.
+  virtual void logged_in() = 0;
+};
+
+/// Slow hashes, on worker threads.
+class PasswordChecker {
+ public:
+  virtual ~PasswordChecker() = default;
+  /// Any shard; `then` is called on `shard`. False at once if too many wait already.
+  virtual bool check(Executor& shard, const sasl::Credentials& credentials, Secret password,
+                     std::move_only_function<void(bool right)> then) = 0;
+};
+
+class C2sConnection;
+
+/// A connection on its way to another shard.
+struct Parcel {
+  std::unique_ptr<net::DetachedTransport> transport;
+  xml::StreamParser parser;
+  std::unique_ptr<stream::Negotiation> negotiation;
+  std::unique_ptr<Admission> admission;
+  stream::Bind bind;
+  std::string held;
+  module::ConnectionFacts facts;
+  TokenBucket bytes;
+  TokenBucket stanzas;
+};
+
+struct C2sDeps {
+  Executor& shard;
+  const Clock& clock;
+  Random& random;
+  Events& events;
+  TimerWheel& timers;
+  const Limits& limits;
+  const module::Hosts& hosts;
+  storage::Stores& stores;
+  router::Router& router;
+  LoginGuard& guard;
+  PasswordChecker& passwords;
+  /// For the keys of accounts that do not exist; the same on all shards and after a restart.
+  const Secret& decoy_secret;
+  /// Brings a parcel to the C2sService of that shard and calls arrive() there. Any thread.
+  std::function<void(unsigned shard, std::unique_ptr<Parcel> parcel)> send_off;
+};
+
+/// All client connections of one shard.
+class C2sService {
+ public:
+  explicit C2sService(C2sDeps deps);
+  ~C2sService();
+  C2sService(const C2sService&) = delete;
+  C2sService& operator=(const C2sService&) = delete;
+
+  /// A connection that was just accepted. On a direct TLS listener its handshake has begun.
+  void accept(std::unique_ptr<net::Transport> transport, stream::Negotiation::Security security,
+              std::unique_ptr<Admission> admission);
+  /// A connection that comes from another shard to bind.
+  void arrive(std::unique_ptr<Parcel> parcel);
+  /// The server stops: every stream ends with system-shutdown.
+  void shut_down();
+  /// Streams of domains that are no longer local end with host-gone (after a reload of the configuration).
+  void close_streams_of_lost_domains();
+  std::size_t size() const { return connections_.size(); }
+
+ private:
+  friend class C2sConnection;
+  C2sConnection* find(std::uint64_t id) const;
+  void remove_soon(std::uint64_t id);
+  void depart(std::uint64_t id, unsigned shard);
+  void add_hot(std::uint64_t id);
+  void park_idle_parsers();
+
+  C2sDeps deps_;
+  stream::Surroundings surroundings_;
+  xml::ExpatPool parsers_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<C2sConnection>> connections_;
+  std::uint64_t ids_ = 0;
+  std::vector<std::uint64_t> hot_;
+  Timer sweep_;
+  std::string scratch_;  ///< what is being serialised
+  Gauge& open_;
+  Counter& logins_;
+  Counter& failed_logins_;
+};
+
+}  // namespace kith::session

@@ -1,0 +1,513 @@
+#include "session/c2s_connection.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "sasl/credentials.h"
+#include "xml/writer.h"
+#include "xmpp/namespaces.h"
+
+namespace kith::session {
+
+namespace ns = xmpp::ns;
+using xmpp::StreamCondition;
+using xmpp::StreamError;
+
+namespace {
+constexpr std::string_view closing_tag = "</stream:stream>";
+constexpr Duration parser_idle_time = std::chrono::seconds(1);
+}  // namespace
+
+C2sConnection::C2sConnection(C2sService& service, std::uint64_t id, std::unique_ptr<net::Transport> transport,
+                             std::unique_ptr<stream::Negotiation> negotiation, xml::StreamParser parser,
+                             std::unique_ptr<Admission> admission, TokenBucket bytes, TokenBucket stanzas)
+    : service_(service),
+      id_(id),
+      transport_(std::move(transport)),
+      negotiation_(std::move(negotiation)),
+      parser_(std::move(parser)),
+      admission_(std::move(admission)),
+      bytes_(bytes),
+      stanzas_(stanzas),
+      timer_([this] { on_timer(); }),
+      pause_([this] {
+        throttled_ = false;
+        if (!deferred_.empty()) {
+          busy_ = false;
+          apply(std::exchange(deferred_, {}));
+        }
+        resume();
+      }) {}
+
+C2sConnection::~C2sConnection() = default;
+
+void C2sConnection::start(Duration deadline) {
+  facts_.address = transport_->peer_address();
+  facts_.since = service_.deps_.clock.wall();
+  last_bytes_ = service_.deps_.clock.now();
+  schedule(deadline);
+}
+
+std::string_view C2sConnection::domain() const {
+  if (session_ != nullptr) return session_->jid().domainpart();
+  return negotiation_ ? std::string_view(negotiation_->domain()) : std::string_view();
+}
+
+// --- moving ----------------------------------------------------------------------------------------------------------------
+
+std::unique_ptr<Parcel> C2sConnection::pack() {
+  // Nothing can be lent between two elements, and Bind comes exactly there.
+  if (!parser_.park()) return nullptr;
+  closed_ = true;
+  timer_.cancel();
+  pause_.cancel();
+  return std::make_unique<Parcel>(Parcel{transport_->detach(), std::move(parser_), std::move(negotiation_), std::move(admission_),
+                                         std::move(*bind_), std::move(held_), std::move(facts_), bytes_, stanzas_});
+}
+
+void C2sConnection::arrived(stream::Bind bind, std::string held, module::ConnectionFacts facts) {
+  held_ = std::move(held);
+  facts_ = std::move(facts);
+  last_bytes_ = service_.deps_.clock.now();
+  busy_ = true;
+  schedule(service_.deps_.limits.bind_time);
+  do_bind(std::move(bind));
+}
+
+// --- bytes in --------------------------------------------------------------------------------------------------------------
+
+void C2sConnection::on_bytes(std::string_view bytes) {
+  if (closed_ || finishing_) return;
+  last_bytes_ = service_.deps_.clock.now();
+  pinged_ = false;
+  const Duration wait = bytes_.take_in_debt(static_cast<double>(bytes.size()), last_bytes_);
+  if (wait > Duration::zero() && !throttled_) {
+    throttled_ = true;
+    service_.deps_.events.limit_hit(session_ != nullptr ? "bytes_after_login" : "bytes_before_login");
+    service_.deps_.timers.schedule(pause_, wait);
+  }
+  if (busy_ || throttled_ || !held_.empty()) {
+    held_.append(bytes);
+    stop_reading_for_now();
+    return;
+  }
+  parser_.feed(bytes);
+  pump();
+  if (!hot_ && !closed_) {
+    hot_ = true;
+    service_.add_hot(id_);
+  }
+}
+
+void C2sConnection::stop_reading_for_now() {
+  if (reading_stopped_ || closed_) return;
+  reading_stopped_ = true;
+  transport_->pause_reading();
+}
+
+void C2sConnection::resume() {
+  if (closed_ || finishing_ || busy_ || throttled_ || pumping_) return;
+  if (!held_.empty()) {
+    const std::string bytes = std::exchange(held_, {});
+    parser_.feed(bytes);
+    pump();
+    if (closed_ || finishing_ || busy_ || throttled_) return;
+  }
+  if (reading_stopped_) {
+    reading_stopped_ = false;
+    transport_->resume_reading();
+  }
+}
+
+void C2sConnection::pump() {
+  pumping_ = true;
+  while (!busy_ && !throttled_ && !closed_ && !finishing_) {
+    std::expected<xml::StreamEvent, xml::ParseError> event = parser_.next();
+    if (!event) {
+      fail(stream::stream_error_of(event.error()));
+      break;
+    }
+    if (std::holds_alternative<xml::NeedMore>(*event)) break;
+    if (auto* open = std::get_if<xml::StreamOpen>(&*event)) {
+      if (negotiation_) {
+        apply(negotiation_->opened(*open));
+      } else {
+        fail({StreamCondition::bad_format, "A stream header inside a stream."});
+      }
+    } else if (auto* element = std::get_if<xml::Element>(&*event)) {
+      if (session_ == nullptr) {
+        apply(negotiation_->received(std::move(*element)));
+        continue;
+      }
+      const Duration wait = stanzas_.take_in_debt(1, last_bytes_);
+      if (wait > Duration::zero()) {
+        throttled_ = true;
+        service_.deps_.events.limit_hit("stanzas");
+        service_.deps_.timers.schedule(pause_, wait);
+      }
+      if (auto error = service_.deps_.router.from_client(*session_, std::move(*element))) fail(*error);
+    } else {
+      finish_stream();
+    }
+  }
+  pumping_ = false;
+  if ((busy_ || throttled_) && !closed_) {
+    held_ = parser_.take_rest();
+    stop_reading_for_now();
+  }
+}
+
+// --- negotiation -----------------------------------------------------------------------------------------------------------
+
+void C2sConnection::apply(stream::Actions actions) {
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    if (closed_) return;
+    if (!apply_one(actions[i])) {
+      deferred_.assign(std::make_move_iterator(actions.begin() + static_cast<std::ptrdiff_t>(i) + 1),
+                       std::make_move_iterator(actions.end()));
+      return;
+    }
+  }
+}
+
+bool C2sConnection::apply_one(stream::Action& action) {
+  if (auto* open = std::get_if<stream::SendOpen>(&action)) {
+    std::string& out = service_.scratch_;
+    out.clear();
+    xml::write_stream_open(out, ns::client, open->attributes);
+    transport_->write(out);
+  } else if (auto* send = std::get_if<stream::Send>(&action)) {
+    write_element(send->element);
+  } else if (std::holds_alternative<stream::StartTls>(action)) {
+    // SECURITY: bytes that came in the clear after <starttls/> may be a command injected by somebody in the middle; they are
+    // not parsed, and a client that sends any is cut off.
+    if (!parser_.take_rest().empty()) {
+      service_.deps_.events.record(LogLevel::warning, "starttls_injection");
+      closed_ = true;
+      transport_->abort();
+      service_.remove_soon(id_);
+      return true;
+    }
+    parser_.restart();
+    transport_->start_tls();
+    schedule(service_.deps_.limits.tls_handshake_time);
+  } else if (std::holds_alternative<stream::RestartStream>(action)) {
+    parser_.restart();
+    parser_.set_limits(service_.deps_.limits.xml_after_login);
+  } else if (auto* wanted = std::get_if<stream::LookUpCredentials>(&action)) {
+    look_up(wanted->bare, std::nullopt);
+  } else if (auto* check = std::get_if<stream::CheckPassword>(&action)) {
+    look_up(check->bare, std::move(check->password));
+  } else if (auto* in = std::get_if<stream::LoggedIn>(&action)) {
+    service_.logins_.add();
+    service_.deps_.events.record(LogLevel::debug, "login", {{"account", in->bare.text()}, {"mechanism", in->mechanism}});
+    facts_.mechanism = in->mechanism;
+    if (admission_) admission_->logged_in();
+    bytes_ = TokenBucket(service_.deps_.limits.bytes_after_login, service_.deps_.clock.now());
+    schedule(service_.deps_.limits.bind_time);
+  } else if (auto* failed = std::get_if<stream::LoginFailed>(&action)) {
+    login_failed(*failed);
+    return !busy_;
+  } else if (auto* iq = std::get_if<stream::IqBeforeLogin>(&action)) {
+    iq_before_login(std::move(iq->stanza));
+  } else if (auto* bind = std::get_if<stream::Bind>(&action)) {
+    busy_ = true;
+    const unsigned owner = service_.deps_.router.owner(negotiation_->account());
+    if (owner == service_.deps_.router.shard()) {
+      do_bind(std::move(*bind));
+    } else {
+      // The connection leaves for its account's shard when this turn has unwound.
+      bind_ = std::move(*bind);
+      service_.deps_.shard.post([&service = service_, id = id_, owner] { service.depart(id, owner); });
+    }
+  } else {
+    fail(std::get<stream::Close>(action).error);
+  }
+  return true;
+}
+
+void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> password) {
+  busy_ = true;
+  service_.deps_.stores.accounts.find(
+      bare, [&service = service_, id = id_, bare, password = std::move(password)](
+                storage::Result<std::optional<storage::AccountRecord>> record) mutable {
+        C2sConnection* self = service.find(id);
+        if (self == nullptr || self->closed_ || !self->negotiation_) return;
+        if (!record) {
+          self->busy_ = false;
+          self->apply(self->negotiation_->login_unavailable());
+          self->resume();
+          return;
+        }
+        // SECURITY: an account that does not exist, or is disabled, goes the same way with keys that nothing can match.
+        const bool known = *record && !(*record)->disabled;
+        const sasl::Credentials keys =
+            known ? std::move((*record)->credentials) : sasl::decoy(service.deps_.decoy_secret, bare.text());
+        if (!password) {
+          self->busy_ = false;
+          self->apply(self->negotiation_->credentials(keys, known));
+          self->resume();
+          return;
+        }
+        const bool taken = service.deps_.passwords.check(
+            service.deps_.shard, keys, std::move(*password), [&service, id, known](bool right) {
+              C2sConnection* then = service.find(id);
+              if (then == nullptr || then->closed_ || !then->negotiation_) return;
+              then->busy_ = false;
+              then->apply(then->negotiation_->password_checked(right && known));
+              then->resume();
+            });
+        if (!taken) {
+          service.deps_.events.limit_hit("hash_jobs_waiting");
+          self->busy_ = false;
+          self->apply(self->negotiation_->login_unavailable());
+          self->resume();
+        }
+      });
+}
+
+void C2sConnection::login_failed(stream::LoginFailed& failed) {
+  service_.failed_logins_.add();
+  service_.deps_.events.record(LogLevel::info, "login_failed", {{"reason", std::string(sasl::wire_word(failed.failure))}});
+  const Duration wait = failed.failure == sasl::Failure::not_authorized
+                            ? service_.deps_.guard.failed(facts_.address, failed.bare ? failed.bare->text() : std::string())
+                            : Duration::zero();
+  if (wait <= Duration::zero()) {
+    write_element(failed.answer);
+    return;
+  }
+  service_.deps_.events.limit_hit("failed_logins");
+  busy_ = true;
+  // The answer itself and what follows it wait; pause_ carries them out.
+  service_.deps_.shard.post([&service = service_, id = id_, answer = std::move(failed.answer), wait]() mutable {
+    C2sConnection* self = service.find(id);
+    if (self == nullptr || self->closed_) return;
+    self->deferred_.insert(self->deferred_.begin(), stream::Send{std::move(answer)});
+    service.deps_.timers.schedule(self->pause_, wait);
+  });
+}
+
+void C2sConnection::iq_before_login(xmpp::Stanza stanza) {
+  busy_ = true;
+  std::move_only_function<void(xmpp::Stanza)> answer = [&service = service_, id = id_](const xmpp::Stanza& reply) {
+    // Posted, so that an answer given inside the hook comes after it, like every other.
+    service.deps_.shard.post([&service, id, reply] {
+      C2sConnection* self = service.find(id);
+      if (self == nullptr || self->closed_) return;
+      self->write_element(reply.element());
+      self->busy_ = false;
+      self->resume();
+    });
+  };
+  module::IqBeforeLogin event{negotiation_->domain(), facts_.address, negotiation_->secure(), stanza, answer};
+  const module::Outcome outcome = service_.deps_.router.hooks().run(event);
+  if (std::holds_alternative<module::Done>(outcome)) return;
+  fail({StreamCondition::not_authorized});
+}
+
+void C2sConnection::do_bind(stream::Bind bind) {
+  facts_.tls = transport_->tls() == nullptr ? std::string() : transport_->tls()->version + " " + transport_->tls()->cipher;
+  service_.deps_.router.bind(negotiation_->account(), std::move(bind.resource), *this, facts_,
+                             [&service = service_, id = id_](router::Router::BindResult result) {
+                               C2sConnection* self = service.find(id);
+                               if (self == nullptr || self->closed_) {
+                                 if (result) service.deps_.router.unbind(**result);
+                                 return;
+                               }
+                               self->busy_ = false;
+                               if (result) {
+                                 self->bound(*result);
+                               } else {
+                                 self->apply(self->negotiation_->bind_refused(result.error()));
+                               }
+                               self->resume();
+                             });
+}
+
+void C2sConnection::bound(module::Session* session) {
+  session_ = session;
+  apply(negotiation_->bound(session->jid()));
+  negotiation_.reset();
+  schedule(service_.deps_.limits.idle_ping_time);
+}
+
+void C2sConnection::on_secure() {
+  if (closed_ || !negotiation_) return;
+  const net::TlsFacts* facts = transport_->tls();
+  sasl::ChannelBindings bindings(facts->channel_bindings.begin(), facts->channel_bindings.end());
+  apply(negotiation_->secured(std::move(bindings), facts->sni));
+  schedule(service_.deps_.limits.login_time);
+}
+
+// --- the end ---------------------------------------------------------------------------------------------------------------
+
+void C2sConnection::finish_stream() {
+  if (closed_) return;
+  finishing_ = true;
+  unbind();
+  if (waiting_ && !waiting_->empty()) return;  // Answers that wait for the disk still leave; flush_waiting() comes back here.
+  closed_ = true;
+  // RFC 6120 §4.4: a closing tag is answered by one. A client that never opened a stream gets nothing to close.
+  if (!negotiation_ || negotiation_->header_sent()) transport_->write(closing_tag);
+  transport_->close();
+  schedule(std::chrono::seconds(10));
+}
+
+void C2sConnection::fail(const StreamError& error) {
+  if (closed_) return;
+  closed_ = true;
+  service_.deps_.events.counter("kith_stream_errors_total", "Streams that the server ended with an error.").add();
+  std::string out;
+  if (negotiation_ && !negotiation_->header_sent()) {
+    xml::write_stream_open(out, ns::client, negotiation_->header_for_error().attributes);
+  }
+  xml::write(out, error.to_element(), ns::client);
+  out += closing_tag;
+  transport_->write(out);
+  unbind();
+  transport_->close();
+  schedule(std::chrono::seconds(10));
+}
+
+void C2sConnection::close(const StreamError& error) {
+  service_.deps_.shard.post([&service = service_, id = id_, error] {
+    if (C2sConnection* self = service.find(id)) self->fail(error);
+  });
+}
+
+void C2sConnection::ended(const StreamError& error) {
+  session_ = nullptr;
+  busy_ = true;  // Whatever the client has sent and we have not looked at yet is for a session that no longer is.
+  close(error);
+}
+
+void C2sConnection::unbind() {
+  if (session_ == nullptr) return;
+  service_.deps_.router.unbind(*std::exchange(session_, nullptr));
+  busy_ = true;
+}
+
+void C2sConnection::on_closed(net::CloseReason reason) {
+  if (reason == net::CloseReason::tls_failed) service_.deps_.events.record(LogLevel::debug, "tls_failed");
+  closed_ = true;
+  timer_.cancel();
+  pause_.cancel();
+  unbind();
+  service_.remove_soon(id_);
+}
+
+void C2sConnection::schedule(Duration after) { service_.deps_.timers.schedule(timer_, after); }
+
+void C2sConnection::on_timer() {
+  if (closed_) {
+    // The peer did not take the end of the stream in time.
+    transport_->abort();
+    service_.remove_soon(id_);
+    return;
+  }
+  if (session_ == nullptr) {
+    if (finishing_) {
+      waiting_.reset();
+      finish_stream();
+    } else if (negotiation_ && !negotiation_->header_sent() && transport_->tls() == nullptr && !negotiation_->secure() &&
+               parser_.take_rest().empty() && reading_stopped_) {
+      fail({StreamCondition::connection_timeout});
+    } else {
+      fail({StreamCondition::connection_timeout});
+    }
+    return;
+  }
+  const Limits& limits = service_.deps_.limits;
+  const Duration silent = service_.deps_.clock.now() - last_bytes_;
+  if (silent < limits.idle_ping_time) {
+    schedule(limits.idle_ping_time - silent);
+  } else if (!pinged_) {
+    // RFC 6120 §4.6.3, XEP-0199 §4.4: is anybody there?
+    pinged_ = true;
+    xml::Element iq("iq", ns::client);
+    iq.set("type", "get").set("id", "ping-" + service_.deps_.random.token(6));
+    iq.set("from", std::string(session_->jid().domainpart())).set("to", session_->jid().text());
+    iq.add(xml::Element("ping", ns::ping));
+    send(xmpp::Stanza::make(std::move(iq)), {}, nullptr);
+    schedule(limits.idle_answer_time);
+  } else {
+    fail({StreamCondition::connection_timeout});
+  }
+}
+
+// --- bytes out -------------------------------------------------------------------------------------------------------------
+
+void C2sConnection::write_element(const xml::Element& element) {
+  std::string& out = service_.scratch_;
+  out.clear();
+  xml::write(out, element, ns::client);
+  transport_->write(out);
+}
+
+void C2sConnection::send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) {
+  if (closed_ || finishing_) return;
+  const router::CommitWaiters& commits = service_.deps_.router.commits();
+  const bool queued = waiting_ && !waiting_->empty();
+  if (!queued && commits.decided(gate)) {
+    if (!gate || !commits.log().failed(gate)) {
+      write_element(stanza.element());
+    } else if (if_failed != nullptr) {
+      write_element(if_failed->element());
+    }
+    check_outbox();
+    return;
+  }
+  if (!waiting_) waiting_ = std::make_unique<std::deque<Waiting>>();
+  Waiting item{.bytes = {}, .bytes_if_failed = {}, .gate = gate};
+  xml::write(item.bytes, stanza.element(), ns::client);
+  if (if_failed != nullptr) xml::write(item.bytes_if_failed, if_failed->element(), ns::client);
+  waiting_bytes_ += item.bytes.size() + item.bytes_if_failed.size();
+  waiting_->push_back(std::move(item));
+  if (!queued) wait_for_head();
+  check_outbox();
+}
+
+void C2sConnection::wait_for_head() {
+  service_.deps_.router.commits().when_decided(waiting_->front().gate, [&service = service_, id = id_](bool) {
+    if (C2sConnection* self = service.find(id)) self->flush_waiting();
+  });
+}
+
+void C2sConnection::flush_waiting() {
+  if (closed_ || !waiting_) return;
+  const router::CommitWaiters& commits = service_.deps_.router.commits();
+  while (!waiting_->empty() && commits.decided(waiting_->front().gate)) {
+    const Waiting& item = waiting_->front();
+    transport_->write(item.gate && commits.log().failed(item.gate) ? item.bytes_if_failed : item.bytes);
+    waiting_bytes_ -= item.bytes.size() + item.bytes_if_failed.size();
+    waiting_->pop_front();
+  }
+  if (!waiting_->empty()) {
+    wait_for_head();
+    return;
+  }
+  waiting_.reset();
+  if (finishing_) finish_stream();
+}
+
+void C2sConnection::check_outbox() {
+  const Limits& limits = service_.deps_.limits;
+  const std::size_t most = session_ != nullptr ? limits.outbox_bytes_after_login : limits.outbox_bytes_before_login;
+  if (closed_ || transport_->unsent() + waiting_bytes_ <= most) return;
+  service_.deps_.events.limit_hit("outbox_bytes");
+  // A client that does not read is let go; posted, because whoever sends is in the middle of something.
+  close({StreamCondition::resource_constraint, "The client does not read what is sent to it."});
+}
+
+void C2sConnection::on_drained() {}
+
+bool C2sConnection::park_if_idle(MonotonicTime now) {
+  if (closed_) return true;
+  if (now - last_bytes_ < parser_idle_time && service_.hot_.size() < 1024) return false;
+  if (busy_ || throttled_ || !parser_.park()) return false;
+  hot_ = false;
+  return true;
+}
+
+}  // namespace kith::session

@@ -1,0 +1,94 @@
+// One client connection; see c2s.h. Private to this room.
+#pragma once
+
+#include "session/c2s.h"
+
+namespace kith::session {
+
+class C2sConnection final : public net::TransportHandler, public module::SessionOutput {
+ public:
+  C2sConnection(C2sService& service, std::uint64_t id, std::unique_ptr<net::Transport> transport,
+                std::unique_ptr<stream::Negotiation> negotiation, xml::StreamParser parser, std::unique_ptr<Admission> admission,
+                TokenBucket bytes, TokenBucket stanzas);
+  ~C2sConnection() override;
+
+  void start(Duration deadline);
+  void arrived(stream::Bind bind, std::string held, module::ConnectionFacts facts);
+  std::unique_ptr<Parcel> pack();
+
+  // net::TransportHandler
+  void on_bytes(std::string_view bytes) override;
+  void on_secure() override;
+  void on_drained() override;
+  void on_closed(net::CloseReason reason) override;
+
+  // module::SessionOutput
+  void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) override;
+  void close(const xmpp::StreamError& error) override;
+  void ended(const xmpp::StreamError& error) override;
+
+  /// Gives the parser back if nothing came for a while. True if nothing is lent any more.
+  bool park_if_idle(MonotonicTime now);
+  const stream::Negotiation* negotiation() const { return negotiation_.get(); }
+  std::string_view domain() const;
+
+ private:
+  /// Output that waits for a commit, or behind such.
+  struct Waiting {
+    std::string bytes;
+    std::string bytes_if_failed;
+    storage::Ticket gate;
+  };
+
+  void pump();
+  void resume();
+  void stop_reading_for_now();
+  void apply(stream::Actions actions);
+  bool apply_one(stream::Action& action);
+  void look_up(const xmpp::BareJid& bare, std::optional<Secret> password);
+  void login_failed(stream::LoginFailed& failed);
+  void iq_before_login(xmpp::Stanza stanza);
+  void do_bind(stream::Bind bind);
+  void bound(module::Session* session);
+  void finish_stream();
+  void fail(const xmpp::StreamError& error);
+  void unbind();
+  void write_element(const xml::Element& element);
+  void flush_waiting();
+  void wait_for_head();
+  void check_outbox();
+  void on_timer();
+  void schedule(Duration after);
+  std::size_t waiting_bytes() const { return waiting_bytes_; }
+
+  C2sService& service_;
+  const std::uint64_t id_;
+  std::unique_ptr<net::Transport> transport_;
+  std::unique_ptr<stream::Negotiation> negotiation_;  ///< gone once bound
+  xml::StreamParser parser_;
+  std::unique_ptr<Admission> admission_;
+  module::Session* session_ = nullptr;
+  std::unique_ptr<std::deque<Waiting>> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  stream::Actions deferred_;  ///< what follows an answer that is being held back
+  std::string held_;          ///< bytes that came and are not parsed yet
+  module::ConnectionFacts facts_;
+  std::optional<stream::Bind> bind_;
+  TokenBucket bytes_;
+  TokenBucket stanzas_;
+  MonotonicTime last_bytes_{};
+  Timer timer_;
+  Timer pause_;
+  bool busy_ = false;       ///< an answer is awaited: nothing more is parsed until then
+  bool throttled_ = false;  ///< a rate was exceeded: nothing more is parsed for a while
+  bool reading_stopped_ = false;
+  bool pumping_ = false;
+  bool pinged_ = false;
+  bool hot_ = false;
+  bool finishing_ = false;  ///< the stream ends when the output queue is empty
+  bool closed_ = false;     ///< the closing tag was written, or the connection is gone
+
+  friend class C2sService;
+};
+
+}  // namespace kith::session

@@ -85,7 +85,8 @@ void C2sConnection::on_bytes(std::string_view bytes) {
   if (wait > Duration::zero() && !throttled_) {
     throttled_ = true;
     service_.deps_.events.limit_hit(session_ != nullptr ? "bytes_after_login" : "bytes_before_login");
-    service_.deps_.timers.schedule(pause_, wait);
+    // A pause that is on already may hold an answer back, and is not cut short.
+    if (!pause_.waiting()) service_.deps_.timers.schedule(pause_, wait);
   }
   if (busy_ || throttled_ || !held_.empty()) {
     held_.append(bytes);
@@ -410,9 +411,6 @@ void C2sConnection::on_timer() {
     if (finishing_) {
       waiting_.reset();
       finish_stream();
-    } else if (negotiation_ && !negotiation_->header_sent() && transport_->tls() == nullptr && !negotiation_->secure() &&
-               parser_.take_rest().empty() && reading_stopped_) {
-      fail({StreamCondition::connection_timeout});
     } else {
       fail({StreamCondition::connection_timeout});
     }

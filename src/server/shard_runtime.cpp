@@ -1,0 +1,67 @@
+#include "server/shard_runtime.h"
+
+#include <utility>
+
+namespace kith::server {
+
+ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings settings)
+    : hosts_(std::move(settings.hosts)),
+      limits_(settings.limits),
+      stores_(surroundings.stores),
+      passwords_(surroundings.shard, surroundings.random, surroundings.run_job),
+      router_({.shard = surroundings.index,
+               .clock = surroundings.clock,
+               .random = surroundings.random,
+               .events = surroundings.events,
+               .timers = surroundings.timers,
+               .limits = limits_,
+               .hosts = hosts_,
+               .stores = stores_,
+               .commit_log = surroundings.commit_log,
+               .crossroads = surroundings.crossroads}),
+      c2s_({.shard = surroundings.shard,
+            .clock = surroundings.clock,
+            .random = surroundings.random,
+            .events = surroundings.events,
+            .timers = surroundings.timers,
+            .limits = limits_,
+            .hosts = hosts_,
+            .stores = stores_,
+            .router = router_,
+            .guard = surroundings.guard,
+            .passwords = surroundings.password_checker,
+            .decoy_secret = surroundings.decoy_secret,
+            .send_off = surroundings.send_off}) {
+  const module::ModuleDeps deps{.clock = surroundings.clock,
+                                .random = surroundings.random,
+                                .events = surroundings.events,
+                                .timers = surroundings.timers,
+                                .delivery = router_,
+                                .passwords = passwords_,
+                                .accounts = router_,
+                                .stores = stores_,
+                                .limits = limits_,
+                                .hosts = hosts_,
+                                .active = active_,
+                                .software_version = surroundings.software_version,
+                                .started = surroundings.started};
+  for (const auto& [registration, values] : settings.modules) active_.push_back(registration->descriptor);
+  for (const auto& [registration, values] : settings.modules) {
+    std::unique_ptr<module::Module> made = registration->make(deps);
+    made->configure(values);
+    made->attach(router_.hooks());
+    modules_.emplace(registration, std::move(made));
+  }
+}
+
+void ShardRuntime::reload(ShardSettings settings) {
+  hosts_.replace(std::move(settings.hosts));
+  limits_ = settings.limits;
+  for (const auto& [registration, values] : settings.modules) {
+    const auto found = modules_.find(registration);
+    if (found != modules_.end()) found->second->configure(values);
+  }
+  c2s_.close_streams_of_lost_domains();
+}
+
+}  // namespace kith::server

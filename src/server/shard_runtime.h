@@ -1,0 +1,71 @@
+// All that lives on one shard, put together: the router, an instance of each feature, and the client connections. The daemon
+// makes one per thread; tests make some on one loop with a virtual clock. Used on the shard's thread only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "module/module.h"
+#include "router/router.h"
+#include "server/host_table.h"
+#include "server/password_work.h"
+#include "session/c2s.h"
+
+namespace kith::server {
+
+/// What of the configuration a shard needs; a reload hands over another.
+struct ShardSettings {
+  HostData hosts;
+  Limits limits;
+  /// The features that are on, with their settings, in the order of modules/all.cpp.
+  std::vector<std::pair<const module::Registration*, module::Settings>> modules;
+};
+
+struct ShardSurroundings {
+  unsigned index;
+  Executor& shard;
+  const Clock& clock;
+  TimerWheel& timers;
+  Random& random;
+  Events& events;
+  storage::Stores& stores;
+  const storage::CommitLog& commit_log;
+  router::Crossroads& crossroads;
+  session::LoginGuard& guard;
+  session::PasswordChecker& password_checker;
+  RunJob run_job;
+  const Secret& decoy_secret;
+  std::function<void(unsigned shard, std::unique_ptr<session::Parcel> parcel)> send_off;
+  std::string_view software_version;
+  MonotonicTime started;
+};
+
+class ShardRuntime {
+ public:
+  ShardRuntime(const ShardSurroundings& surroundings, ShardSettings settings);
+  ShardRuntime(const ShardRuntime&) = delete;
+  ShardRuntime& operator=(const ShardRuntime&) = delete;
+
+  router::Router& router() { return router_; }
+  session::C2sService& c2s() { return c2s_; }
+  module::Passwords& passwords() { return passwords_; }
+  storage::Stores& stores() { return stores_; }
+
+  /// Takes new domains, limits and settings over. Features that were switched on or off since the start stay as they were
+  /// until the daemon starts again; the caller says so to the administrator.
+  void reload(ShardSettings settings);
+
+ private:
+  HostTable hosts_;
+  Limits limits_;
+  storage::Stores& stores_;
+  PasswordDeriveWork passwords_;
+  std::vector<const module::Descriptor*> active_;
+  router::Router router_;
+  std::map<const module::Registration*, std::unique_ptr<module::Module>> modules_;
+  session::C2sService c2s_;
+};
+
+}  // namespace kith::server

@@ -323,6 +323,7 @@ Actions Negotiation::sasl_failed(sasl::Failure failure, std::optional<xmpp::Bare
 xmpp::StreamError stream_error_of(xml::ParseError error) {
   switch (error) {
     case xml::ParseError::not_well_formed: return {StreamCondition::not_well_formed};
+    case xml::ParseError::bad_format: return {StreamCondition::bad_format};
     case xml::ParseError::restricted_xml: return {StreamCondition::restricted_xml};
     case xml::ParseError::unsupported_encoding: return {StreamCondition::unsupported_encoding};
     case xml::ParseError::limit_bytes: return {StreamCondition::policy_violation, "A stanza is larger than the limit."};

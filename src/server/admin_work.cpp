@@ -1,0 +1,185 @@
+#include "server/admin_work.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include "server/server.h"
+
+namespace kith::server {
+
+namespace {
+
+AdminError no_such_user(const xmpp::BareJid& jid) {
+  return {404, "no-such-user", "There is no account " + jid.text() + "; 'kithctl user list' shows those that there are."};
+}
+
+AdminError no_such_domain(std::string_view domain) {
+  return {404, "no-such-domain", std::string(domain) + " is not a domain of this server; add it to kith.toml and run 'kithctl reload'."};
+}
+
+AdminError storage_failed() {
+  return {503, "storage-failed", "The storage refused the write (full disk or locked database?); nothing was changed, try again when it works."};
+}
+
+}  // namespace
+
+ShardUnit& AdminWork::owner(const xmpp::BareJid& jid) {
+  return *deps_.units[router::owner_of(jid, static_cast<unsigned>(deps_.units.size()))];
+}
+
+bool AdminWork::has_domain(std::string_view domain) const { return std::ranges::contains(deps_.domains(), domain); }
+
+void AdminWork::status(AdminAnswer<AdminStatus> then) {
+  auto status = std::make_shared<AdminStatus>();
+  status->version = software_version;
+  status->started = deps_.started;
+  status->domains = deps_.domains();
+  status->listeners = deps_.listeners();
+  status->shards = deps_.units.size();
+  // Each shard adds what it has; the last one answers.
+  struct Gathering {
+    std::mutex mutex;
+    std::size_t left;
+    AdminAnswer<AdminStatus> then;
+  };
+  auto gathering = std::make_shared<Gathering>();
+  gathering->left = deps_.units.size();
+  gathering->then = std::move(then);
+  for (const auto& unit : deps_.units) {
+    unit->shard.post([&unit = *unit, status, gathering] {
+      const std::lock_guard lock(gathering->mutex);
+      status->connections += unit.runtime->c2s().size();
+      status->accounts_in_memory += unit.runtime->router().accounts().size();
+      unit.runtime->router().accounts().for_each([&](module::Account& account) { status->sessions += account.sessions().size(); });
+      if (--gathering->left == 0) gathering->then(std::move(*status));
+    });
+  }
+}
+
+void AdminWork::list_users(std::string domain, AdminAnswer<std::vector<AdminUser>> then) {
+  if (!domain.empty() && !has_domain(domain)) return then(std::unexpected(no_such_domain(domain)));
+  ShardUnit& unit = *deps_.units.front();
+  unit.shard.post([&unit, domain = std::move(domain), then = std::move(then)]() mutable {
+    unit.store_refs->accounts.list(domain, [then = std::move(then)](storage::Result<std::vector<xmpp::BareJid>> list) mutable {
+      if (!list) return then(std::unexpected(storage_failed()));
+      std::vector<AdminUser> users;
+      users.reserve(list->size());
+      for (xmpp::BareJid& jid : *list) users.push_back({.jid = std::move(jid)});
+      then(std::move(users));
+    });
+  });
+}
+
+void AdminWork::derive(ShardUnit& unit, Secret password,
+                       std::move_only_function<void(std::expected<xmpp::Credentials, AdminError>)> then) {
+  unit.runtime->passwords().derive(
+      std::move(password),
+      [then = std::move(then)](std::expected<xmpp::Credentials, module::Passwords::Trouble> keys) mutable {
+        if (keys) return then(std::move(*keys));
+        if (keys.error() == module::Passwords::Trouble::busy) {
+          return then(std::unexpected(AdminError{503, "busy", "Too many passwords are being worked on; try again in a moment."}));
+        }
+        then(std::unexpected(AdminError{400, "unacceptable-password", "The password is empty or has characters that no client could send; choose another."}));
+      });
+}
+
+void AdminWork::add_user(xmpp::BareJid jid, Secret password, AdminAnswer<AdminDone> then) {
+  if (!has_domain(jid.domainpart())) return then(std::unexpected(no_such_domain(jid.domainpart())));
+  ShardUnit& unit = owner(jid);
+  unit.shard.post([this, &unit, jid, password = std::move(password), then = std::move(then)]() mutable {
+    derive(unit, std::move(password), [this, &unit, jid, then = std::move(then)](std::expected<xmpp::Credentials, AdminError> keys) mutable {
+      if (!keys) return then(std::unexpected(keys.error()));
+      storage::AccountRecord record{.jid = jid, .credentials = std::move(*keys), .created = deps_.clock.wall()};
+      unit.store_refs->accounts.add(record, [this, jid, then = std::move(then)](storage::Result<bool> added) mutable {
+        if (!added) return then(std::unexpected(storage_failed()));
+        if (!*added) {
+          return then(std::unexpected(AdminError{
+              409, "user-exists", jid.text() + " exists already; 'kithctl user password " + jid.text() + "' sets a new password."}));
+        }
+        deps_.events.record(LogLevel::info, "user_added");
+        then(AdminDone{});
+      });
+    });
+  });
+}
+
+void AdminWork::set_password(xmpp::BareJid jid, Secret password, AdminAnswer<AdminDone> then) {
+  ShardUnit& unit = owner(jid);
+  unit.shard.post([this, &unit, jid, password = std::move(password), then = std::move(then)]() mutable {
+    derive(unit, std::move(password), [&unit, jid, then = std::move(then)](std::expected<xmpp::Credentials, AdminError> keys) mutable {
+      if (!keys) return then(std::unexpected(keys.error()));
+      unit.store_refs->accounts.set_credentials(jid, *keys, [jid, then = std::move(then)](storage::Result<bool> set) mutable {
+        if (!set) return then(std::unexpected(storage_failed()));
+        if (!*set) return then(std::unexpected(no_such_user(jid)));
+        then(AdminDone{});
+      });
+    });
+  });
+}
+
+void AdminWork::remove_user(xmpp::BareJid jid, AdminAnswer<AdminDone> then) {
+  ShardUnit& unit = owner(jid);
+  unit.shard.post([this, &unit, jid, then = std::move(then)]() mutable {
+    unit.runtime->router().remove(jid, [this, jid, then = std::move(then)](storage::Result<bool> removed) mutable {
+      if (!removed) return then(std::unexpected(storage_failed()));
+      if (!*removed) return then(std::unexpected(no_such_user(jid)));
+      deps_.events.record(LogLevel::info, "user_removed");
+      then(AdminDone{});
+    });
+  });
+}
+
+void AdminWork::list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) {
+  struct Gathering {
+    std::mutex mutex;
+    std::size_t left;
+    std::vector<AdminSession> sessions;
+    AdminAnswer<std::vector<AdminSession>> then;
+  };
+  auto gathering = std::make_shared<Gathering>();
+  gathering->left = deps_.units.size();
+  gathering->then = std::move(then);
+  for (const auto& unit : deps_.units) {
+    unit->shard.post([&unit = *unit, account, gathering] {
+      const std::lock_guard lock(gathering->mutex);
+      unit.runtime->router().accounts().for_each([&](module::Account& one) {
+        if (account && one.jid() != *account) return;
+        for (const auto& session : one.sessions()) {
+          gathering->sessions.push_back({.jid = session->jid(),
+                                         .address = session->facts().address,
+                                         .tls = session->facts().tls,
+                                         .mechanism = session->facts().mechanism,
+                                         .since = session->facts().since,
+                                         .available = session->available(),
+                                         .priority = session->priority()});
+        }
+      });
+      if (--gathering->left > 0) return;
+      std::ranges::sort(gathering->sessions, {}, [](const AdminSession& one) { return one.jid.text(); });
+      gathering->then(std::move(gathering->sessions));
+    });
+  }
+}
+
+void AdminWork::end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) {
+  ShardUnit& unit = owner(jid.bare());
+  unit.shard.post([&unit, jid, then = std::move(then)]() mutable {
+    module::Account* account = unit.runtime->router().loaded(jid.bare());
+    module::Session* session = account == nullptr ? nullptr : account->session(jid.resourcepart());
+    if (session == nullptr) {
+      return then(std::unexpected(AdminError{404, "no-such-session", jid.text() + " is not connected; 'kithctl sessions' shows who is."}));
+    }
+    session->close({xmpp::StreamCondition::policy_violation, "The administrator has ended this session."});
+    then(AdminDone{});
+  });
+}
+
+void AdminWork::reload(AdminAnswer<AdminReload> then) {
+  std::expected<std::vector<std::string>, std::string> notes = deps_.reload();
+  if (!notes) return then(std::unexpected(AdminError{409, "configuration-refused", notes.error()}));
+  then(AdminReload{.notes = std::move(*notes)});
+}
+
+}  // namespace kith::server

@@ -1,0 +1,45 @@
+// What an administrator can have done, carried out on the shards. Called on the control thread; answers come from the shards.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "server/admin_api.h"
+#include "server/shard_unit.h"
+
+namespace kith::server {
+
+class AdminWork final : public AdminActions {
+ public:
+  struct Deps {
+    std::vector<std::unique_ptr<ShardUnit>>& units;
+    const Clock& clock;
+    Events& events;
+    WallTime started;
+    /// On the control thread.
+    std::function<std::vector<std::string>()> domains;
+    std::function<std::vector<std::string>()> listeners;
+    /// Reads the configuration and the certificates again; the notes, or what is wrong.
+    std::function<std::expected<std::vector<std::string>, std::string>()> reload;
+  };
+  explicit AdminWork(Deps deps) : deps_(std::move(deps)) {}
+
+  void status(AdminAnswer<AdminStatus> then) override;
+  void list_users(std::string domain, AdminAnswer<std::vector<AdminUser>> then) override;
+  void add_user(xmpp::BareJid jid, Secret password, AdminAnswer<AdminDone> then) override;
+  void set_password(xmpp::BareJid jid, Secret password, AdminAnswer<AdminDone> then) override;
+  void remove_user(xmpp::BareJid jid, AdminAnswer<AdminDone> then) override;
+  void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) override;
+  void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) override;
+  void reload(AdminAnswer<AdminReload> then) override;
+
+ private:
+  ShardUnit& owner(const xmpp::BareJid& jid);
+  bool has_domain(std::string_view domain) const;
+  void derive(ShardUnit& unit, Secret password, std::move_only_function<void(std::expected<xmpp::Credentials, AdminError>)> then);
+
+  Deps deps_;
+};
+
+}  // namespace kith::server

@@ -1,0 +1,443 @@
+#include "server/server.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "base/encoding.h"
+#include "net/certificates.h"
+#include "net/connection.h"
+#include "net/connection_limiter.h"
+#include "net/listener.h"
+#include "runtime/worker_pool.h"
+#include "server/admin_api.h"
+#include "server/admin_server.h"
+#include "server/admin_work.h"
+#include "server/metrics_server.h"
+#include "server/shard_unit.h"
+#include "storage/sqlite/migrations.h"
+#include "xmpp/jid.h"
+
+namespace kith::server {
+
+namespace fs = std::filesystem;
+using Security = stream::Negotiation::Security;
+
+namespace {
+
+constexpr std::chrono::seconds drain_time{8};
+
+/// A connection's place among those of its address, as the sessions see it.
+class LimiterAdmission final : public session::Admission {
+ public:
+  explicit LimiterAdmission(net::ConnectionLimiter::Admission admission) : admission_(std::move(admission)) {}
+  void logged_in() override { admission_.authenticated(); }
+
+ private:
+  net::ConnectionLimiter::Admission admission_;
+};
+
+/// The secret behind the keys of accounts that do not exist: made once, so that the same name always gets the same salt.
+std::expected<Secret, std::string> load_secret(const fs::path& file, Random& random) {
+  std::ifstream existing(file);
+  if (existing) {
+    std::string hex;
+    existing >> hex;
+    if (auto bytes = hex_decode(hex); bytes && bytes->size() == 32) return Secret(std::move(*bytes));
+    return std::unexpected(file.string() + " is damaged; remove it and start again, a new one will be made.");
+  }
+  std::string bytes(32, '\0');
+  random.fill(std::as_writable_bytes(std::span(bytes)));
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const std::string text = hex_encode(bytes) + "\n";
+  const bool written = descriptor >= 0 && ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (descriptor >= 0) ::close(descriptor);
+  if (!written) return std::unexpected("Cannot write " + file.string() + "; the data directory must be writable for the user that runs kithd.");
+  return Secret(std::move(bytes));
+}
+
+void raise_descriptor_limit() {
+  rlimit descriptors{};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
+}
+
+}  // namespace
+
+struct Server::Parts {
+  Parts(Config configuration, std::span<const module::Registration> list, const Clock& the_clock, Events& the_events)
+      : config(std::move(configuration)),
+        features(list),
+        clock(the_clock),
+        events(the_events),
+        limits(config.limits),
+        started(the_clock.now()),
+        started_wall(the_clock.wall()),
+        limiter(limits, the_clock),
+        guard(the_clock, limits) {}
+  ~Parts() { stop_shards(); }
+
+  std::expected<void, std::string> open();
+  std::expected<void, std::string> open_certificates();
+  std::expected<void, std::string> open_shards();
+  std::expected<void, std::string> listen();
+  std::expected<void, std::string> open_listener(const Endpoint& endpoint, const net::ConnectionSettings& settings, Security security,
+                                                 std::string_view name);
+  std::expected<void, std::string> open_control();
+  void start_threads();
+  void stop_shards();
+  void begin_drain(int signal);
+  void watch_drain();
+  void wait_for_signals();
+  std::expected<std::vector<std::string>, std::string> reload();
+  ShardSettings shard_settings() const;
+  net::CertificateStore::Settings certificate_settings() const;
+  void tell(const std::vector<net::CertificateProblem>& problems);
+
+  Config config;
+  std::span<const module::Registration> features;
+  const Clock& clock;
+  Events& events;
+  SystemRandom random;
+  const Limits limits;  ///< of what all shards share; fixed until the daemon starts again
+  const MonotonicTime started;
+  const WallTime started_wall;
+  Secret decoy_secret;
+
+  std::unique_ptr<net::CertificateStore> certificates;
+  net::ConnectionLimiter limiter;
+  session::LoginGuard guard;
+  net::ConnectionSettings starttls_settings;
+  net::ConnectionSettings direct_settings;
+  net::ConnectionSettings plaintext_settings;
+
+  std::unique_ptr<PasswordCheckWork> password_checks;
+  std::vector<std::unique_ptr<ShardUnit>> units;
+  ShardRoads roads{units};
+  // Ends before the shards that its answers go to, after the stores that write to it are no longer used.
+  std::unique_ptr<storage::SqlStorage> storage;
+  std::unique_ptr<runtime::WorkerPool> workers;
+  std::vector<std::unique_ptr<net::Listener>> listeners;
+  std::vector<std::string> listener_names;
+  unsigned next_shard = 0;
+
+  boost::asio::io_context control{1};
+  boost::asio::signal_set ending{control, SIGTERM, SIGINT};
+  boost::asio::signal_set hangup{control, SIGHUP};
+  boost::asio::steady_timer drain_timer{control};
+  std::chrono::steady_clock::time_point drain_until;
+  std::unique_ptr<AdminWork> admin_work;
+  std::unique_ptr<AdminApi> admin_api;
+  std::unique_ptr<AdminServer> admin_server;
+  std::vector<std::unique_ptr<MetricsServer>> metrics;
+  bool draining = false;
+};
+
+// --- start -----------------------------------------------------------------------------------------------------------------
+
+std::expected<void, std::string> Server::Parts::open() {
+  raise_descriptor_limit();
+  std::error_code error;
+  fs::create_directories(config.data_directory, error);
+  if (error) {
+    return std::unexpected("Cannot make the data directory " + config.data_directory.string() + " (" + error.message() +
+                           "); set data_directory in kith.toml to one that kithd may write to.");
+  }
+  fs::permissions(config.data_directory, fs::perms::owner_all, error);
+  auto secret = load_secret(config.data_directory / "secret", random);
+  if (!secret) return std::unexpected(secret.error());
+  decoy_secret = std::move(*secret);
+  try {
+    storage = std::make_unique<storage::SqlStorage>(config.storage.file.string(), events, clock);
+  } catch (const std::exception& trouble) {
+    return std::unexpected(trouble.what());
+  }
+  if (auto ok = open_certificates(); !ok) return ok;
+  if (auto ok = open_shards(); !ok) return ok;
+  if (auto ok = listen(); !ok) return ok;
+  return open_control();
+}
+
+net::CertificateStore::Settings Server::Parts::certificate_settings() const {
+  net::CertificateStore::Settings settings{.directories = config.certificates.directories, .domains = {}};
+  for (const std::string& domain : config.domains) settings.domains.push_back(xmpp::domain_to_ascii(domain));
+  return settings;
+}
+
+void Server::Parts::tell(const std::vector<net::CertificateProblem>& problems) {
+  for (const net::CertificateProblem& problem : problems) events.record(problem.level, "certificate", {{"problem", problem.sentence}});
+}
+
+std::expected<void, std::string> Server::Parts::open_certificates() {
+  certificates = std::make_unique<net::CertificateStore>(certificate_settings(), clock);
+  std::vector<net::CertificateProblem> problems = certificates->reload();
+  bool made = false;
+  for (const std::string& domain : certificate_settings().domains) {
+    if (certificates->covers(domain) || !config.certificates.self_signed) continue;
+    // A first start without a certificate: one that nobody vouches for is better than no encryption, and clients say so.
+    const fs::path directory = config.data_directory / "certs";
+    if (fs::exists(directory / (domain + ".crt"))) continue;
+    const auto file = net::create_self_signed(directory, domain, {}, clock);
+    if (!file) return std::unexpected(file.error());
+    events.record(LogLevel::warning, "self_signed_certificate", {{"file", file->string()}, {"domain", domain}});
+    made = true;
+  }
+  if (made) problems = certificates->reload();
+  tell(problems);
+  for (const std::string& domain : certificate_settings().domains) {
+    if (!certificates->covers(domain) && !(config.listen.c2s.empty() && config.listen.c2s_direct_tls.empty())) {
+      return std::unexpected("There is no usable certificate for " + domain + "; put " + domain + ".crt and " + domain +
+                             ".key into " + config.certificates.directories.front().string() +
+                             ", or set certificates.directories to where they are.");
+    }
+  }
+  return {};
+}
+
+ShardSettings Server::Parts::shard_settings() const {
+  ShardSettings settings{.hosts = {.domains = config.domains, .admins = config.admins}, .limits = config.limits, .modules = {}};
+  for (const module::Registration& feature : features) {
+    if (config.enabled(feature.descriptor->name)) settings.modules.emplace_back(&feature, config.settings_of(feature.descriptor->name));
+  }
+  return settings;
+}
+
+std::expected<void, std::string> Server::Parts::open_shards() {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = config.shards == 0 ? cores : config.shards;
+  workers = std::make_unique<runtime::WorkerPool>(cores, limits.hash_jobs_waiting, [this](const char* what) {
+    events.record(LogLevel::error, "worker_fault", {{"what", what}});
+  });
+  const RunJob run_job = [this](Task job) { return workers->submit(std::move(job)); };
+  password_checks = std::make_unique<PasswordCheckWork>(run_job);
+
+  for (unsigned i = 0; i < count; ++i) units.push_back(std::make_unique<ShardUnit>(i, clock));
+  for (const auto& pointer : units) {
+    ShardUnit& unit = *pointer;
+    unit.stores = storage->make_stores(unit.shard);
+    unit.store_refs = std::make_unique<storage::Stores>(unit.stores->stores());
+    unit.runtime = std::make_unique<ShardRuntime>(
+        ShardSurroundings{.index = unit.shard.index(),
+                          .shard = unit.shard,
+                          .clock = clock,
+                          .timers = unit.shard.timers(),
+                          .random = random,
+                          .events = events,
+                          .stores = *unit.store_refs,
+                          .commit_log = storage->commit_log(),
+                          .crossroads = roads,
+                          .guard = guard,
+                          .password_checker = *password_checks,
+                          .run_job = run_job,
+                          .decoy_secret = decoy_secret,
+                          .send_off =
+                              [this](unsigned shard, std::unique_ptr<session::Parcel> parcel) {
+                                ShardUnit& there = *units[shard];
+                                there.shard.post([&there, parcel = std::move(parcel)]() mutable { there.runtime->c2s().arrive(std::move(parcel)); });
+                              },
+                          .software_version = software_version,
+                          .started = started},
+        shard_settings());
+    unit.mailbox = std::make_unique<runtime::Mailbox<router::Crossing>>(
+        unit.shard, limits.mailbox_items, [&unit](router::Crossing crossing) { unit.runtime->router().receive(std::move(crossing)); });
+    storage->on_decided(unit.shard, [&unit] { unit.runtime->router().commits_advanced(); });
+  }
+  return {};
+}
+
+std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& endpoint, const net::ConnectionSettings& settings,
+                                                              Security security, std::string_view name) {
+  auto accepted = [this, &settings, security](net::Socket socket, std::string address) {
+    auto place = limiter.admit(address);
+    if (!place) {
+      events.limit_hit(net::name_of(place.error()));
+      return;  // The socket closes itself: an answer would cost what the limit is there to save.
+    }
+    ShardUnit& unit = *units[next_shard++ % units.size()];
+    unit.shard.post([&unit, &settings, security, socket = std::move(socket), address = std::move(address),
+                     admission = std::make_unique<LimiterAdmission>(std::move(*place))]() mutable {
+      const auto begin = security == Security::direct_tls ? net::Connection::Begin::tls : net::Connection::Begin::plain;
+      unit.runtime->c2s().accept(
+          std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address), settings, begin), security,
+          std::move(admission));
+    });
+  };
+  // Listener's handler is copyable by its type; the socket itself is only ever moved through it.
+  auto listener = net::Listener::open(units.front()->shard, events, endpoint.text(), std::move(accepted));
+  if (!listener) return std::unexpected(listener.error());
+  listener_names.push_back((*listener)->address() + " " + std::string(name));
+  events.record(LogLevel::info, "listening", {{"address", (*listener)->address()}, {"service", std::string(name)}});
+  listeners.push_back(std::move(*listener));
+  return {};
+}
+
+std::expected<void, std::string> Server::Parts::listen() {
+  starttls_settings = {.contexts = certificates.get(), .alpn = {}, .handshake_time = limits.tls_handshake_time};
+  direct_settings = {.contexts = certificates.get(), .alpn = "xmpp-client", .handshake_time = limits.tls_handshake_time};
+  plaintext_settings = {.contexts = nullptr, .alpn = {}, .handshake_time = limits.tls_handshake_time};
+  for (const Endpoint& endpoint : config.listen.c2s) {
+    if (auto ok = open_listener(endpoint, starttls_settings, Security::starttls_required, "c2s"); !ok) return ok;
+  }
+  for (const Endpoint& endpoint : config.listen.c2s_direct_tls) {
+    if (auto ok = open_listener(endpoint, direct_settings, Security::direct_tls, "c2s-direct-tls"); !ok) return ok;
+  }
+  for (const Endpoint& endpoint : config.listen.c2s_plaintext) {
+    if (auto ok = open_listener(endpoint, plaintext_settings, Security::clear_on_loopback, "c2s-plaintext"); !ok) return ok;
+  }
+  if (listeners.empty()) return std::unexpected("Nothing to listen on: every list under [listen] in kith.toml is empty.");
+  return {};
+}
+
+std::expected<void, std::string> Server::Parts::open_control() {
+  admin_work = std::make_unique<AdminWork>(AdminWork::Deps{.units = units,
+                                                           .clock = clock,
+                                                           .events = events,
+                                                           .started = started_wall,
+                                                           .domains = [this] { return config.domains; },
+                                                           .listeners = [this] { return listener_names; },
+                                                           .reload = [this] { return reload(); }});
+  admin_api = std::make_unique<AdminApi>(*admin_work);
+  admin_server = std::make_unique<AdminServer>(control, *admin_api);
+  if (auto ok = admin_server->start(config.admin_socket); !ok) return ok;
+  for (const Endpoint& endpoint : config.listen.metrics) {
+    auto server = std::make_unique<MetricsServer>(control, [this] { return events.open_metrics(); });
+    if (auto ok = server->start(endpoint.text()); !ok) return ok;
+    listener_names.push_back(endpoint.text() + " metrics");
+    metrics.push_back(std::move(server));
+  }
+  return {};
+}
+
+// --- run -------------------------------------------------------------------------------------------------------------------
+
+void Server::Parts::start_threads() {
+  for (const auto& unit : units) {
+    unit->thread = std::thread([this, &unit = *unit] {
+      unit.shard.run([this](const char* what) { events.record(LogLevel::error, "shard_fault", {{"what", what}}); });
+    });
+  }
+}
+
+void Server::Parts::stop_shards() {
+  // What the stores still have is written and answered first, so that nothing that was taken is lost.
+  if (storage) storage->drain();
+  for (const auto& unit : units) unit->shard.stop();
+  for (const auto& unit : units) {
+    if (unit->thread.joinable()) unit->thread.join();
+  }
+  workers.reset();
+  listeners.clear();
+  // The shards' tasks and connections go while storage and loops still stand; then the stores, then the database.
+  for (const auto& unit : units) {
+    if (storage) storage->forget(unit->shard);
+    unit->runtime.reset();
+  }
+  for (const auto& unit : units) {
+    unit->store_refs.reset();
+    unit->stores.reset();
+  }
+  storage.reset();
+  units.clear();
+}
+
+void Server::Parts::wait_for_signals() {
+  ending.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (!error) begin_drain(signal);
+  });
+  hangup.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    if (const auto notes = reload(); !notes) events.record(LogLevel::error, "reload_refused", {{"why", notes.error()}});
+    wait_for_signals();
+  });
+}
+
+void Server::Parts::begin_drain(int signal) {
+  if (draining) return;
+  draining = true;
+  events.record(LogLevel::info, "stopping", {{"signal", std::to_string(signal)}});
+  hangup.cancel();
+  // The listeners live on the first shard; every stream is told that the server is going.
+  units.front()->shard.post([this] { listeners.clear(); });
+  for (const auto& unit : units) unit->shard.post([&unit = *unit] { unit.runtime->c2s().shut_down(); });
+  drain_until = std::chrono::steady_clock::now() + drain_time;
+  watch_drain();
+}
+
+void Server::Parts::watch_drain() {
+  const auto open = events.gauge("kith_connections", "Open client connections.").value();
+  if (open == 0 || std::chrono::steady_clock::now() >= drain_until) {
+    admin_server->stop();
+    for (const auto& server : metrics) server->stop();
+    control.stop();
+    return;
+  }
+  drain_timer.expires_after(std::chrono::milliseconds(20));
+  drain_timer.async_wait([this](const boost::system::error_code&) { watch_drain(); });
+}
+
+std::expected<std::vector<std::string>, std::string> Server::Parts::reload() {
+  auto fresh = load_config(config.file, features, {.data_directory = config.data_directory});
+  if (!fresh) {
+    std::string text;
+    for (const ConfigError& error : fresh.error()) text += (text.empty() ? "" : "\n") + error.text();
+    return std::unexpected(text + "\nNothing was changed.");
+  }
+  std::vector<std::string> notes;
+  for (const ConfigChange& change : changes_between(config, *fresh, features)) {
+    notes.push_back(change.key + (change.needs_restart ? " has changed and takes effect when kithd starts again." : " was taken over."));
+  }
+  // What needs a restart keeps its running value, so that the next reload compares with what really runs.
+  Config next = std::move(*fresh);
+  next.listen = config.listen;
+  next.admin_socket = config.admin_socket;
+  next.data_directory = config.data_directory;
+  next.storage = config.storage;
+  next.shards = config.shards;
+  config = std::move(next);
+  events.set_level(config.log_level);
+  const std::vector<net::CertificateProblem> problems = certificates->reload(certificate_settings());
+  tell(problems);
+  for (const net::CertificateProblem& problem : problems) notes.push_back(problem.sentence);
+  notes.push_back("Certificates were read again.");
+  for (const auto& unit : units) {
+    unit->shard.post([&unit = *unit, settings = shard_settings()]() mutable { unit.runtime->reload(std::move(settings)); });
+  }
+  events.record(LogLevel::info, "reloaded", {{"changes", std::to_string(notes.size() - 1)}});
+  return notes;
+}
+
+std::expected<std::unique_ptr<Server>, std::string> Server::start(Config config, std::span<const module::Registration> features,
+                                                                  const Clock& clock, Events& events) {
+  auto parts = std::make_unique<Parts>(std::move(config), features, clock, events);
+  if (auto ok = parts->open(); !ok) return std::unexpected(ok.error());
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+int Server::run() {
+  parts_->wait_for_signals();
+  parts_->start_threads();
+  parts_->events.record(LogLevel::info, "started", {{"version", std::string(software_version)}, {"domain", parts_->config.domains.front()}});
+  const auto work = boost::asio::make_work_guard(parts_->control);
+  parts_->control.run();
+  parts_->stop_shards();
+  parts_->events.record(LogLevel::info, "stopped");
+  return 0;
+}
+
+}  // namespace kith::server

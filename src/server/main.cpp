@@ -1,5 +1,5 @@
 // kithd, the daemon: reads the configuration, starts the server, runs until it is told to stop.
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
@@ -25,7 +25,7 @@ int complain(const std::string& sentence) {
 int print_reference(const std::string& which) {
   const auto features = kith::modules::all();
   if (which == "configuration") std::fputs(kith::server::configuration_reference(features).c_str(), stdout);
-  if (which == "xeps") std::fputs(kith::server::xeps_reference(features).c_str(), stdout);
+  if (which == "xeps") std::fputs(kith::server::specifications_reference(features).c_str(), stdout);
   if (which == "doap") std::fputs(kith::server::doap(features).c_str(), stdout);
   return 0;
 }
@@ -65,7 +65,8 @@ int main(int argc, char** argv) {
 
   // SECURITY: files that are made are for this user only; no core dump ever holds keys; a vanished peer is an error, no signal.
   umask(0077);
-  prctl(PR_SET_DUMPABLE, 0);
+  const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
+  setrlimit(RLIMIT_CORE, &no_core);
   std::signal(SIGPIPE, SIG_IGN);
   if (!reference.empty()) return print_reference(reference);
   try {

@@ -149,6 +149,10 @@ std::string join(const Parts& parts, std::size_t& lower) {
 
 }  // namespace
 
+std::string domain_to_ascii(std::string_view domainpart) {
+  return is_ascii(domainpart) ? std::string(domainpart) : precis::domain_to_ascii(domainpart);
+}
+
 std::optional<std::string> prepare_localpart(std::string_view text) {
   if (is_ascii_localpart(text)) return lowered(text);
   if (is_ascii(text) || text.size() > raw_bytes) return std::nullopt;

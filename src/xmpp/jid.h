@@ -37,6 +37,9 @@ std::optional<std::string> prepare_resourcepart(std::string_view text);
 /// SECURITY: asked when an account is made; symbols and mixed directions make names that look like others'.
 bool is_identifier_localpart(std::string_view prepared);
 
+/// A prepared domainpart as DNS and certificates write it: `bücher.example` becomes `xn--bcher-kva.example`.
+std::string domain_to_ascii(std::string_view domainpart);
+
 /// Any address: domain, local@domain, domain/resource or local@domain/resource. 40 bytes and one string.
 class Jid {
  public:

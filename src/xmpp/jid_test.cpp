@@ -295,5 +295,10 @@ TEST(Resourcepart, refuses_controls_and_what_reorders_text) {
   }
 }
 
+TEST(Jid, domains_are_written_in_ascii_for_certificates) {
+  EXPECT_EQ(domain_to_ascii("example.org"), "example.org");
+  EXPECT_EQ(domain_to_ascii("b\u00fccher.example"), "xn--bcher-kva.example");
+}
+
 }  // namespace
 }  // namespace kith::xmpp

@@ -241,7 +241,10 @@ std::optional<std::string> localpart(std::string_view text) {
   return encode(folded);
 }
 
-std::optional<std::string> domainpart(std::string_view text) {
+namespace {
+
+/// UTS-46 with the options that domainparts take; null if ICU has no data.
+const icu::IDNA* idna() {
   struct Processor {
     std::unique_ptr<icu::IDNA> idna;
     Processor() {
@@ -253,7 +256,22 @@ std::optional<std::string> domainpart(std::string_view text) {
     }
   };
   static const Processor processor;  // immutable tables
-  if (processor.idna == nullptr) return std::nullopt;
+  return processor.idna.get();
+}
+
+}  // namespace
+
+std::string domain_to_ascii(std::string_view domainpart) {
+  UErrorCode status = U_ZERO_ERROR;
+  icu::UnicodeString ascii;
+  icu::IDNAInfo info;
+  if (idna() == nullptr) return std::string(domainpart);
+  idna()->nameToASCII(decode(domainpart), ascii, info, status);
+  return U_FAILURE(status) ? std::string(domainpart) : encode(ascii);
+}
+
+std::optional<std::string> domainpart(std::string_view text) {
+  if (idna() == nullptr) return std::nullopt;
 
   // Names with hyphens in the third and fourth place are in use (`r3---sn.example.org`), and the total length is
   // counted by the caller, in bytes of UTF-8.
@@ -261,14 +279,14 @@ std::optional<std::string> domainpart(std::string_view text) {
   UErrorCode status = U_ZERO_ERROR;
   icu::UnicodeString unicode;
   icu::IDNAInfo info;
-  processor.idna->nameToUnicode(decode(text), unicode, info, status);
+  idna()->nameToUnicode(decode(text), unicode, info, status);
   if (U_FAILURE(status) || (info.getErrors() & ~tolerated) != 0) return std::nullopt;
   if (unicode.endsWith(u".", 1)) unicode.truncate(unicode.length() - 1);
 
   // Labels must fit into the DNS (63 bytes) in their other form, too.
   icu::UnicodeString ascii;
   icu::IDNAInfo ascii_info;
-  processor.idna->nameToASCII(unicode, ascii, ascii_info, status);
+  idna()->nameToASCII(unicode, ascii, ascii_info, status);
   if (U_FAILURE(status) || (ascii_info.getErrors() & ~tolerated) != 0) return std::nullopt;
   return encode(unicode);
 }

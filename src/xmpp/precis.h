@@ -13,6 +13,8 @@ namespace kith::xmpp::precis {
 std::optional<std::string> localpart(std::string_view text);
 /// Without the check that ASCII characters are letters, digits, '-', '_' and '.', which is jid.cpp's.
 std::optional<std::string> domainpart(std::string_view text);
+/// The form that DNS and certificates use; `domainpart` is prepared.
+std::string domain_to_ascii(std::string_view domainpart);
 std::optional<std::string> resourcepart(std::string_view text);
 /// The IdentifierClass of RFC 8264 §4.2 with its context rules, and the bidi rule of RFC 5893 §2.
 bool is_identifier(std::string_view text);

@@ -1,0 +1,196 @@
+#include "world.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "base/encoding.h"
+#include "modules/all.h"
+#include "sasl/credentials.h"
+#include "server/config.h"
+#include "xmpp/namespaces.h"
+
+namespace kith::scenario {
+
+std::optional<xml::Element> WorldClient::next() {
+  if (!parser_) restart();
+  while (true) {
+    auto event = parser_->next();
+    if (!event) {
+      closed_ = true;
+      return std::nullopt;
+    }
+    if (auto* element = std::get_if<xml::Element>(&*event)) return std::move(*element);
+    if (std::holds_alternative<xml::StreamClose>(*event)) closed_ = true;
+    if (!std::holds_alternative<xml::NeedMore>(*event)) continue;
+    fed_ = link_->take();
+    if (fed_.empty()) return std::nullopt;
+    parser_->feed(fed_);
+  }
+}
+
+World::World(WorldOptions options) : options_(std::move(options)) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "kith-world-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory for temporary files");
+  database_ = pattern + "/kith.db";
+  start();
+}
+
+World::~World() {
+  units_.clear();
+  storage_.reset();
+  loop_.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(std::filesystem::path(database_).parent_path(), ignored);
+}
+
+void World::start() {
+  loop_ = std::make_unique<runtime::ManualLoop>();
+  events_ = std::make_unique<Events>(loop_->clock(), LogLevel::error, [](LogLevel, std::string_view) {});
+  storage::SqlStorage::Options storage_options;
+  storage_options.mode = storage::SqlStorage::Mode::immediate;
+  storage_ = std::make_unique<storage::SqlStorage>(database_, *events_, loop_->clock(), storage_options);
+  guard_ = std::make_unique<session::LoginGuard>(loop_->clock(), options_.limits);
+  const server::RunJob run_job = [this](Task job) {
+    loop_->post(std::move(job));
+    return true;
+  };
+  checker_ = std::make_unique<server::PasswordCheckWork>(run_job);
+  const auto features = modules::all();
+  const server::Config defaults = server::default_config(features);
+  units_.clear();
+  units_.resize(options_.shards);
+  for (unsigned i = 0; i < options_.shards; ++i) {
+    Unit& unit = units_[i];
+    unit.stores = storage_->make_stores(*loop_);
+    unit.refs = std::make_unique<storage::Stores>(unit.stores->stores());
+    server::ShardSettings settings{.hosts = {.domains = options_.domains, .admins = {}}, .limits = options_.limits, .modules = {}};
+    for (const module::Registration& feature : features) {
+      const std::string name(feature.descriptor->name);
+      auto values = defaults.modules.at(name).settings;
+      if (const auto changed = options_.settings.find(name); changed != options_.settings.end()) {
+        for (const auto& [key, value] : changed->second) values[key] = value;
+      }
+      settings.modules.emplace_back(&feature, module::Settings(std::move(values)));
+    }
+    unit.runtime = std::make_unique<server::ShardRuntime>(
+        server::ShardSurroundings{.index = i,
+                                  .shard = *loop_,
+                                  .clock = loop_->clock(),
+                                  .timers = loop_->timers(),
+                                  .random = random_,
+                                  .events = *events_,
+                                  .stores = *unit.refs,
+                                  .commit_log = storage_->commit_log(),
+                                  .crossroads = *this,
+                                  .guard = *guard_,
+                                  .password_checker = *checker_,
+                                  .run_job = run_job,
+                                  .decoy_secret = decoy_,
+                                  .send_off =
+                                      [this](unsigned shard, std::unique_ptr<session::Parcel> parcel) {
+                                        loop_->post([this, shard, parcel = std::move(parcel)]() mutable {
+                                          units_[shard].runtime->c2s().arrive(std::move(parcel));
+                                        });
+                                      },
+                                  .software_version = "test",
+                                  .started = loop_->clock().now()},
+        std::move(settings));
+    storage_->on_decided(*loop_, [this, i, generation = generation_] {
+      if (generation == generation_) units_[i].runtime->router().commits_advanced();
+    });
+  }
+}
+
+void World::restart() {
+  ++generation_;
+  // What waits in the loop is what a crash would lose; the loop goes first to nobody.
+  auto old_loop = std::move(loop_);
+  units_.clear();
+  storage_.reset();
+  old_loop.reset();
+  start();
+}
+
+bool World::send(unsigned shard, router::Crossing& crossing) {
+  loop_->post([this, shard, crossing = std::move(crossing)]() mutable { units_[shard].runtime->router().receive(std::move(crossing)); });
+  return true;
+}
+
+void World::at(unsigned shard, std::move_only_function<void(router::Router&)> work) {
+  loop_->post([this, shard, work = std::move(work)]() mutable { work(units_[shard].runtime->router()); });
+}
+
+void World::settle() { loop_->run_until_idle(); }
+
+void World::advance(Duration by) { loop_->advance(by); }
+
+void World::fail_writes(bool fail) { storage_->fail_next(fail ? 1'000'000 : 0, storage::StorageError::full); }
+
+void World::add_account(const std::string& bare_jid, const std::string& password) {
+  const auto jid = xmpp::BareJid::parse(bare_jid);
+  if (!jid) throw std::runtime_error("no address: " + bare_jid);
+  const Secret prepared = *sasl::prepare_password(password);
+  storage::AccountRecord record{.jid = *jid, .credentials = sasl::derive_all(prepared, random_, 1), .created = loop_->clock().wall()};
+  units_.front().refs->accounts.add(record, [](storage::Result<bool>) {});
+  settle();
+}
+
+bool World::has_account(const std::string& bare_jid) {
+  bool there = false;
+  units_.front().refs->accounts.find(*xmpp::BareJid::parse(bare_jid), [&](storage::Result<std::optional<storage::AccountRecord>> record) {
+    there = record && record->has_value();
+  });
+  settle();
+  return there;
+}
+
+std::unique_ptr<WorldClient> World::connect() {
+  net::Link link = net::make_link(*loop_);
+  units_[next_shard_++ % options_.shards].runtime->c2s().accept(std::move(link.server), stream::Negotiation::Security::starttls_required,
+                                                                nullptr);
+  return std::make_unique<WorldClient>(std::move(link.client));
+}
+
+std::expected<std::unique_ptr<WorldClient>, std::string> World::log_in(const std::string& bare_jid, const std::string& password,
+                                                                       const std::string& resource) {
+  const auto jid = xmpp::BareJid::parse(bare_jid);
+  if (!jid) return std::unexpected("no address: " + bare_jid);
+  auto client = connect();
+  const std::string open = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='" +
+                           std::string(jid->domainpart()) + "' version='1.0'>";
+  const auto expect = [&](std::string_view name) {
+    settle();
+    const auto element = client->next();
+    if (!element) return std::string(name) + " did not come";
+    if (element->name() != name) return "instead of " + std::string(name) + ": " + xml::to_string(*element);
+    return std::string();
+  };
+  client->send(open);
+  if (auto why = expect("features"); !why.empty()) return std::unexpected(why);
+  client->send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+  if (auto why = expect("proceed"); !why.empty()) return std::unexpected(why);
+  client->restart();
+  client->send(open);
+  if (auto why = expect("features"); !why.empty()) return std::unexpected(why);
+  std::string plain(1, '\0');
+  plain += std::string(jid->localpart()) + std::string(1, '\0') + password;
+  client->send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + base64_encode(plain) + "</auth>");
+  if (auto why = expect("success"); !why.empty()) return std::unexpected(why);
+  client->restart();
+  client->send(open);
+  if (auto why = expect("features"); !why.empty()) return std::unexpected(why);
+  client->send("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>" +
+               (resource.empty() ? std::string() : "<resource>" + resource + "</resource>") + "</bind></iq>");
+  settle();
+  const auto answer = client->next();
+  const xml::Element* bind = answer ? answer->child("bind", xmpp::ns::bind) : nullptr;
+  const xml::Element* full = bind == nullptr ? nullptr : bind->child("jid", xmpp::ns::bind);
+  if (full == nullptr) return std::unexpected("bind failed: " + (answer ? xml::to_string(*answer) : std::string("no answer")));
+  client->full_jid = full->text();
+  return client;
+}
+
+}  // namespace kith::scenario

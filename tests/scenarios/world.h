@@ -1,0 +1,102 @@
+// A whole server in one thread: shards as run loops on a virtual clock, links in memory, the real storage in immediate mode.
+// What the daemon runs is what runs here, from the XML stream to the SQL; only sockets, TLS and threads are left out.
+#pragma once
+
+#include <expected>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/events.h"
+#include "net/memory_link.h"
+#include "runtime/manual_loop.h"
+#include "server/shard_runtime.h"
+#include "storage/sql_storage.h"
+#include "xml/stream_parser.h"
+
+namespace kith::scenario {
+
+struct WorldOptions {
+  unsigned shards = 3;
+  std::vector<std::string> domains{"localhost"};
+  Limits limits{};
+  /// Settings of features by name, over their defaults.
+  std::map<std::string, std::map<std::string, module::Settings::Value, std::less<>>> settings{};
+};
+
+/// A client that logs in by itself and keeps what it gets.
+class WorldClient {
+ public:
+  WorldClient(std::unique_ptr<net::LinkClient> link) : link_(std::move(link)) {}
+
+  net::LinkClient& link() { return *link_; }
+  /// Sends bytes as they are.
+  void send(std::string_view bytes) { link_->send(bytes); }
+  /// The next stanza (or other first-level element) that has arrived, or nothing.
+  std::optional<xml::Element> next();
+  bool stream_closed() const { return closed_; }
+  std::string full_jid;
+
+ private:
+  friend class World;
+  void restart() { parser_.emplace(pool_, limits_); }
+
+  std::unique_ptr<net::LinkClient> link_;
+  xml::ExpatPool pool_;
+  XmlLimits limits_ = Limits{}.xml_after_login;
+  std::optional<xml::StreamParser> parser_;
+  std::string fed_;
+  bool closed_ = false;
+};
+
+class World final : private router::Crossroads {
+ public:
+  explicit World(WorldOptions options = {});
+  ~World() override;
+
+  /// Makes the account, with one round of hashing so that tests are quick.
+  void add_account(const std::string& bare_jid, const std::string& password);
+  bool has_account(const std::string& bare_jid);
+  /// Connects without logging in.
+  std::unique_ptr<WorldClient> connect();
+  /// Connects, logs in by PLAIN, binds. The error says how far it came.
+  std::expected<std::unique_ptr<WorldClient>, std::string> log_in(const std::string& bare_jid, const std::string& password,
+                                                                  const std::string& resource);
+  /// Runs until nothing is left to do now.
+  void settle();
+  void advance(Duration by);
+  /// Everything in memory goes, as by kill -9; the storage stays.
+  void restart();
+  void fail_writes(bool fail);
+  storage::SqlStorage& storage() { return *storage_; }
+  server::ShardRuntime& shard(unsigned index) { return *units_[index].runtime; }
+  Events& events() { return *events_; }
+
+ private:
+  struct Unit {
+    std::unique_ptr<storage::ShardStores> stores;
+    std::unique_ptr<storage::Stores> refs;
+    std::unique_ptr<server::ShardRuntime> runtime;
+  };
+  void start();
+  unsigned shards() const override { return options_.shards; }
+  bool send(unsigned shard, router::Crossing& crossing) override;
+  void at(unsigned shard, std::move_only_function<void(router::Router&)> work) override;
+
+  WorldOptions options_;
+  std::string database_;  ///< a file that goes with the World, so that a restart finds it again
+  std::unique_ptr<runtime::ManualLoop> loop_;
+  std::unique_ptr<Events> events_;
+  SeededRandom random_{42};
+  Secret decoy_{std::string(32, 'k')};
+  std::unique_ptr<storage::SqlStorage> storage_;
+  std::unique_ptr<session::LoginGuard> guard_;
+  std::unique_ptr<server::PasswordCheckWork> checker_;
+  std::vector<Unit> units_;
+  unsigned next_shard_ = 0;
+  std::uint64_t generation_ = 0;
+};
+
+}  // namespace kith::scenario

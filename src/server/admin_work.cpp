@@ -29,7 +29,10 @@ ShardUnit& AdminWork::owner(const xmpp::BareJid& jid) {
   return *deps_.units[router::owner_of(jid, static_cast<unsigned>(deps_.units.size()))];
 }
 
-bool AdminWork::has_domain(std::string_view domain) const { return std::ranges::contains(deps_.domains(), domain); }
+bool AdminWork::has_domain(std::string_view domain) const { 
+  const std::vector<std::string> domains = deps_.domains();
+  return std::ranges::find(domains, domain) != domains.end();
+ }
 
 void AdminWork::status(AdminAnswer<AdminStatus> then) {
   auto status = std::make_shared<AdminStatus>();

@@ -314,7 +314,7 @@ std::expected<void, std::string> Server::Parts::open_control() {
   if (auto ok = admin_server->start(config.admin_socket); !ok) return ok;
   for (const Endpoint& endpoint : config.listen.metrics) {
     auto server = std::make_unique<MetricsServer>(control, [this] { return events.open_metrics(); });
-    if (auto ok = server->start(endpoint.text()); !ok) return ok;
+    if (auto ok = server->start(endpoint.address, endpoint.port); !ok) return ok;
     listener_names.push_back(endpoint.text() + " metrics");
     metrics.push_back(std::move(server));
   }

@@ -9,7 +9,8 @@
 #include "base/encoding.h"
 #include "modules/all.h"
 #include "sasl/credentials.h"
-#include "server/config.h"
+#include "server/settings.h"
+#include "xml/writer.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::scenario {

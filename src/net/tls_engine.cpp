@@ -138,6 +138,16 @@ std::string exporter_binding(SSL* ssl) {
   return key;
 }
 
+/// The first Finished message of the handshake: the client's, or in a resumed one the server's. In TLS 1.2 only with the
+/// extended master secret, without which it can be forged (RFC 7627 §1).
+std::string first_finished(SSL* ssl) {
+  if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1) return {};
+  std::array<char, EVP_MAX_MD_SIZE> message{};
+  const std::size_t size = SSL_session_reused(ssl) == 1 ? SSL_get_finished(ssl, message.data(), message.size())
+                                                        : SSL_get_peer_finished(ssl, message.data(), message.size());
+  return {message.data(), std::min(size, message.size())};
+}
+
 /// RFC 5929 §4.1: the served certificate's hash, by the hash function of its own signature; MD5 and SHA-1 give way to
 /// SHA-256.
 std::string end_point_binding(SSL* ssl) {
@@ -259,6 +269,11 @@ TlsFacts TlsEngine::facts() const {
     facts.channel_bindings.emplace("tls-exporter", std::move(key));
   if (std::string hash = end_point_binding(ssl); !hash.empty()) {
     facts.channel_bindings.emplace("tls-server-end-point", std::move(hash));
+  }
+  // COMPAT(slixmpp 1.8, 2022, drop when Debian 12 is gone): asks for tls-unique (RFC 5929 §3) without looking at what is
+  // announced, in TLS 1.3, too, where Python gives it the same first Finished message. It is accepted, never announced.
+  if (std::string finished = first_finished(ssl); !finished.empty()) {
+    facts.channel_bindings.emplace("tls-unique", std::move(finished));
   }
   return facts;
 }

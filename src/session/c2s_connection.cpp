@@ -71,6 +71,7 @@ void C2sConnection::arrived(stream::Bind bind, std::string held, module::Connect
   facts_ = std::move(facts);
   last_bytes_ = service_.deps_.clock.now();
   busy_ = true;
+  reading_stopped_ = true;  // It was paused where it came from, and that moves along.
   schedule(service_.deps_.limits.bind_time);
   do_bind(std::move(bind));
 }

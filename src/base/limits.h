@@ -12,11 +12,11 @@ namespace kith {
 /// What one XML element at the stream's first level (a stanza) may grow to.
 struct XmlLimits {
   std::size_t element_bytes = 10 * 1024;
-  std::size_t depth = 8;
-  std::size_t attributes = 32;
-  std::size_t name_bytes = 256;
-  std::size_t attribute_value_bytes = 4 * 1024;
-  std::size_t children = 64;
+  std::size_t depth = 8;                         ///< the element itself is the first; never more than 512
+  std::size_t attributes = 32;                   ///< of one tag, namespace declarations included
+  std::size_t name_bytes = 256;                  ///< of a name or a namespace
+  std::size_t attribute_value_bytes = 4 * 1024;  ///< as sent, before references are resolved
+  std::size_t children = 64;                     ///< elements inside the element, at all depths together
 };
 
 struct Limits {

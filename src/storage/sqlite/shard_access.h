@@ -32,8 +32,11 @@ class ShardAccess {
   }
   template <class T>
   void read(std::move_only_function<Result<T>(Db&)> work, Callback<T> then) {
-    reads_.submit(last_, [&shard = shard_, work = std::move(work), then = std::move(then)](Db* db) mutable {
+    reads_.submit(last_, [&shard = shard_, &events = events_, work = std::move(work),
+                          then = std::move(then)](Db* db) mutable {
       Result<T> outcome = db == nullptr ? Result<T>(std::unexpected(StorageError::unavailable)) : work(*db);
+      if (!outcome)
+        events.record(LogLevel::error, "storage_read_failed", {{"why", db == nullptr ? "refused" : db->error_words()}});
       shard.post([then = std::move(then), outcome = std::move(outcome)]() mutable { then(std::move(outcome)); });
     });
   }

@@ -14,6 +14,7 @@
 namespace kith::storage {
 namespace {
 
+using namespace std::string_literals;
 using xmpp::BareJid;
 using xmpp::Credentials;
 using xmpp::ScramKeys;
@@ -38,10 +39,10 @@ struct Named {
 const WallTime noon = std::chrono::sys_days{std::chrono::year{2030} / 5 / 17} + std::chrono::hours(12);
 
 ScramKeys keys(const std::string& seed) {
-  return {.salt = seed + std::string("\0salt", 5),
+  return {.salt = seed + "\0salt"s,
           .iterations = 10'000,
           .stored_key = Secret(seed + "stored\xff"),
-          .server_key = Secret(std::string("\0\x80", 2) + seed)};
+          .server_key = Secret("\0\x80"s + seed)};
 }
 
 AccountRecord record(std::string_view jid, const std::string& seed = "a") {
@@ -213,7 +214,7 @@ TEST_P(Conformance, a_roster_item_comes_back_as_it_was) {
   RosterItem whole{
       .contact = bare("carol@example.net"),
       .name = "Carol <&> \"C\"",
-      .groups = {"Friends", "3:x", "", "Straße 7", std::string("nul\0in it", 9)},
+      .groups = {"Friends", "3:x", "", "Straße 7", "nul\0in it"s},
       .state = {.subscription = Subscription::from, .pending_out = true, .pending_in = true, .approved = true},
       .in_roster = false,
       .pending_stanza = "<presence type='subscribe'/>"};
@@ -309,7 +310,7 @@ TEST_P(Conformance, offline_messages_come_in_order_page_by_page) {
 }
 
 TEST_P(Conformance, a_stanza_comes_back_to_the_byte) {
-  const std::string odd = std::string("<message>\0\xc3\xa9\xf0\x9f\x8e\x89 ]]&gt;</message>", 38);
+  const std::string odd = "<message>\0\xc3\xa9\xf0\x9f\x8e\x89 ]]&gt;</message>"s;
   const std::string large(300'000, 'x');
   stores().offline.add(alice_, noon, odd);
   stores().offline.add(alice_, noon, large);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sys/un.h>
 
+#include "base/encoding.h"
 #include "server/nearest.h"
 #include "server/settings.h"
 
@@ -69,36 +70,60 @@ struct Stray {
   std::string_view sentence;
 };
 
-/// Finds what must not reach toml++. SECURITY: version 3.3 runs into undefined behaviour on letters beyond ASCII
-/// outside of strings and comments (a key that begins with a sharp s is enough), where TOML allows none of them, and
-/// after some backslashes in strings over several lines, which no setting needs.
-std::optional<Stray> stray_in(std::string_view text) {
+/// The code point that begins at `i`, of well-formed UTF-8; moves `i` to its last byte.
+char32_t take_code_point(std::string_view text, std::size_t& i) {
+  const auto byte = [&] { return static_cast<unsigned char>(text[i]); };
+  const int more = byte() >= 0xF0 ? 3 : byte() >= 0xE0 ? 2 : 1;
+  char32_t code = byte() & (0x3FU >> static_cast<unsigned>(more));
+  for (int n = 0; n < more; ++n) {
+    ++i;
+    code = (code << 6U) | (byte() & 0x3FU);
+  }
+  return code;
+}
+
+/// The same TOML in ASCII: what lies beyond is escaped in strings and left out of comments. SECURITY: toml++ 3.3 runs
+/// into undefined behaviour on such letters outside of strings (a key that begins with a sharp s is enough) and after
+/// some backslashes within strings of several lines. TOML allows the first nowhere, and no setting needs the second.
+std::expected<std::string, Stray> in_ascii(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark, which some editors leave
+  if (!is_utf8(text)) return std::unexpected(Stray{0, "is not UTF-8"});
+  std::string ascii;
+  ascii.reserve(text.size());
   std::size_t line = 1;
   char quote = '\0';  // the delimiter of the string that we are in
   bool comment = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      const char32_t code = take_code_point(text, i);
+      if (quote == '"') {
+        ascii += fmt::format("\\U{:08X}", static_cast<std::uint32_t>(code));
+      } else if (!comment) {
+        return std::unexpected(Stray{line, "has a letter beyond ASCII outside of double quotation marks"});
+      }
+      continue;
+    }
+    ascii += c;
     if (c == '\n') {
       ++line;
       quote = '\0';  // an unfinished string, where toml++ will stop
       comment = false;
-    } else if (comment) {
-      continue;
     } else if (quote != '\0') {
+      const bool escapes =
+          c == '\\' && quote == '"' && i + 1 < text.size() && (text[i + 1] == '"' || text[i + 1] == '\\');
+      if (escapes) ascii += text[++i];
       if (c == quote) quote = '\0';
-      const bool escapes = c == '\\' && quote == '"' && i + 1 < text.size() && text[i + 1] != '\n';
-      if (escapes) ++i;
     } else if (c == '#') {
       comment = true;
-    } else if (c == '"' || c == '\'') {
+    } else if (!comment && (c == '"' || c == '\'')) {
       const bool several_lines = text.substr(i, 3) == std::string(3, c);
-      if (several_lines) return Stray{line, "begins a text over several lines, which no setting takes"};
+      if (several_lines)
+        return std::unexpected(Stray{line, "begins a text over several lines, which no setting takes"});
       quote = c;
-    } else if (static_cast<unsigned char>(c) >= 0x80) {
-      return Stray{line, "has a letter beyond ASCII outside of quotation marks"};
     }
   }
-  return std::nullopt;
+  return ascii;
 }
 
 /// Reads texts into one configuration and gathers what is wrong with them.
@@ -119,13 +144,10 @@ class Reader {
   void read(const ConfigText& text) {
     if (config_.file.empty()) config_.file = text.file;
     if (text.text.size() > most_file_bytes) return fail({text.file, 0}, {}, "is longer than 1 MiB");
-    std::string_view content = text.text;
-    if (content.starts_with("\xEF\xBB\xBF")) content.remove_prefix(3);  // a byte order mark, which some editors leave
-    if (const std::optional<Stray> stray = stray_in(content)) {
-      return fail({text.file, stray->line}, {}, std::string(stray->sentence));
-    }
+    const std::expected<std::string, Stray> content = in_ascii(text.text);
+    if (!content) return fail({text.file, content.error().line}, {}, std::string(content.error().sentence));
     try {
-      const toml::parse_result parsed = toml::parse(content);
+      const toml::parse_result parsed = toml::parse(*content);
       if (!parsed) {
         const toml::parse_error& error = parsed.error();
         return fail({text.file, error.source().begin.line}, {}, std::string(error.description()));

@@ -206,11 +206,16 @@ TEST(ConfigError, an_address_without_its_key_is_an_error_and_no_crash) {
 }
 
 // Found by fuzzing: undefined behaviour in the TOML library.
-TEST(ConfigError, letters_beyond_ascii_stand_in_quotation_marks_and_comments_only) {
+TEST(ConfigError, letters_beyond_ascii_stand_in_double_quotation_marks_and_comments_only) {
   EXPECT_THAT(errors_of("# Größe\n\n\u00DF = 1"), testing::Contains(HasSubstr(":4: has a letter beyond ASCII")));
   EXPECT_THAT(errors_of("shards = \u3042"), testing::Contains(HasSubstr(":2: has a letter beyond ASCII")));
   EXPECT_THAT(errors_of("admins = \"a\\\" \nß"), testing::Contains(HasSubstr(":3: has a letter beyond ASCII")));
   EXPECT_THAT(errors_of("admins = \"a\\\\\" ß"), testing::Contains(HasSubstr(":2: has a letter beyond ASCII")));
+  EXPECT_THAT(errors_of("admins = [3\"ß"), testing::Not(IsEmpty()));
+  EXPECT_THAT(errors_of("admins = 'ß'"), testing::Contains(HasSubstr(":2: has a letter beyond ASCII")));
+  EXPECT_THAT(errors_of("shards = 1 # \xff"), testing::Contains(HasSubstr("is not UTF-8")));
+  EXPECT_EQ(good("[modules.lamp]\ncolour = \"\u00FC\U0001F511\u3042\"").settings_of("lamp").text("colour"),
+            "\u00FC\U0001F511\u3042");
   EXPECT_THAT(errors_of("admins = ['\\' ß"), testing::Contains(HasSubstr(":2: has a letter beyond ASCII")));
   EXPECT_THAT(errors_of("[modules.lamp]\ncolour = \"gr\u00FCn # \\\" '\" # f\u00FCr die T\u00FCr"), IsEmpty());
   EXPECT_THAT(errors_of("[modules.lamp]\ncolour = \"\"\"red\"\"\""),

@@ -65,7 +65,7 @@ std::map<Key, Implemented> all_specs(std::span<const module::Registration> featu
     entry.version = spec.version;
     if (!spec.note.empty()) entry.notes.emplace_back(spec.note);
     entry.places.emplace_back(place);
-    entry.summaries.emplace_back(summary);
+    entry.summaries.push_back(std::string(summary) + (summary.ends_with('.') ? "" : "."));
   };
   for (const CoreSpec& core : core_specs) add(core.spec, "core", core.summary);
   for (const module::Registration& feature : features) {
@@ -120,7 +120,7 @@ std::string escaped(std::string_view text) {
 constexpr std::string_view configuration_head =
     R"(# Configuration
 
-<!-- Made by `kithd --print-reference configuration`; change src/server/settings.cpp or a feature's descriptor instead. -->
+<!-- Generated (reference "configuration"); change src/server/settings.cpp or a feature's descriptor instead. -->
 
 `kithd` reads one file, `kith.toml`, in [TOML](https://toml.io). This is a whole configuration:
 
@@ -151,17 +151,17 @@ daemon starts again; all else takes effect at a reload.
 constexpr std::string_view specifications_head =
     R"(# Specifications
 
-<!-- Made by `kithd --print-reference xeps`; change the features' descriptors or src/server/reference.cpp instead. -->
+<!-- Generated (reference "xeps"); change the features' descriptors or src/server/reference.cpp instead. -->
 
 What Kith implements, in which version, and where. "core" is what every stream and every stanza goes through; the rest are
 features, each of which can be turned off in its section `[modules.NAME]`.
 
-| specification | version | where | what | left out |
+| specification | version | where | what | notes |
 |---|---|---|---|---|
 )";
 
 constexpr std::string_view doap_head = R"(<?xml version='1.0' encoding='UTF-8'?>
-<!-- Made by `kithd --print-reference doap`; change the features' descriptors or src/server/reference.cpp instead. -->
+<!-- Generated (reference "doap"); change the features' descriptors or src/server/reference.cpp instead. -->
 <rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'
          xmlns='http://usefulinc.com/ns/doap#'
          xmlns:xmpp='https://linkmauve.fr/ns/xmpp-doap#'>

@@ -392,11 +392,8 @@ void Router::close_sessions(const xmpp::BareJid& jid, const StreamError& error, 
 
 void Router::remove(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then) {
   const unsigned shard = owner(jid);
-  if (shard == deps_.shard) {
-    remove_here(jid, std::move(then));
-    return;
-  }
-  // The account's own shard does it; the answer comes back here.
+  // The account's own shard does it, in a turn of its own: what was answered before (to the very one who asks) leaves first.
+  // The answer comes back here.
   deps_.crossroads.at(shard, [jid, here = deps_.shard, &roads = deps_.crossroads, then = std::move(then)](Router& there) mutable {
     there.remove_here(jid, [here, &roads, then = std::move(then)](storage::Result<bool> result) mutable {
       roads.at(here, [then = std::move(then), result](Router&) mutable { then(result); });
@@ -412,6 +409,11 @@ void Router::remove_here(const xmpp::BareJid& jid, std::move_only_function<void(
       } else {
         then(std::unexpected(storage::StorageError::unavailable));
       }
+      return;
+    }
+    if (const storage::Ticket last = (*found)->last_write(); !commits_.decided(last)) {
+      // Answers that wait for the disk are not cut off by the end of the sessions.
+      commits_.when_decided(last, [this, jid, then = std::move(then)](bool) mutable { remove_here(jid, std::move(then)); });
       return;
     }
     const Turn turn(*this);

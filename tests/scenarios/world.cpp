@@ -36,7 +36,7 @@ World::World(WorldOptions options) : options_(std::move(options)) {
   std::string pattern = (std::filesystem::temp_directory_path() / "kith-world-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no directory for temporary files");
   database_ = pattern + "/kith.db";
-  start();
+  start(std::chrono::sys_days{std::chrono::year{2030} / 1 / 1});
 }
 
 World::~World() {
@@ -47,8 +47,8 @@ World::~World() {
   std::filesystem::remove_all(std::filesystem::path(database_).parent_path(), ignored);
 }
 
-void World::start() {
-  loop_ = std::make_unique<runtime::ManualLoop>();
+void World::start(WallTime wall) {
+  loop_ = std::make_unique<runtime::ManualLoop>(wall);
   events_ = std::make_unique<Events>(loop_->clock(), LogLevel::error, [](LogLevel, std::string_view) {});
   storage::SqlStorage::Options storage_options;
   storage_options.mode = storage::SqlStorage::Mode::immediate;
@@ -109,10 +109,11 @@ void World::restart() {
   ++generation_;
   // What waits in the loop is what a crash would lose; the loop goes first to nobody.
   auto old_loop = std::move(loop_);
+  const WallTime wall = old_loop->clock().wall();
   units_.clear();
   storage_.reset();
   old_loop.reset();
-  start();
+  start(wall);
 }
 
 bool World::send(unsigned shard, router::Crossing& crossing) {

@@ -198,6 +198,15 @@ void Router::deliver(Deliver item) {
 void Router::absent(const xmpp::Stanza& stanza, Absence why) {
   switch (why) {
     case Absence::no_such_account:
+      if (stanza.is_iq_request() && stanza.to()->is_bare()) {
+        const xml::Element& payload = *stanza.payload();
+        const module::Hooks::IqHandler* handler =
+            hooks_.iq_handler(module::Target::account, stanza.type(), payload.name(), payload.ns());
+        if (handler != nullptr && handler->access == module::Access::unguarded) {
+          iq_request(module::Target::account, stanza, nullptr, nullptr);
+          break;
+        }
+      }
       // RFC 6121 §8.5.1: presence is ignored; an answer to a message tells no more than a mistyped address would want to know.
       if (stanza.kind() != StanzaKind::presence) refuse(stanza, StanzaError::of(Condition::service_unavailable));
       break;
@@ -208,6 +217,12 @@ void Router::absent(const xmpp::Stanza& stanza, Absence why) {
       refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."});
       break;
   }
+}
+
+storage::Ticket Router::undecided_write(const module::Account& account) const {
+  // A write that has failed is nothing to wait for: who gave it was told so.
+  const storage::Ticket last = account.last_write();
+  return commits_.decided(last) ? storage::Ticket{} : last;
 }
 
 void Router::deliver_to(module::Account& account, Deliver& item) {
@@ -231,9 +246,9 @@ void Router::message_to(module::Account& account, Deliver& item) {
   module::MessageToAccount event{account, item.stanza, item.gate};
   const module::Outcome outcome = hooks_.run(event);
   if (const auto* error = std::get_if<StanzaError>(&outcome)) {
-    refuse(item.stanza, *error, account.last_write());
+    refuse(item.stanza, *error, undecided_write(account));
   } else if (std::holds_alternative<module::Next>(outcome) && event.delivered == 0) {
-    refuse(item.stanza, StanzaError::of(Condition::service_unavailable), account.last_write());
+    refuse(item.stanza, StanzaError::of(Condition::service_unavailable), undecided_write(account));
   }
 }
 
@@ -256,7 +271,7 @@ void Router::iq_to(module::Account& account, Deliver& item) {
   module::Session* session = account.session(stanza.to()->resourcepart());
   if (session == nullptr) {
     // RFC 6121 §8.5.3.2.3
-    if (stanza.is_iq_request()) refuse(stanza, StanzaError::of(Condition::service_unavailable), account.last_write());
+    if (stanza.is_iq_request()) refuse(stanza, StanzaError::of(Condition::service_unavailable), undecided_write(account));
     return;
   }
   module::IqToSession event{*session, stanza, item.gate};
@@ -290,10 +305,10 @@ void Router::to_server(xmpp::Stanza stanza, module::Session* session, storage::T
 void Router::iq_request(module::Target target, xmpp::Stanza stanza, module::Account* account, module::Session* session) {
   const xml::Element& payload = *stanza.payload();
   const module::Hooks::IqHandler* handler = hooks_.iq_handler(target, stanza.type(), payload.name(), payload.ns());
-  // The answer to a stranger leaves when all that came for the account before it is on disk: docs/durability.md.
-  const storage::Ticket floor = account == nullptr ? storage::Ticket{} : account->last_write();
+  // The answer leaves when all that came for the account before it is on disk: docs/durability.md.
+  const storage::Ticket floor = account == nullptr ? storage::Ticket{} : undecided_write(*account);
   const auto may = [&](module::Access access) {
-    if (access == module::Access::anyone || account == nullptr) return true;
+    if (access == module::Access::anyone || access == module::Access::unguarded || account == nullptr) return true;
     const xmpp::BareJid asker = xmpp::BareJid::of(*stanza.from());
     if (asker == account->jid()) return true;
     return access == module::Access::subscribers && account->roster().lets_see(asker);

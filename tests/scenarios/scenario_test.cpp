@@ -120,7 +120,14 @@ class Player {
         clients_[step.client].reset();
         break;
       case Kind::wait:
-        world_.advance(std::chrono::seconds(step.seconds));
+        // In steps, so that clients can answer the pings that the server sends meanwhile.
+        for (long left = step.seconds; left > 0; left -= 30) {
+          world_.advance(std::chrono::seconds(std::min(left, 30L)));
+          for (auto& [name, client] : clients_) {
+            if (client) client->poll();
+          }
+          world_.settle();
+        }
         break;
       case Kind::restart:
         clients_.clear();

@@ -16,19 +16,31 @@
 namespace kith::scenario {
 
 std::optional<xml::Element> WorldClient::next() {
+  poll();
+  if (inbox_.empty()) return std::nullopt;
+  std::optional<xml::Element> first = std::move(inbox_.front());
+  inbox_.pop_front();
+  return first;
+}
+
+void WorldClient::poll() {
   if (!parser_) restart();
-  while (true) {
+  while (!closed_) {
     auto event = parser_->next();
-    if (!event) {
+    if (!event || std::holds_alternative<xml::StreamClose>(*event)) {
       closed_ = true;
-      return std::nullopt;
+    } else if (auto* element = std::get_if<xml::Element>(&*event)) {
+      if (answers_pings && element->attribute("type") == "get" && element->child("ping", xmpp::ns::ping) != nullptr &&
+          element->attribute("id").value_or("").starts_with("ping-")) {
+        send("<iq type='result' id='" + std::string(*element->attribute("id")) + "'/>");
+      } else {
+        inbox_.push_back(std::move(*element));
+      }
+    } else if (std::holds_alternative<xml::NeedMore>(*event)) {
+      fed_ = link_->take();
+      if (fed_.empty()) return;
+      parser_->feed(fed_);
     }
-    if (auto* element = std::get_if<xml::Element>(&*event)) return std::move(*element);
-    if (std::holds_alternative<xml::StreamClose>(*event)) closed_ = true;
-    if (!std::holds_alternative<xml::NeedMore>(*event)) continue;
-    fed_ = link_->take();
-    if (fed_.empty()) return std::nullopt;
-    parser_->feed(fed_);
   }
 }
 

@@ -2,6 +2,7 @@
 // What the daemon runs is what runs here, from the XML stream to the SQL; only sockets, TLS and threads are left out.
 #pragma once
 
+#include <deque>
 #include <expected>
 #include <map>
 #include <memory>
@@ -34,8 +35,12 @@ class WorldClient {
   net::LinkClient& link() { return *link_; }
   /// Sends bytes as they are.
   void send(std::string_view bytes) { link_->send(bytes); }
-  /// The next stanza (or other first-level element) that has arrived, or nothing.
+  /// The next stanza (or other first-level element) that has arrived, or nothing. Pings of the server are answered and left
+  /// out, as by every client, unless answers_pings is false.
   std::optional<xml::Element> next();
+  /// Takes in what has arrived, answering pings.
+  void poll();
+  bool answers_pings = true;
   bool stream_closed() const { return closed_; }
   std::string full_jid;
 
@@ -48,6 +53,7 @@ class WorldClient {
   XmlLimits limits_ = Limits{}.xml_after_login;
   std::optional<xml::StreamParser> parser_;
   std::string fed_;
+  std::deque<xml::Element> inbox_;
   bool closed_ = false;
 };
 

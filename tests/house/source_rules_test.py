@@ -100,7 +100,7 @@ class SourceRules(unittest.TestCase):
                 continue
             code = re.sub(r"#\s*include[^\n]*", "", tree.bare_code(source))
             # A constructor that only a factory may call is out of make_unique's reach; what is owned at once is not naked.
-            code = re.sub(r"(unique_ptr<[\w:]+>\(\s*)new ", r"\1    ", code)
+            code = re.sub(r"(unique_ptr<[\w:]+>\s*\w*\(\s*)new ", r"\1    ", code)
             found += tree.places(path, code, NAKED_NEW)
         self.assert_none(found, "std::make_unique or a container owns it; exceptions are listed here with their reason")
 

@@ -25,9 +25,8 @@ class TwoPeople(Conversation):
 
         await befriend(juliet, romeo)
         for client, contact in ((juliet, romeo), (romeo, juliet)):
-            roster = await client.get_roster()
-            item = roster["roster"]["items"][contact.boundjid.bare]
-            self.assertEqual(item["subscription"], "both")
+            await client.settled()
+            self.assertEqual(client.client_roster[contact.boundjid.bare]["subscription"], "both")
 
         juliet.send_message(mto=romeo.boundjid.bare, mbody="Art thou not Romeo, & a <Montague>?", mtype="chat")
         came = await romeo.message()
@@ -61,8 +60,8 @@ class TwoPeople(Conversation):
         await back.logout()
         again = self.client(self.kith, romeo.boundjid.bare)
         await again.login()
-        await again.settled()
-        self.assertTrue(again.messages.empty())
+        juliet.send_message(mto=romeo.boundjid.bare, mbody="the end", mtype="chat")  # goes behind what is kept
+        self.assertEqual((await again.message())["body"], "the end")
 
     async def test_a_wrong_password_is_refused(self):
         jid = self.kith.add_user("wrong")
@@ -75,7 +74,8 @@ class TwoPeople(Conversation):
     async def test_each_mechanism_over_both_kinds_of_tls(self):
         jid = self.kith.add_user("mechanisms")
         for direct in (False, True):
-            for mechanism in ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"):
+            # Without -PLUS, slixmpp says that it saw no -PLUS offered, which is untrue and therefore refused (login_test.py).
+            for mechanism in ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS", "PLAIN"):
                 with self.subTest(mechanism=mechanism, direct=direct):
                     client = self.client(self.kith, jid, mechanism=mechanism)
                     await client.login(direct=direct)
@@ -101,8 +101,9 @@ class TwoPeople(Conversation):
         await second.del_roster_item(contact)
         await first.next(first.pushes, lambda iq: iq["type"] == "set" and
                          iq["roster"]["items"].get(contact, {}).get("subscription") == "remove")
-        roster = await first.get_roster()
-        self.assertNotIn(contact, roster["roster"]["items"])
+        third = self.client(self.kith, first.boundjid.bare)
+        await third.login()
+        self.assertNotIn(contact, third.roster_answer["roster"]["items"])
 
     async def test_private_xml_comes_back_as_it_was(self):
         from slixmpp.xmlstream import ET
@@ -144,7 +145,9 @@ class TwoPeople(Conversation):
         self.assertLess(await client["xep_0199"].ping("example.org"), 30)
         self.assertLess(await client["xep_0199"].ping(client.boundjid.bare), 30)
         time = await client["xep_0202"].get_entity_time("example.org")
-        self.assertLess(abs((time["entity_time"]["time"] - datetime.datetime.now(datetime.timezone.utc)).total_seconds()), 60)
+        # slixmpp 1.8.3 cannot read the answer of any server (it adds a second Z): read it ourselves.
+        utc = datetime.datetime.fromisoformat(time.xml.findtext(".//{urn:xmpp:time}utc"))
+        self.assertLess(abs((utc - datetime.datetime.now(datetime.timezone.utc)).total_seconds()), 60)
         uptime = await client["xep_0012"].get_last_activity("example.org")
         self.assertLess(uptime["last_activity"]["seconds"], 3600)
 

@@ -178,7 +178,7 @@ class Operation(unittest.TestCase):
         return subprocess.run([BUILD / "bin" / "kithd", "--config", path, "--check"], capture_output=True, text=True, timeout=60)
 
     def test_a_wrong_configuration_names_file_line_key_and_the_nearest(self):
-        for text, line, words in (('domain = "example.org"\nlissen = 3\n', 2, ("lissen", "listen")),
+        for text, line, words in (('domain = "example.org"\n[lissen]\nc2s = []\n', 2, ("lissen", "listen")),
                                   ('domain = "example.org"\n[listen]\nc2z = ["127.0.0.1:1"]\n', 3, ("c2z", "c2s")),
                                   ('domain = 5\n', 1, ("domain",)),
                                   ('domain = "example.org"\n[limits]\nlogin_time = "soon"\n', 3, ("login_time",)),

@@ -58,7 +58,7 @@ class Client(slixmpp.ClientXMPP):
         if outcome != "started":
             self.abort()
             raise Refused(outcome)
-        self.roster_answer = await self.get_roster()
+        self.roster_answer = await self.get_roster(timeout=SECONDS)
         if presence:
             self.send_presence()
         return self

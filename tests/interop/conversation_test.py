@@ -56,7 +56,8 @@ class TwoPeople(Conversation):
             self.assertLessEqual(stamp, after + datetime.timedelta(seconds=1))
         await juliet.presence("available", romeo.boundjid.bare)
 
-        # What has been delivered does not come a second time.
+        # What has been delivered does not come a second time, once the client has shown a sign of life.
+        await back.settled()
         await back.logout()
         again = self.client(self.kith, romeo.boundjid.bare)
         await again.login()

@@ -58,6 +58,7 @@ struct Limits {
   std::size_t roster_items = 2000;
   std::size_t roster_groups_per_item = 32;
   std::size_t roster_name_bytes = 1023;
+  std::size_t roster_bytes = 512 * 1024;  ///< names, groups and addresses together: a roster leaves in one stanza
   std::size_t pending_subscription_requests = 200;
   std::size_t directed_presences = 500;
   std::size_t private_xml_bytes = 64 * 1024;

@@ -71,20 +71,19 @@ void OfflineFeature::attach(module::Hooks& hooks) {
 // -----------------------------------------------------------------------------------------------------------------
 
 Outcome OfflineFeature::put_behind(module::MessageToAccount& event) {
-  if (judge(event.stanza) != Worth::keep) return Next{};
   Account& account = event.account;
-  const xmpp::Jid& to = *event.stanza.to();
   State* const state = account.attachments().find<State>();
   if (state == nullptr) return Next{};
+  const xmpp::Jid& to = *event.stanza.to();
   Session* const session = to.is_full() ? account.session(to.resourcepart()) : nullptr;
   if (state->handing) {
     const bool for_receiver = session == nullptr || session->jid().resourcepart() == state->receiver;
-    return for_receiver ? keep(account, event.stanza, event.gate) : Next{};
+    return for_receiver && judge(event.stanza) == Worth::keep ? keep(account, event.stanza, event.gate) : Next{};
   }
   if (session == nullptr) return Next{};
   const Beginning* const beginning = session->attachments().find<Beginning>();
-  if (beginning == nullptr || beginning->was_available || clock_.now() - beginning->bound >= settling_time)
-    return Next{};
+  if (beginning == nullptr || beginning->was_available) return Next{};
+  if (clock_.now() - beginning->bound >= settling_time || judge(event.stanza) != Worth::keep) return Next{};
   if (state->measured != State::Measured::yes) {
     return hold(account, *state, {event.stanza, event.gate, std::string(to.resourcepart())});
   }

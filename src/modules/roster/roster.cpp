@@ -116,6 +116,28 @@ std::expected<std::vector<std::string>, StanzaError> RosterFeature::read_groups(
   return groups;
 }
 
+bool RosterFeature::has_room(const module::Roster& roster, const Wish& wish, const storage::RosterItem* old) const {
+  const auto bytes_of = [](const xmpp::BareJid& contact, const std::string& name,
+                           const std::vector<std::string>& groups) {
+    std::size_t bytes = contact.text().size() + name.size();
+    for (const std::string& group : groups) bytes += group.size();
+    return bytes;
+  };
+  std::size_t items = 0;
+  std::size_t bytes = bytes_of(wish.contact, wish.name, wish.groups);
+  for (const auto& [contact, item] : roster.items()) {
+    if (!item.in_roster || contact == wish.contact) continue;
+    ++items;
+    bytes += bytes_of(contact, item.name, item.groups);
+  }
+  // An item that is there may always be made smaller, even if the limits were lowered since.
+  if (old != nullptr && old->in_roster &&
+      bytes_of(wish.contact, wish.name, wish.groups) <= bytes_of(wish.contact, old->name, old->groups)) {
+    return true;
+  }
+  return items < limits_.roster_items && bytes <= limits_.roster_bytes;
+}
+
 // RFC 6121 §2.1.5, §2.3, §2.4
 void RosterFeature::set(module::IqRequest request) {
   Account& account = *request.account();
@@ -129,12 +151,9 @@ void RosterFeature::set(module::IqRequest request) {
   if (wish->remove) return remove(std::move(request), wish->contact);
 
   const storage::RosterItem* old = roster.find(wish->contact);
-  if (old == nullptr || !old->in_roster) {
-    const auto items = std::ranges::count_if(roster.items(), [](const auto& entry) { return entry.second.in_roster; });
-    if (static_cast<std::size_t>(items) >= limits_.roster_items) {
-      events_.limit_hit("roster_items");
-      return request.fail(StanzaError::of(Condition::resource_constraint, "The contact list is full."));
-    }
+  if (!has_room(roster, *wish, old)) {
+    events_.limit_hit("roster_items");
+    return request.fail(StanzaError::of(Condition::resource_constraint, "The contact list is full."));
   }
   storage::RosterItem item = old != nullptr ? *old : storage::RosterItem{.contact = wish->contact};
   item.name = std::move(wish->name);

@@ -36,6 +36,7 @@ class RosterFeature final : public module::Module {
   void set(module::IqRequest request);
   std::expected<Wish, xmpp::StanzaError> read(const xml::Element& query) const;
   std::expected<std::vector<std::string>, xmpp::StanzaError> read_groups(const xml::Element& item) const;
+  bool has_room(const module::Roster& roster, const Wish& wish, const storage::RosterItem* old) const;
   void remove(module::IqRequest request, const xmpp::BareJid& contact);
 
   module::Delivery& delivery_;

@@ -187,6 +187,22 @@ TEST_F(RosterTest, the_list_has_an_end) {
   EXPECT_THAT(scene.got(phone), ElementsAre(HasSubstr("still"), HasSubstr("type='result'")));
 }
 
+TEST_F(RosterTest, the_list_has_a_size) {
+  scene.stage.limits.roster_bytes = 40;
+  Session& phone = interested("juliet@capulet.lit/phone");
+  scene.says(phone, set_of("<item jid='a@b.lit' name='0123456789'><group>0123456789</group></item>"));
+  scene.got(phone);
+  scene.says(phone, set_of("<item jid='c@b.lit' name='0123456789'/>"));
+  EXPECT_THAT(scene.got(phone), ElementsAre(HasSubstr("resource-constraint")));
+  scene.says(
+      phone,
+      set_of("<item jid='a@b.lit' name='0123456789'><group>0123456789</group><group>0123456789abcdef</group></item>"));
+  EXPECT_THAT(scene.got(phone), ElementsAre(HasSubstr("resource-constraint")));
+  scene.stage.limits.roster_bytes = 1;
+  scene.says(phone, set_of("<item jid='a@b.lit' name='0123456789'/>"));
+  EXPECT_THAT(scene.got(phone), ElementsAre(HasSubstr("a@b.lit"), HasSubstr("type='result'")));
+}
+
 TEST_F(RosterTest, removal_ends_the_subscriptions_in_both_directions) {
   using xmpp::Subscription;
   struct Row {

@@ -227,6 +227,7 @@ TEST_F(ConnectionTest, what_a_peer_said_before_it_vanished_is_read_although_send
     transport.resume_reading();
   });
   ASSERT_TRUE(server_.wait_closed());
+  EXPECT_EQ(server_.bytes(), "last stanza");
   EXPECT_EQ(server_.closed(), CloseReason::error);
 }
 
@@ -428,6 +429,36 @@ TEST_F(ConnectionTest, a_move_takes_unsent_bytes_and_the_pause_along) {
   ASSERT_TRUE(after.wait_bytes(12));
   EXPECT_EQ(after.bytes(), "while paused");
   EXPECT_EQ(server_.closings(), 0);
+}
+
+TEST_F(ConnectionTest, a_move_in_the_middle_of_reading_takes_the_unread_records_along) {
+  SocketPair pair = tcp_pair();
+  server_.begin(std::move(pair.server), settings_, Begin::tls);
+  TlsClient client(std::move(pair.client));
+  ASSERT_EQ(client.handshake(), "");
+  ASSERT_TRUE(server_.wait_secure());
+  server_.with([](Transport& transport) { transport.pause_reading(); });
+  // Ten records that the kernel gives at once, and more than one call to the handler takes. Nothing comes after them,
+  // so that no event tells of what is left.
+  const std::string much = pattern(30'000);
+  for (std::size_t i = 0; i < 10; ++i) ASSERT_TRUE(client.write(much.substr(i * 3000, 3000)));
+  shard_.settle();
+  ShardThread other(1);
+  Recorder after(other);
+  server_.react = [&](Recorder& recorder, std::string_view) {
+    std::unique_ptr<DetachedTransport> parts = recorder.transport->detach();
+    recorder.transport.reset();
+    other.shard().post([&, moved = std::move(parts)] {
+      after.transport = moved->attach(other.shard());
+      after.transport->set_handler(&after);
+    });
+  };
+  server_.with([](Transport& transport) { transport.resume_reading(); });
+  ASSERT_TRUE(server_.wait_bytes(1));
+  const std::string first = server_.bytes();
+  EXPECT_LT(first.size(), much.size());
+  ASSERT_TRUE(after.wait_bytes(much.size() - first.size()));
+  EXPECT_TRUE(first + after.bytes() == much);
 }
 
 TEST_F(ConnectionTest, an_idle_connection_is_small) { EXPECT_LE(sizeof(Connection), 256U); }

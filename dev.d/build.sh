@@ -1,13 +1,17 @@
 # Configures and builds presets of CMakePresets.json.
 
-# configure PRESET: anew each time a fresh clone or a new CMake file asks for it; quiet when there is nothing to do.
+# configure PRESET: once; afterwards ninja itself sees when it has to be done again.
 configure() {
-  local preset=$1 log
-  log=build/$preset/configure.log
-  [ ! -f "build/$preset/build.ninja" ] || return 0
+  local preset=$1 log=build/$1/configure.log more=()
+  # The fuzz targets need the same sanitizers as the tests: as part of dev they cost no build of their own.
+  [ "$preset" != dev ] || more=(-DKITH_FUZZ=ON)
+  if [ -f "build/$preset/build.ninja" ]; then
+    [ "$preset" = dev ] || return 0
+    ! grep -q '^KITH_FUZZ:BOOL=ON' build/dev/CMakeCache.txt || return 0
+  fi
   mkdir -p "build/$preset"
   say "Configuring build/$preset"
-  if ! cmake --preset "$preset" >"$log" 2>&1; then
+  if ! cmake --preset "$preset" "${more[@]}" >"$log" 2>&1; then
     cat "$log" >&2
     return 1
   fi

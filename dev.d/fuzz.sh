@@ -7,15 +7,20 @@ fuzz_targets() {
   done
 }
 
-# fuzz_one TARGET SECONDS LOG: what was learnt stays in build/fuzz/corpus, what crashed lies in build/fuzz/crashes.
+# fuzz_one PRESET TARGET SECONDS LOG: what was learnt stays in build/PRESET/corpus, what crashed lies in build/PRESET/crashes.
 fuzz_one() {
-  local target=$1 seconds=$2 log=$3 seeds=() options=()
-  mkdir -p "build/fuzz/corpus/$target" build/fuzz/crashes
-  [ ! -d "tests/fuzz/corpus/$target" ] || seeds=("tests/fuzz/corpus/$target")
-  [ ! -f "tests/fuzz/$target.dict" ] || options=("-dict=tests/fuzz/$target.dict")
-  "build/fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 \
-    -artifact_prefix="build/fuzz/crashes/$target-" "${options[@]}" \
-    "build/fuzz/corpus/$target" "${seeds[@]}" >"$log" 2>&1
+  local place=build/$1 target=$2 seconds=$3 log=$4 name arguments=()
+  mkdir -p "$place/corpus/$target" "$place/crashes"
+  arguments=("$place/corpus/$target")
+  # Seeds and words belong to a target, or to all that read the same language: xml.dict to xml_*_fuzz.
+  for name in "$target" "${target%_fuzz}"; do
+    [ ! -d "tests/fuzz/corpus/$name" ] || arguments+=("tests/fuzz/corpus/$name")
+  done
+  for name in "$target" "${target%%_*}"; do
+    [ ! -f "tests/fuzz/$name.dict" ] || arguments+=("-dict=tests/fuzz/$name.dict")
+  done
+  "$place/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 \
+    -artifact_prefix="$place/crashes/$target-" "${arguments[@]}" >"$log" 2>&1
 }
 
 dev_fuzz() {
@@ -31,7 +36,7 @@ dev_fuzz() {
   build fuzz $targets || fail "the fuzz targets could not be built"
   for target in $targets; do
     say "Fuzzing $target for $seconds seconds"
-    if fuzz_one "$target" "$seconds" "build/fuzz/$target.log"; then
+    if fuzz_one fuzz "$target" "$seconds" "build/fuzz/$target.log"; then
       note "$(sed -n 's/^stat::number_of_executed_units: *\(.*\)/nothing found in \1 runs/p' "build/fuzz/$target.log")"
     else
       tail -n 40 "build/fuzz/$target.log"

@@ -5,7 +5,7 @@
 
 readonly RESULTS=build/test-results
 # What runs on several threads; its tests run a second time under ThreadSanitizer.
-readonly THREADED_ROOMS="runtime net storage session router server"
+readonly THREADED="runtime net storage session router server"
 
 tests_passed=0
 tests_failed=0
@@ -39,9 +39,9 @@ step() {
   step_times+=("$(printf '%-46s %s' "$name" "$(minutes_and_seconds $((SECONDS - started)))")")
 }
 
-# run_gtest PRESET ROOM: one test program, in an order of its own so that tests cannot come to lean on each other.
+# run_gtest PRESET NAME: one test program, in an order of its own so that tests cannot come to lean on each other.
 run_gtest() {
-  local preset=$1 room=$2 program=build/$1/tests/$2_tests out=$RESULTS/$1-$2 status=0 before=$tests_failed
+  local program=build/$1/tests/$2_tests out=$RESULTS/$1-$2 status=0 before=$tests_failed
   rm -f "$out.json"
   timeout --kill-after=10 900 "$program" --gtest_shuffle --gtest_random_seed=4217 --gtest_brief=1 \
     --gtest_output="json:$out.json" >"$out.log" 2>&1 || status=$?
@@ -56,20 +56,29 @@ run_gtest() {
   fi
 }
 
-# The rooms of a list that have tests; all rooms if none is named.
-rooms_with_tests() {
+# The test programs (NAME of NAME_tests): of all rooms that have tests, and the scenarios.
+test_programs() {
   local room
-  for room in ${*:-$(sed -n 's/^\([a-z]*\):.*/\1/p' docs/arrows.txt)}; do
+  for room in $(sed -n 's/^\([a-z]*\):.*/\1/p' docs/arrows.txt); do
     [ -z "$(find "src/$room" -name '*_test.cpp' 2>/dev/null | head -n 1)" ] || echo "$room"
+  done
+  echo scenario
+}
+
+# Those of them that run on several threads.
+threaded_test_programs() {
+  local program
+  for program in $(test_programs); do
+    case " $THREADED " in *" $program "*) echo "$program" ;; esac
   done
 }
 
-# unit_tests PRESET ROOM...
+# unit_tests PRESET NAME...
 unit_tests() {
-  local preset=$1 room ran=0
+  local preset=$1 name ran=0
   shift
-  for room in "$@"; do
-    run_gtest "$preset" "$room"
+  for name in "$@"; do
+    run_gtest "$preset" "$name"
     ran=$((ran + 1))
   done
   note "$ran test programs of build/$preset have run"
@@ -93,7 +102,7 @@ fuzz_briefly() {
   targets=$(fuzz_targets)
   [ -n "$targets" ] || return 1
   for target in $targets; do
-    fuzz_one "$target" "$seconds" "$RESULTS/fuzz-$target.log" &
+    fuzz_one dev "$target" "$seconds" "$RESULTS/fuzz-$target.log" &
     pids+=($!)
     names+=("$target")
     if [ $((${#pids[@]} % 2)) -eq 0 ]; then
@@ -121,13 +130,9 @@ wait_for_fuzzers() {
 # Building several targets at once shares the work between them; all of a preset's targets go to one ninja.
 build_dev() { build dev all; }
 build_tsan() {
-  local room targets=()
-  for room in $(rooms_with_tests "$THREADED_ROOMS"); do targets+=("${room}_tests"); done
+  local program targets=()
+  for program in $(threaded_test_programs); do targets+=("${program}_tests"); done
   build tsan "${targets[@]}"
-}
-build_fuzz() {
-  # shellcheck disable=SC2046
-  build fuzz $(fuzz_targets)
 }
 
 dev_test() {
@@ -148,7 +153,7 @@ dev_test() {
   step "House rules" python_tests tests/house
   step "Build: ASan and UBSan" build_dev
   # shellcheck disable=SC2046
-  step "Unit tests under ASan and UBSan" unit_tests dev $(rooms_with_tests)
+  step "Unit tests under ASan and UBSan" unit_tests dev $(test_programs)
   step "Generated documents" python_tests tests/generated
   if [ "$extent" = quick ]; then
     step "A conversation by slixmpp" python_tests tests/interop --only conversation_test
@@ -156,8 +161,7 @@ dev_test() {
     step "Clients and attackers on a running daemon" python_tests tests/interop
     step "Build: TSan" build_tsan
     # shellcheck disable=SC2046
-    step "Threaded rooms under TSan" unit_tests tsan $(rooms_with_tests "$THREADED_ROOMS")
-    step "Build: fuzz targets" build_fuzz
+    step "Threaded rooms under TSan" unit_tests tsan $(threaded_test_programs)
     step "Fuzzing, $fuzz_seconds seconds a target" fuzz_briefly "$fuzz_seconds"
   fi
   if [ "$extent" = full ]; then

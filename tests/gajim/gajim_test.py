@@ -30,13 +30,15 @@ class Screen:
 
     def __init__(self):
         reading, writing = os.pipe()
-        self.process = subprocess.Popen(["Xvfb", "-displayfd", str(writing), "-screen", "0", "1100x700x24", "-nolisten", "tcp"],
+        self.process = subprocess.Popen(["Xvfb", "-displayfd", str(writing), "-screen", "0", "1100x700x24", "-nolisten", "tcp", "-noreset"],
                                         pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(writing)
-        ready, _, _ = select.select([reading], [], [], 30)
-        if not ready:
-            raise AssertionError("Xvfb did not start")
-        self.display = ":" + os.read(reading, 16).decode().strip()
+        number = b""
+        while not number.endswith(b"\n"):  # it comes in pieces, and Xvfb ends if nobody takes them all
+            if not select.select([reading], [], [], 30)[0]:
+                raise AssertionError("Xvfb did not start")
+            number += os.read(reading, 16)
+        self.display = ":" + number.decode().strip()
         os.close(reading)
 
     def remove(self):

@@ -30,7 +30,7 @@ class Screen:
 
     def __init__(self):
         reading, writing = os.pipe()
-        self.process = subprocess.Popen(["Xvfb", "-displayfd", str(writing), "-screen", "0", "1100x700x24", "-nolisten", "tcp", "-noreset"],
+        self.process = subprocess.Popen(["Xvfb", "-displayfd", str(writing), "-screen", "0", "1000x500x24", "-nolisten", "tcp", "-noreset", "-ac"],
                                         pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(writing)
         number = b""
@@ -89,8 +89,16 @@ class Gajim(unittest.TestCase):
         self.addCleanup(self.screen.remove)
         self.environment = {**os.environ, "DISPLAY": self.screen.display, "HOME": str(self.home), "LANG": "C.UTF-8", "GDK_BACKEND": "x11",
                             "XDG_CONFIG_HOME": str(self.home / "config"), "XDG_DATA_HOME": str(self.home / "data"),
-                            "XDG_CACHE_HOME": str(self.home / "cache"), "NO_AT_BRIDGE": "1", "GTK_THEME": "Adwaita"}
+                            "XDG_CACHE_HOME": str(self.home / "cache"), "XDG_RUNTIME_DIR": str(self.home / "run"), "NO_AT_BRIDGE": "1",
+                            "GTK_THEME": "Adwaita"}
         self.environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
+        (self.home / "run").mkdir(mode=0o700)
+        # Gajim refuses to run as root; a container's only user may be root.
+        self.as_somebody = {}
+        if os.getuid() == 0:
+            self.as_somebody = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+            for path in [self.home, *self.home.rglob("*")]:
+                shutil.chown(path, "nobody", "nogroup")
 
     def wire(self):
         wire = Wire(self.kith.port, authority=self.kith.authority.certificate, seconds=90)
@@ -121,7 +129,7 @@ class Gajim(unittest.TestCase):
         log = open(self.home / "gajim.log", "w+", encoding="utf-8")
         self.addCleanup(log.close)
         gajim = subprocess.Popen(["dbus-run-session", "--", "gajim", "-s"], env=self.environment, stdout=log, stderr=subprocess.STDOUT,
-                                 start_new_session=True)
+                                 start_new_session=True, cwd=self.home, **self.as_somebody)
 
         def end():
             os.killpg(gajim.pid, 15)
@@ -146,7 +154,7 @@ class Gajim(unittest.TestCase):
         end = time.monotonic() + 60
         while time.monotonic() < end:
             # The one chat of the list on the left, then the line at the foot of the chat.
-            for place in ((180, 95), (700, 665)):
+            for place in ((240, 187), (700, 478)):
                 self.run_in_session("xdotool", "mousemove", *map(str, place), "click", "1")
             self.run_in_session("xdotool", "type", "--delay", "5", ANSWER)
             self.screen.picture(PICTURES / "gajim.png", self.environment)

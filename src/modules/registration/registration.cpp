@@ -223,6 +223,8 @@ void Registration::tell(module::IqRequest request) {
   if (session == nullptr) return request.fail(StanzaError::of(Condition::service_unavailable));
   xml::Element query("query", ns_register);
   query.add(xml::Element("registered", ns_register));
+  if (password_change_)
+    query.add_text_child("instructions", "You have an account. Give a new password to change yours.");
   query.add_text_child("username", session->jid().localpart());
   query.add(xml::Element("password", ns_register));
   request.reply(std::move(query));

@@ -246,7 +246,8 @@ TEST_F(OwnAccount, xep0077_is_told_that_it_is_registered_but_not_its_password) {
     const auto reply = send("get", "", to);
     ASSERT_EQ(reply.type(), xmpp::StanzaType::result);
     EXPECT_EQ(*reply.payload(),
-              element("<query xmlns='jabber:iq:register'><registered/><username>bill</username><password/></query>"));
+              element("<query xmlns='jabber:iq:register'><registered/><instructions>You have an account. Give a new "
+                      "password to change yours.</instructions><username>bill</username><password/></query>"));
   }
 }
 

@@ -274,7 +274,7 @@ void OfflineFeature::next_page(Account& account) {
   State& state = account.attachments().get<State>();
   Session* const session = account.session(state.receiver);
   if (session == nullptr || !can_receive(*session)) return stop_handing(account);
-  state.paused = session->output().queued_bytes() > output_pause_bytes;
+  state.paused = session->output().queued_bytes() > output_pause_bytes || state.handed_since_tick >= bytes_per_tick;
   if (state.paused) return;
   store_.page(account.jid(), state.handed_through, page_messages,
               [this, jid = account.jid(), number = state.handing_number, added = state.added](const auto& page) {
@@ -317,6 +317,7 @@ void OfflineFeature::hand_page(const xmpp::BareJid& jid, std::uint64_t number, s
     state->handed_through = message.id;
     ++state->handed.messages;
     state->handed.bytes += message.stanza.size();
+    state->handed_since_tick += message.stanza.size();
   }
   state->handed_at = clock_.now();
   next_page(*account);
@@ -385,6 +386,7 @@ void OfflineFeature::on_tick() {
     }
     Session* const session = account->session(state->receiver);
     if (session != nullptr && session->last_active() > state->handed_at) alive(*session);
+    state->handed_since_tick = 0;
     if (state->handing && state->paused) next_page(*account);
   }
   if (!watched_.empty()) timers_.schedule(timer_, tick);

@@ -40,6 +40,9 @@ class OfflineFeature final : public module::Module {
   static constexpr std::size_t page_messages = 12;
   /// Above this the session's output is left to drain before more is handed out.
   static constexpr std::size_t output_pause_bytes = 512 * 1024;
+  /// More than this is not handed over between two ticks, so that a big store does not overrun the session's output
+  /// limit.
+  static constexpr std::size_t bytes_per_tick = 1024 * 1024;
   static constexpr Duration settling_time = std::chrono::seconds(10);
   static constexpr Duration tick = std::chrono::seconds(1);
 
@@ -76,6 +79,7 @@ class OfflineFeature final : public module::Module {
     std::uint64_t handed_through = 0;      ///< the last id that was handed over
     storage::OfflineStore::Size handed{};  ///< handed over and not removed yet
     MonotonicTime handed_at{};
+    std::size_t handed_since_tick = 0;  ///< bytes
   };
   /// Of a session.
   struct Beginning {

@@ -320,6 +320,19 @@ TEST_F(OfflineTest, what_a_full_output_can_t_take_waits_for_the_next_tick) {
   EXPECT_EQ(output.messages, 20);
 }
 
+TEST_F(OfflineTest, a_big_store_leaves_a_part_at_a_time) {
+  const std::string big(200 * 1024, 'x');
+  for (int i = 0; i < 40; ++i) scene.arrives(message(big));
+  Session& phone = available("juliet@capulet.lit/phone");
+  std::size_t got = bodies(phone).size();
+  EXPECT_LT(got, 20U);
+  for (int ticks = 0; got < 40 && ticks < 10; ++ticks) {
+    turn(std::chrono::seconds(2));
+    got += bodies(phone).size();
+  }
+  EXPECT_EQ(got, 40U);
+}
+
 TEST_F(OfflineTest, a_removed_account_leaves_nothing_behind) {
   scene.arrives(message("one"));
   module::AccountRemoved event{scene.stage.account("juliet@capulet.lit")};

@@ -24,10 +24,19 @@ namespace ns = xmpp::ns;
 
 namespace {
 
+/// What was taken in under the limits of its stream is larger when it is written with everything escaped, and the
+/// limits may have been lowered since: these only keep a damaged row from doing harm.
+constexpr XmlLimits stored_limits{.element_bytes = 16 * 1024 * 1024,
+                                  .depth = 512,
+                                  .attributes = 1024,
+                                  .name_bytes = 64 * 1024,
+                                  .attribute_value_bytes = 4 * 1024 * 1024,
+                                  .children = 1'000'000};
+
 bool can_receive(const Session& session) { return session.available() && session.priority() >= 0; }
 
 std::optional<xmpp::Stanza> restore(const storage::OfflineMessage& message, const xmpp::BareJid& account) {
-  auto element = xml::parse_element(message.stanza, ns::client);
+  auto element = xml::parse_element(message.stanza, ns::client, stored_limits);
   if (!element) return std::nullopt;
   auto stanza = xmpp::Stanza::from_element(*std::move(element));
   if (!stanza) return std::nullopt;

@@ -322,7 +322,9 @@ TEST_F(OfflineTest, what_a_full_output_can_t_take_waits_for_the_next_tick) {
 
 TEST_F(OfflineTest, a_big_store_leaves_a_part_at_a_time) {
   const std::string big(200 * 1024, 'x');
-  for (int i = 0; i < 40; ++i) scene.arrives(message(big));
+  for (int i = 0; i < 40; ++i) {
+    scene.arrives("<message from='romeo@montague.lit/o' to='juliet@capulet.lit'><body>" + big + "</body></message>");
+  }
   Session& phone = available("juliet@capulet.lit/phone");
   std::size_t got = bodies(phone).size();
   EXPECT_LT(got, 20U);
@@ -331,6 +333,17 @@ TEST_F(OfflineTest, a_big_store_leaves_a_part_at_a_time) {
     got += bodies(phone).size();
   }
   EXPECT_EQ(got, 40U);
+}
+
+TEST_F(OfflineTest, what_grows_when_it_is_written_can_still_be_read_back) {
+  const std::string ampersands(200 * 1024, '&');
+  xml::Element element("message", xmpp::ns::client);
+  element.set("from", "romeo@montague.lit/o").set("to", "juliet@capulet.lit");
+  element.add_text_child("body", ampersands);
+  scene.stage.delivery.route(xmpp::Stanza::make(std::move(element)), {}, {});
+  scene.settle();
+  Session& phone = available("juliet@capulet.lit/phone");
+  EXPECT_THAT(bodies(phone), SizeIs(1));
 }
 
 TEST_F(OfflineTest, a_removed_account_leaves_nothing_behind) {

@@ -3,6 +3,6 @@
 dev_bench() {
   need_packages build bench
   [ -x bench/run ] || fail "bench/run is missing from this clone"
-  build release || fail "the release build failed, so there is nothing to measure"
+  build release kithd kithctl kith-load || fail "the release build failed, so there is nothing to measure"
   exec bench/run "$@"
 }

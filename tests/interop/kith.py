@@ -73,12 +73,12 @@ class Kith:
     RELAXED = {"connections_per_address_rate": "500/s burst 1000", "failed_logins_per_address_rate": "100/s burst 100",
                "failed_logins_per_account_rate": "100/s burst 100"}
 
-    def __init__(self, *, domains=("example.org",), limits=None, settings="", issue=True):
-        """`limits`: keys of [limits], besides RELAXED; `settings`: more of kith.toml, whole sections."""
+    def __init__(self, *, domains=("example.org",), limits=None, top="", settings="", issue=True):
+        """`limits`: keys of [limits], besides RELAXED; `top`: lines for the top of kith.toml; `settings`: whole sections of it."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kith-test-"))
         self.domains = list(domains)
         self.limits = {**self.RELAXED, **(limits or {})}
-        self.settings = settings
+        self.top, self.settings = top, settings
         self.port, self.direct_port, self.metrics_port = free_port(), free_port(), free_port()
         self.socket_path = self.folder / "kith.sock"
         self.live = self.folder / "live"
@@ -109,6 +109,7 @@ class Kith:
         return f"""domains = [{listed}]
 data_directory = "{self.folder}/data"
 admin_socket = "{self.socket_path}"
+{self.top}
 
 [listen]
 c2s = ["127.0.0.1:{self.port}"]

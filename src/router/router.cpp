@@ -407,8 +407,7 @@ void Router::close_sessions(const xmpp::BareJid& jid, const StreamError& error, 
 
 void Router::remove(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then) {
   const unsigned shard = owner(jid);
-  // The account's own shard does it, in a turn of its own: what was answered before (to the very one who asks) leaves first.
-  // The answer comes back here.
+  // The account's own shard does it; the answer comes back here.
   deps_.crossroads.at(shard, [jid, here = deps_.shard, &roads = deps_.crossroads, then = std::move(then)](Router& there) mutable {
     there.remove_here(jid, [here, &roads, then = std::move(then)](storage::Result<bool> result) mutable {
       roads.at(here, [then = std::move(then), result](Router&) mutable { then(result); });
@@ -426,18 +425,20 @@ void Router::remove_here(const xmpp::BareJid& jid, std::move_only_function<void(
       }
       return;
     }
-    if (const storage::Ticket last = (*found)->last_write(); !commits_.decided(last)) {
-      // Answers that wait for the disk are not cut off by the end of the sessions.
-      commits_.when_decided(last, [this, jid, then = std::move(then)](bool) mutable { remove_here(jid, std::move(then)); });
-      return;
-    }
     const Turn turn(*this);
     module::AccountRemoved event{**found};
     hooks_.run(event);
-    // RFC 6120 §4.9.3.12 / XEP-0077 §3.2: the account's streams end, since nobody may use them any more.
-    close_sessions(jid, {StreamCondition::not_authorized, "The account was removed."});
-    accounts_.forget(jid);
-    deps_.stores.accounts.remove(jid, std::move(then));
+    deps_.stores.accounts.remove(jid, [this, jid, then = std::move(then)](storage::Result<bool> removed) mutable {
+      const Turn answering(*this);
+      then(removed);
+      if (!removed) return;
+      // RFC 6120 §4.9.3.12 / XEP-0077 §3.2: the account's streams end, since nobody may use them any more; in a turn of its own,
+      // so that whoever asked on one of them has the answer first.
+      deps_.crossroads.at(deps_.shard, [jid](Router& self) {
+        self.close_sessions(jid, {StreamCondition::not_authorized, "The account was removed."});
+        self.accounts_.forget(jid);
+      });
+    });
   });
 }
 

@@ -278,12 +278,16 @@ void Registration::remove_account(module::IqRequest request) {
   if (request.payload().child_element_count() != 1) return request.fail(StanzaError::of(Condition::bad_request));
   if (!removal_) return request.fail(StanzaError::of(Condition::not_allowed));
   const xmpp::BareJid account = request.session()->jid().bare();
-  // The result must be on its way first: with the account, its streams end.
-  request.reply();
-  accounts_.remove(account, [this, account](storage::Result<bool> removed) {
+  // The answer tells of what is on disk; the account's streams end after it.
+  accounts_.remove(account, [this, account, request = std::move(request)](storage::Result<bool> removed) mutable {
     const bool done = removed && *removed;
     events_.record(done ? LogLevel::info : LogLevel::error, done ? "account_removed" : "account_removal_failed",
                    {{"domain", std::string(account.domainpart())}});
+    if (done) {
+      request.reply();
+    } else {
+      request.fail(StanzaError::storage_failed());
+    }
   });
 }
 

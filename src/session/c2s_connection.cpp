@@ -310,7 +310,9 @@ void C2sConnection::iq_before_login(xmpp::Stanza stanza) {
 
 void C2sConnection::do_bind(stream::Bind bind) {
   facts_.tls = transport_->tls() == nullptr ? std::string() : transport_->tls()->version + " " + transport_->tls()->cipher;
-  service_.deps_.router.bind(negotiation_->account(), std::move(bind.resource), *this, facts_,
+  transport_->forget_facts();
+  const xmpp::BareJid account = negotiation_->account();  // by value: once bound, the negotiation goes
+  service_.deps_.router.bind(account, std::move(bind.resource), *this, facts_,
                              [&service = service_, id = id_](router::Router::BindResult result) {
                                C2sConnection* self = service.find(id);
                                if (self == nullptr || self->closed_) {

@@ -23,6 +23,8 @@ build() {
   shift
   configure "$preset" || return 1
   jobs=$(jobs_for_building)
+  # Where there is a ccache, what one clone has compiled serves the next, whatever folder it lies in.
+  export CCACHE_BASEDIR=$KITH_ROOT CCACHE_NOHASHDIR=1
   say "Building build/$preset${*:+: $*} ($jobs at a time)"
   # On a terminal ninja rewrites one line; in a log it would write thousands.
   if [ -t 1 ]; then

@@ -239,7 +239,8 @@ void PresenceFeature::answer_probe(const Account& account, const xmpp::Stanza& p
   if (contact != account.jid() && !account.roster().lets_see(contact)) {
     // SECURITY: the answer is the same for an account that does not exist. Who was told of a session by directed
     // presence knows it already, learns no more here, and must not be told off.
-    if (!was_told(account, asker)) {
+    // One who waits for an answer to his request must not take this for it.
+    if (!was_told(account, asker) && !account.roster().state_of(contact).pending_in) {
       delivery_.route(module::make_presence(StanzaType::unsubscribed, account.jid(), contact), gate);
     }
     return;

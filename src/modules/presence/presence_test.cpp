@@ -165,6 +165,13 @@ TEST_F(PresenceTest, a_probe_of_one_who_is_not_let_in_is_refused_and_tells_nothi
   }
 }
 
+TEST_F(PresenceTest, a_probe_of_one_whose_request_waits_is_not_taken_for_a_denial) {
+  scene.stage.account(juliet).roster().put(
+      {.contact = bare("asks@montague.lit"), .state = {.pending_in = true}, .in_roster = false});
+  scene.arrives("<presence type='probe' from='asks@montague.lit' to='juliet@capulet.lit'/>");
+  EXPECT_THAT(scene.outside, IsEmpty());
+}
+
 TEST_F(PresenceTest, a_probe_for_one_session_tells_of_that_session) {
   there("juliet@capulet.lit/phone");
   there("juliet@capulet.lit/desk");

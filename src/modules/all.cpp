@@ -14,6 +14,7 @@
 #include "modules/private_xml/private_xml.h"
 #include "modules/registration/registration.h"
 #include "modules/roster/roster.h"
+#include "modules/session_request/session_request.h"
 #include "modules/subscription/subscription.h"
 #include "modules/time/time.h"
 #include "modules/vcard/vcard.h"
@@ -39,6 +40,7 @@ std::span<const module::Registration> all() {
       module::registration<PrivateXml>(),
       module::registration<Vcard>(),
       module::registration<Registration>(),
+      module::registration<SessionRequest>(),
   };
   return features;
 }

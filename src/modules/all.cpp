@@ -7,6 +7,7 @@
 #include "modules/delivery/delivery.h"
 #include "modules/disco/disco.h"
 #include "modules/forgery/forgery.h"
+#include "modules/iq_answers/iq_answers.h"
 #include "modules/last_activity/last_activity.h"
 #include "modules/offline/offline.h"
 #include "modules/ping/ping.h"
@@ -25,6 +26,7 @@ namespace kith::modules {
 std::span<const module::Registration> all() {
   static constexpr std::array features{
       module::registration<Forgery>(),
+      module::registration<IqAnswers>(),
       module::registration<RosterFeature>(),
       module::registration<SubscriptionFeature>(),
       module::registration<PresenceFeature>(),

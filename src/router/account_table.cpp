@@ -74,15 +74,17 @@ void AccountTable::loaded_now(const xmpp::BareJid& jid, std::uint64_t generation
   }
   found->second.account = std::move(*result);
   found->second.last_used = clock_.now();
-  for (Visit& visit : queue) {
-    // A visit may remove the account; those that follow must not see it.
-    const auto still = entries_.find(jid);
-    if (still == entries_.end() || still->second.generation != generation) {
-      visit(std::unexpected(Absence::no_such_account));
-    } else {
-      visit_now(jid, still->second, std::move(visit));
+  in_one_turn([&] {
+    for (Visit& visit : queue) {
+      // A visit may remove the account; those that follow must not see it.
+      const auto still = entries_.find(jid);
+      if (still == entries_.end() || still->second.generation != generation) {
+        visit(std::unexpected(Absence::no_such_account));
+      } else {
+        visit_now(jid, still->second, std::move(visit));
+      }
     }
-  }
+  });
 }
 
 void AccountTable::visit_now(const xmpp::BareJid& jid, Entry& entry, Visit visit) {

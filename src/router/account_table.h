@@ -28,6 +28,9 @@ class AccountTable {
   AccountTable(const Clock& clock, TimerWheel& timers, Events& events, const Limits& limits, storage::Stores& stores,
                CommitWaiters& commits);
 
+  /// Wraps the visits that waited for one account, so that what the first of them sends to it comes after the last.
+  std::function<void(const std::function<void()>& visits)> in_one_turn = [](const auto& visits) { visits(); };
+
   /// Calls `visit` with the account: at once if it is loaded, else when it is, after all that came before for the same one.
   void with(const xmpp::BareJid& jid, Visit visit);
   /// The account if it is in memory, or null.

@@ -40,6 +40,10 @@ Router::Router(const RouterDeps& deps)
   hooks_.on_fault = [this](std::string_view what) {
     deps_.events.record(LogLevel::error, "handler_fault", {{"what", std::string(what)}});
   };
+  accounts_.in_one_turn = [this](const std::function<void()>& visits) {
+    const Turn turn(*this);
+    visits();
+  };
 }
 
 // --- from clients ----------------------------------------------------------------------------------------------------------
@@ -71,7 +75,7 @@ std::optional<StreamError> Router::from_client(module::Session& session, xml::El
     if (type == "error" || (name == "iq" && type == "result")) return std::nullopt;
     xml::Element answer(std::string_view(name), xmpp::ns::client);
     answer.set("type", "error");
-    if (!id.empty()) answer.set("id", id);
+    if (!id.empty() || name == "iq") answer.set("id", id);  // An iq is none without an id, even one that answers such.
     answer.set("from", std::string(session.jid().domainpart()));
     answer.set("to", session.jid().text());
     answer.add(parsed.error().to_element());
@@ -264,8 +268,8 @@ void Router::iq_to(module::Account& account, Deliver& item) {
     // RFC 6121 §8.5.2.3: the server answers for the account; an answer that nobody here asked for is dropped.
     if (!stanza.is_iq_request()) return;
     const bool own = stanza.from()->bare_text() == account.jid().text();
-    iq_request(module::Target::account, std::move(stanza), &account,
-               own ? account.session(item.stanza.from()->resourcepart()) : nullptr);
+    module::Session* session = own ? account.session(stanza.from()->resourcepart()) : nullptr;
+    iq_request(module::Target::account, std::move(stanza), &account, session);
     return;
   }
   module::Session* session = account.session(stanza.to()->resourcepart());
@@ -339,11 +343,14 @@ void Router::commits_advanced() {
 
 // --- sessions --------------------------------------------------------------------------------------------------------------
 
-void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource, module::SessionOutput& output,
+void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource, OutputFinder output,
                   module::ConnectionFacts facts, std::move_only_function<void(BindResult)> then) {
-  accounts_.with(jid, [this, jid, resource = std::move(resource), &output, facts = std::move(facts),
+  accounts_.with(jid, [this, jid, resource = std::move(resource), output = std::move(output), facts = std::move(facts),
                        then = std::move(then)](std::expected<module::Account*, Absence> found) mutable {
     const Turn turn(*this);
+    // The client may have gone while the account was loaded; it takes nobody's resource then.
+    module::SessionOutput* const client = output();
+    if (client == nullptr) return;
     if (!found) {
       then(std::unexpected(found.error() == Absence::no_such_account ? StanzaError::of(Condition::not_allowed)
                                                                       : StanzaError::storage_failed()));
@@ -363,7 +370,7 @@ void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource,
       end_session(*account.sessions().front(), {StreamCondition::policy_violation, "Too many sessions of this account."});
     }
     module::Session& session = account.add_session(
-        std::make_unique<module::Session>(account, std::move(*full), output, std::move(facts), deps_.clock.now()));
+        std::make_unique<module::Session>(account, std::move(*full), *client, std::move(facts), deps_.clock.now()));
     sessions_.add(1);
     module::SessionBound event{session};
     hooks_.run(event);
@@ -392,7 +399,12 @@ void Router::end_session(module::Session& session, const StreamError& error) {
 void Router::close_sessions(const xmpp::BareJid& jid, const StreamError& error, std::string keep) {
   if (const unsigned shard = owner(jid); shard != deps_.shard) {
     Crossing crossing = CloseSessions{jid, error, std::move(keep)};
-    if (!deps_.crossroads.send(shard, crossing)) deps_.events.limit_hit("mailbox_items");
+    if (deps_.crossroads.send(shard, crossing)) return;
+    deps_.events.limit_hit("mailbox_items");
+    // SECURITY: sessions must end after a change of password, however busy that shard is; this is rare enough for the other way.
+    deps_.crossroads.at(shard, [close = std::move(std::get<CloseSessions>(crossing))](Router& there) mutable {
+      there.close_sessions(close.account, close.error, std::move(close.keep));
+    });
     return;
   }
   const Turn turn(*this);

@@ -54,9 +54,11 @@ class Router final : public module::Delivery, public module::Accounts {
   std::optional<xmpp::StreamError> from_client(module::Session& session, xml::Element element);
 
   /// Binds a resource on this shard, which owns the account. An older session of the same resource ends with `conflict`;
-  /// with no resource asked for, one is made up. `then` may be called at once or later; errors are stanza errors.
+  /// with no resource asked for, one is made up. `output` finds the connection again when the account has been loaded; if
+  /// that is gone, it says null and nothing happens. `then` may be called at once or later; errors are stanza errors.
   using BindResult = std::expected<module::Session*, xmpp::StanzaError>;
-  void bind(const xmpp::BareJid& account, std::optional<std::string> resource, module::SessionOutput& output,
+  using OutputFinder = std::move_only_function<module::SessionOutput*()>;
+  void bind(const xmpp::BareJid& account, std::optional<std::string> resource, OutputFinder output,
             module::ConnectionFacts facts, std::move_only_function<void(BindResult)> then);
   /// The session has ended: tells the features and destroys it. For sessions that were not ended by the router itself.
   void unbind(module::Session& session);

@@ -61,6 +61,7 @@ void ShardRuntime::reload(ShardSettings settings) {
     const auto found = modules_.find(registration);
     if (found != modules_.end()) found->second->configure(values);
   }
+  c2s_.limits_changed();
   c2s_.close_streams_of_lost_domains();
 }
 

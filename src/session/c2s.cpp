@@ -20,15 +20,19 @@ C2sService::C2sService(C2sDeps deps)
     module::StreamFeatures event{domain, tls, authenticated, features};
     deps_.router.hooks().run(event);
   };
-  surroundings_.max_bytes_before_login = deps_.limits.xml_before_login.element_bytes;
-  surroundings_.max_bytes_after_login = deps_.limits.xml_after_login.element_bytes;
-  surroundings_.idle_time = deps_.limits.idle_ping_time;
-  surroundings_.failed_logins = deps_.limits.failed_logins_per_stream;
+  limits_changed();
   surroundings_.random = &deps_.random;
   sweep_.set_action([this] { park_idle_parsers(); });
 }
 
 C2sService::~C2sService() = default;
+
+void C2sService::limits_changed() {
+  surroundings_.max_bytes_before_login = deps_.limits.xml_before_login.element_bytes;
+  surroundings_.max_bytes_after_login = deps_.limits.xml_after_login.element_bytes;
+  surroundings_.idle_time = deps_.limits.idle_ping_time;
+  surroundings_.failed_logins = deps_.limits.failed_logins_per_stream;
+}
 
 C2sConnection* C2sService::find(std::uint64_t id) const {
   const auto found = connections_.find(id);
@@ -50,6 +54,7 @@ void C2sService::accept(std::unique_ptr<net::Transport> transport, stream::Negot
   self.start(security == stream::Negotiation::Security::direct_tls ? Duration(deps_.limits.tls_handshake_time)
                                                                     : Duration(deps_.limits.login_time));
   link.set_handler(&self);
+  if (stopping_) self.fail({xmpp::StreamCondition::system_shutdown, "The server is stopping."});
 }
 
 void C2sService::depart(std::uint64_t id, unsigned shard) {
@@ -78,6 +83,10 @@ void C2sService::arrive(std::unique_ptr<Parcel> parcel) {
   connections_.emplace(id, std::move(connection));
   open_.add(1);
   link.set_handler(&self);
+  if (stopping_) {
+    self.fail({xmpp::StreamCondition::system_shutdown, "The server is stopping."});
+    return;
+  }
   self.arrived(std::move(parcel->bind), std::move(parcel->held), std::move(parcel->facts));
 }
 
@@ -93,6 +102,7 @@ void C2sService::remove_soon(std::uint64_t id) {
 }
 
 void C2sService::shut_down() {
+  stopping_ = true;
   for (auto& [id, connection] : connections_) {
     connection->fail({xmpp::StreamCondition::system_shutdown, "The server is stopping."});
   }

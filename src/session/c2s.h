@@ -93,8 +93,10 @@ class C2sService {
               std::unique_ptr<Admission> admission);
   /// A connection that comes from another shard to bind.
   void arrive(std::unique_ptr<Parcel> parcel);
-  /// The server stops: every stream ends with system-shutdown.
+  /// The server stops: every stream ends with system-shutdown, and so do those that still come.
   void shut_down();
+  /// Limits have changed by a reload: what new streams are told of them follows.
+  void limits_changed();
   /// Streams of domains that are no longer local end with host-gone (after a reload of the configuration).
   void close_streams_of_lost_domains();
   std::size_t size() const { return connections_.size(); }
@@ -112,6 +114,7 @@ class C2sService {
   xml::ExpatPool parsers_;
   std::unordered_map<std::uint64_t, std::unique_ptr<C2sConnection>> connections_;
   std::uint64_t ids_ = 0;
+  bool stopping_ = false;
   std::vector<std::uint64_t> hot_;
   Timer sweep_;
   std::string scratch_;  ///< what is being serialised

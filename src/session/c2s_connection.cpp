@@ -17,6 +17,7 @@ using xmpp::StreamError;
 namespace {
 constexpr std::string_view closing_tag = "</stream:stream>";
 constexpr Duration parser_idle_time = std::chrono::seconds(1);
+constexpr Duration farewell_time = std::chrono::seconds(10);  // until an end that the peer does not take is no longer waited for
 }  // namespace
 
 C2sConnection::C2sConnection(C2sService& service, std::uint64_t id, std::unique_ptr<net::Transport> transport,
@@ -96,10 +97,6 @@ void C2sConnection::on_bytes(std::string_view bytes) {
   }
   parser_.feed(bytes);
   pump();
-  if (!hot_ && !closed_) {
-    hot_ = true;
-    service_.add_hot(id_);
-  }
 }
 
 void C2sConnection::stop_reading_for_now() {
@@ -142,7 +139,7 @@ void C2sConnection::pump() {
         apply(negotiation_->received(std::move(*element)));
         continue;
       }
-      const Duration wait = stanzas_.take_in_debt(1, last_bytes_);
+      const Duration wait = stanzas_.take_in_debt(1, service_.deps_.clock.now());
       if (wait > Duration::zero()) {
         throttled_ = true;
         service_.deps_.events.limit_hit("stanzas");
@@ -157,6 +154,10 @@ void C2sConnection::pump() {
   if ((busy_ || throttled_) && !closed_) {
     held_ = parser_.take_rest();
     stop_reading_for_now();
+  }
+  if (!hot_ && !closed_) {
+    hot_ = true;
+    service_.add_hot(id_);
   }
 }
 
@@ -312,7 +313,11 @@ void C2sConnection::do_bind(stream::Bind bind) {
   facts_.tls = transport_->tls() == nullptr ? std::string() : transport_->tls()->version + " " + transport_->tls()->cipher;
   transport_->forget_facts();
   const xmpp::BareJid account = negotiation_->account();  // by value: once bound, the negotiation goes
-  service_.deps_.router.bind(account, std::move(bind.resource), *this, facts_,
+  router::Router::OutputFinder output = [&service = service_, id = id_]() -> module::SessionOutput* {
+    C2sConnection* self = service.find(id);
+    return self == nullptr || self->closed_ ? nullptr : self;
+  };
+  service_.deps_.router.bind(account, std::move(bind.resource), std::move(output), facts_,
                              [&service = service_, id = id_](router::Router::BindResult result) {
                                C2sConnection* self = service.find(id);
                                if (self == nullptr || self->closed_) {
@@ -350,12 +355,16 @@ void C2sConnection::finish_stream() {
   if (closed_) return;
   finishing_ = true;
   unbind();
-  if (waiting_ && !waiting_->empty()) return;  // Answers that wait for the disk still leave; flush_waiting() comes back here.
+  if (waiting_ && !waiting_->empty()) {
+    // Answers that wait for the disk still leave; flush_waiting() comes back here, or the timer.
+    schedule(farewell_time);
+    return;
+  }
   closed_ = true;
   // RFC 6120 §4.4: a closing tag is answered by one. A client that never opened a stream gets nothing to close.
   if (!negotiation_ || negotiation_->header_sent()) transport_->write(closing_tag);
   transport_->close();
-  schedule(std::chrono::seconds(10));
+  schedule(farewell_time);
 }
 
 void C2sConnection::fail(const StreamError& error) {
@@ -371,7 +380,7 @@ void C2sConnection::fail(const StreamError& error) {
   transport_->write(out);
   unbind();
   transport_->close();
-  schedule(std::chrono::seconds(10));
+  schedule(farewell_time);
 }
 
 void C2sConnection::close(const StreamError& error) {

@@ -162,6 +162,7 @@ Actions Negotiation::received(xml::Element element) {
     actions.emplace_back(Send{xml::Element("proceed", ns::tls)});
     actions.emplace_back(StartTls{});
     phase_ = Phase::header;
+    header_sent_ = false;
     return actions;
   }
   if (element.ns() == ns::sasl) return received_sasl(element);
@@ -190,6 +191,7 @@ Actions Negotiation::received_stanza(xml::Element element) {
     return fail(StreamCondition::not_authorized);
   }
   bind_id_ = element.attribute("id").value_or("");
+  if (!element.attribute("id")) return bind_refused(xmpp::StanzaError::of(xmpp::Condition::bad_request, "An iq needs an id."));
   std::optional<std::string> resource;
   if (const xml::Element* wanted = bind->child("resource", ns::bind); wanted != nullptr && !wanted->text().empty()) {
     resource = xmpp::prepare_resourcepart(wanted->text());
@@ -217,7 +219,8 @@ Actions Negotiation::bound(const xmpp::FullJid& jid) {
 Actions Negotiation::bind_refused(const xmpp::StanzaError& error) {
   phase_ = Phase::bind;
   xml::Element iq("iq", ns::client);
-  iq.set("type", "error").set("id", bind_id_);
+  iq.set("type", "error");
+  if (!bind_id_.empty()) iq.set("id", bind_id_);
   iq.add(error.to_element());
   Actions actions;
   actions.emplace_back(Send{std::move(iq)});
@@ -298,6 +301,7 @@ Actions Negotiation::step(sasl::Step step) {
     actions.emplace_back(Send{std::move(element)});
     actions.emplace_back(RestartStream{});
     phase_ = Phase::header;
+    header_sent_ = false;  // A new stream: an error before its header was read needs a header of its own (§4.9.1.2).
     bindings_.clear();
   } else {
     auto& failed = std::get<sasl::Failed>(step);

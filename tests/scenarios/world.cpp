@@ -129,6 +129,7 @@ void World::restart() {
 }
 
 bool World::send(unsigned shard, router::Crossing& crossing) {
+  if (mailboxes_full_) return false;
   loop_->post([this, shard, crossing = std::move(crossing)]() mutable { units_[shard].runtime->router().receive(std::move(crossing)); });
   return true;
 }
@@ -161,18 +162,32 @@ bool World::has_account(const std::string& bare_jid) {
   return there;
 }
 
-std::unique_ptr<WorldClient> World::connect() {
-  net::Link link = net::make_link(*loop_);
-  units_[next_shard_++ % options_.shards].runtime->c2s().accept(std::move(link.server), stream::Negotiation::Security::starttls_required,
-                                                                nullptr);
+std::size_t World::connections() const {
+  std::size_t count = 0;
+  for (const Unit& unit : units_) count += unit.runtime->c2s().size();
+  return count;
+}
+
+std::size_t World::sessions(const std::string& bare_jid) {
+  const xmpp::BareJid jid = *xmpp::BareJid::parse(bare_jid);
+  module::Account* account = units_[router::owner_of(jid, options_.shards)].runtime->router().loaded(jid);
+  return account == nullptr ? 0 : account->sessions().size();
+}
+
+std::unique_ptr<WorldClient> World::connect(net::LinkOptions options) {
+  const auto security =
+      options.direct_tls ? stream::Negotiation::Security::direct_tls : stream::Negotiation::Security::starttls_required;
+  net::Link link = net::make_link(*loop_, std::move(options));
+  units_[next_shard_++ % options_.shards].runtime->c2s().accept(std::move(link.server), security, nullptr);
   return std::make_unique<WorldClient>(std::move(link.client));
 }
 
 std::expected<std::unique_ptr<WorldClient>, std::string> World::log_in(const std::string& bare_jid, const std::string& password,
-                                                                       const std::string& resource) {
+                                                                       const std::string& resource, net::LinkOptions link) {
   const auto jid = xmpp::BareJid::parse(bare_jid);
   if (!jid) return std::unexpected("no address: " + bare_jid);
-  auto client = connect();
+  const bool direct_tls = link.direct_tls;
+  auto client = connect(std::move(link));
   const std::string open = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='" +
                            std::string(jid->domainpart()) + "' version='1.0'>";
   const auto expect = [&](std::string_view name) {
@@ -182,11 +197,13 @@ std::expected<std::unique_ptr<WorldClient>, std::string> World::log_in(const std
     if (element->name() != name) return "instead of " + std::string(name) + ": " + xml::to_string(*element);
     return std::string();
   };
-  client->send(open);
-  if (auto why = expect("features"); !why.empty()) return std::unexpected(why);
-  client->send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-  if (auto why = expect("proceed"); !why.empty()) return std::unexpected(why);
-  client->restart();
+  if (!direct_tls) {
+    client->send(open);
+    if (auto why = expect("features"); !why.empty()) return std::unexpected(why);
+    client->send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    if (auto why = expect("proceed"); !why.empty()) return std::unexpected(why);
+    client->restart();
+  }
   client->send(open);
   if (auto why = expect("features"); !why.empty()) return std::unexpected(why);
   std::string plain(1, '\0');

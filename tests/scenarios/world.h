@@ -42,11 +42,12 @@ class WorldClient {
   void poll();
   bool answers_pings = true;
   bool stream_closed() const { return closed_; }
+  /// A new stream begins on the same connection (after TLS and SASL).
+  void restart() { parser_.emplace(pool_, limits_); }
   std::string full_jid;
 
  private:
   friend class World;
-  void restart() { parser_.emplace(pool_, limits_); }
 
   std::unique_ptr<net::LinkClient> link_;
   xml::ExpatPool pool_;
@@ -65,11 +66,19 @@ class World final : private router::Crossroads {
   /// Makes the account, with one round of hashing so that tests are quick.
   void add_account(const std::string& bare_jid, const std::string& password);
   bool has_account(const std::string& bare_jid);
-  /// Connects without logging in.
-  std::unique_ptr<WorldClient> connect();
+  /// Connects without logging in; to each shard in turn. With direct TLS, as to the port that has it.
+  std::unique_ptr<WorldClient> connect(net::LinkOptions link = {});
   /// Connects, logs in by PLAIN, binds. The error says how far it came.
   std::expected<std::unique_ptr<WorldClient>, std::string> log_in(const std::string& bare_jid, const std::string& password,
-                                                                  const std::string& resource);
+                                                                  const std::string& resource, net::LinkOptions link = {});
+  /// Which shard takes the next connection.
+  void accept_next_on(unsigned shard) { next_shard_ = shard; }
+  /// While set, no shard's mailbox takes anything.
+  void mailboxes_full(bool full) { mailboxes_full_ = full; }
+  /// All connections of all shards, bound or not.
+  std::size_t connections() const;
+  /// All sessions of the account, 0 too if it is not in memory.
+  std::size_t sessions(const std::string& bare_jid);
   /// Runs until nothing is left to do now.
   void settle();
   void advance(Duration by);
@@ -103,6 +112,7 @@ class World final : private router::Crossroads {
   std::vector<Unit> units_;
   unsigned next_shard_ = 0;
   std::uint64_t generation_ = 0;
+  bool mailboxes_full_ = false;
 };
 
 }  // namespace kith::scenario

@@ -100,11 +100,27 @@ void AccountTable::visit_now(const xmpp::BareJid& jid, Entry& entry, Visit visit
   commits_.when_decided(still->second.watched, [this, jid, generation](bool committed) {
     if (committed) return;
     events_.record(LogLevel::warning, "roster_write_failed");
-    stores_.rosters.load(jid, [this, jid, generation](storage::Result<storage::RosterData> data) {
-      const auto entry_now = entries_.find(jid);
-      if (entry_now == entries_.end() || entry_now->second.generation != generation || !entry_now->second.account) return;
-      if (data) entry_now->second.account->roster().reload(std::move(*data));
-    });
+    reload_roster(jid, generation);
+  });
+}
+
+void AccountTable::reload_roster(const xmpp::BareJid& jid, std::uint64_t generation) {
+  const auto account_now = [this, jid, generation]() -> module::Account* {
+    const auto entry = entries_.find(jid);
+    return entry == entries_.end() || entry->second.generation != generation ? nullptr : entry->second.account.get();
+  };
+  module::Account* account = account_now();
+  if (account == nullptr) return;
+  stores_.rosters.load(jid, [this, jid, generation, account_now, asked_at = account->roster().last_write()](
+                                storage::Result<storage::RosterData> data) {
+    module::Account* loaded = account_now();
+    if (loaded == nullptr || !data) return;
+    if (loaded->roster().last_write() != asked_at) {
+      // It was written to while it was being read: what was read is too old.
+      reload_roster(jid, generation);
+      return;
+    }
+    loaded->roster().reload(std::move(*data));
   });
 }
 

@@ -49,6 +49,8 @@ class AccountTable {
     std::uint64_t generation = 0;
   };
   void load(const xmpp::BareJid& jid);
+  /// Makes the roster in memory what the disk has, after a write of it has failed.
+  void reload_roster(const xmpp::BareJid& jid, std::uint64_t generation);
   void loaded_now(const xmpp::BareJid& jid, std::uint64_t generation, std::expected<std::unique_ptr<module::Account>, Absence> result);
   void visit_now(const xmpp::BareJid& jid, Entry& entry, Visit visit);
   void drop_idle();

@@ -211,6 +211,13 @@ void Router::absent(const xmpp::Stanza& stanza, Absence why) {
           break;
         }
       }
+      // SECURITY: RFC 6121 §4.3.2: a probe is answered as for an account that does not let the asker see it.
+      if (stanza.type() == StanzaType::probe && stanza.from()) {
+        xml::Element refusal("presence", xmpp::ns::client);
+        refusal.set("type", "unsubscribed").set("from", std::string(stanza.to()->bare_text())).set("to", std::string(stanza.from()->bare_text()));
+        route(xmpp::Stanza::make(std::move(refusal)));
+        break;
+      }
       // RFC 6121 §8.5.1: presence is ignored; an answer to a message tells no more than a mistyped address would want to know.
       if (stanza.kind() != StanzaKind::presence) refuse(stanza, StanzaError::of(Condition::service_unavailable));
       break;

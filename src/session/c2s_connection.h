@@ -24,6 +24,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
 
   // module::SessionOutput
   void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) override;
+  std::size_t queued_bytes() const override { return transport_->unsent() + waiting_bytes_; }
   void close(const xmpp::StreamError& error) override;
   void ended(const xmpp::StreamError& error) override;
 
@@ -59,7 +60,6 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void check_outbox();
   void on_timer();
   void schedule(Duration after);
-  std::size_t waiting_bytes() const { return waiting_bytes_; }
 
   C2sService& service_;
   const std::uint64_t id_;

@@ -81,6 +81,8 @@ class World final : private router::Crossroads {
   std::size_t sessions(const std::string& bare_jid);
   /// Runs until nothing is left to do now.
   void settle();
+  /// Runs one task; false if none waits.
+  bool step() { return loop_->run_one(); }
   void advance(Duration by);
   /// Everything in memory goes, as by kill -9; the storage stays.
   void restart();

@@ -85,12 +85,13 @@ unit_tests() {
   [ $ran -gt 0 ]
 }
 
+# python_tests FOLDER [OPTION...], against build/$KITH_TEST_PRESET (dev)
 python_tests() {
-  local folder=$1 out
-  out=$RESULTS/$(tr / - <<<"$folder")$([ $# -lt 2 ] || echo "-${2//[^a-z]/}")
+  local folder=$1 preset=${KITH_TEST_PRESET:-dev} out
+  out=$RESULTS/$preset-$(tr / - <<<"$folder")$([ $# -lt 2 ] || echo "-${2//[^a-z]/}")
   shift
   rm -f "$out.json"
-  timeout --kill-after=20 1800 /usr/bin/env KITH_BUILD="$KITH_ROOT/build/dev" PYTHONUNBUFFERED=1 \
+  timeout --kill-after=20 1800 /usr/bin/env KITH_BUILD="$KITH_ROOT/build/$preset" PYTHONUNBUFFERED=1 \
     "$(command -v /usr/bin/python3 || command -v python3)" tests/run_python_tests.py "$folder" --json "$out.json" "$@" \
     2>&1 | tee "$out.log" || true
   count_from "$out.json"
@@ -132,8 +133,10 @@ build_dev() { build dev all; }
 build_tsan() {
   local program targets=()
   for program in $(threaded_test_programs); do targets+=("${program}_tests"); done
-  build tsan "${targets[@]}"
+  build tsan "${targets[@]}" kithd kithctl
 }
+# What crosses shards for real crosses them here, under ThreadSanitizer.
+conversation_under_tsan() { KITH_TEST_PRESET=tsan python_tests tests/interop --only conversation_test; }
 
 dev_test() {
   local extent=${1:-usual} fuzz_seconds=20 line
@@ -162,6 +165,7 @@ dev_test() {
     step "Build: TSan" build_tsan
     # shellcheck disable=SC2046
     step "Threaded rooms under TSan" unit_tests tsan $(threaded_test_programs)
+    step "A conversation on a daemon under TSan" conversation_under_tsan
     step "Fuzzing, $fuzz_seconds seconds a target" fuzz_briefly "$fuzz_seconds"
   fi
   if [ "$extent" = full ]; then

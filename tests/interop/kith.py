@@ -136,7 +136,10 @@ directories = ["{self.live}"]
             raise Broken(f"{program} has not been built")
         path = self.write_configuration()
         self.process = subprocess.Popen([program, "--config", path], cwd=self.folder, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                                        # Python ignores SIGXFSZ and so lets the daemon do: a full disk, which a limit on file sizes
+                                        # stands for in a test, sends no signal either.
+                                        restore_signals=False)
         first = len(self.log)
         self._reader = threading.Thread(target=self._read_log, args=(self.process,), daemon=True)
         self._reader.start()

@@ -161,7 +161,9 @@ void Router::route(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp
 void Router::refuse(const xmpp::Stanza& stanza, const StanzaError& error, storage::Ticket gate) {
   if (!stanza.from()) return;
   std::optional<xmpp::Stanza> reply = xmpp::error_reply(stanza, error);
-  if (reply) route(std::move(*reply), gate);
+  if (!reply) return;
+  // It waits so that it is no sign too early, and leaves however that write ends: somebody must hear of the refusal.
+  when_decided(gate, [this, reply = std::move(*reply)](bool) mutable { route(std::move(reply)); });
 }
 
 void Router::receive(Crossing crossing) {
@@ -270,6 +272,29 @@ void Router::presence_to(module::Account& account, Deliver& item) {
 }
 
 void Router::iq_to(module::Account& account, Deliver& item) {
+  xmpp::Stanza& stanza = item.stanza;
+  const bool answered_here = stanza.to()->is_bare() || account.session(stanza.to()->resourcepart()) == nullptr;
+  if (answered_here && stanza.is_iq_request() && stanza.from()->bare_text() != account.jid().text()) {
+    if (const storage::Ticket last = undecided_write(account)) {
+      // Whoever hears the answer concludes that all that went before is kept or has come back (docs/durability.md). What
+      // comes back leaves when this ticket is decided, so the answer is made after it, not only held at the receiver's end.
+      when_decided(last, [this, bare = account.jid(), item = std::move(item)](bool) mutable {
+        accounts_.with(bare, [this, item = std::move(item)](std::expected<module::Account*, Absence> found) mutable {
+          const Turn turn(*this);
+          if (found) {
+            iq_now(**found, item);
+          } else {
+            absent(item.stanza, found.error());
+          }
+        });
+      });
+      return;
+    }
+  }
+  iq_now(account, item);
+}
+
+void Router::iq_now(module::Account& account, Deliver& item) {
   xmpp::Stanza& stanza = item.stanza;
   if (stanza.to()->is_bare()) {
     // RFC 6121 §8.5.2.3: the server answers for the account; an answer that nobody here asked for is dropped.

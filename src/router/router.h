@@ -92,6 +92,7 @@ class Router final : public module::Delivery, public module::Accounts {
   void message_to(module::Account& account, Deliver& item);
   void presence_to(module::Account& account, Deliver& item);
   void iq_to(module::Account& account, Deliver& item);
+  void iq_now(module::Account& account, Deliver& item);
   void to_server(xmpp::Stanza stanza, module::Session* session, storage::Ticket gate);
   void iq_request(module::Target target, xmpp::Stanza stanza, module::Account* account, module::Session* session);
   storage::Ticket undecided_write(const module::Account& account) const;

@@ -1,5 +1,8 @@
 #include "client.h"
 
+#include <cerrno>
+#include <cstring>
+
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
@@ -8,9 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "base/encoding.h"
 
@@ -23,8 +23,8 @@ constexpr std::size_t sha1_bytes = 20;
 std::string hmac_sha1(std::string_view key, std::string_view data) {
   std::string out(sha1_bytes, '\0');
   unsigned size = sha1_bytes;
-  HMAC(EVP_sha1(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()), data.size(),
-       reinterpret_cast<unsigned char*>(out.data()), &size);
+  HMAC(EVP_sha1(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()),
+       data.size(), reinterpret_cast<unsigned char*>(out.data()), &size);
   return out;
 }
 
@@ -40,8 +40,9 @@ const std::string& SaltedPasswords::of(const std::string& password, const std::s
   std::string& key = cache_[{salt, iterations}];
   if (key.empty()) {
     key.resize(sha1_bytes);
-    PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), reinterpret_cast<const unsigned char*>(salt.data()),
-                      static_cast<int>(salt.size()), static_cast<int>(iterations), EVP_sha1(), sha1_bytes,
+    PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
+                      reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()),
+                      static_cast<int>(iterations), EVP_sha1(), sha1_bytes,
                       reinterpret_cast<unsigned char*>(key.data()));
   }
   return key;
@@ -64,7 +65,8 @@ bool Client::connect(std::uint16_t port) {
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 && errno != EINPROGRESS) return false;
+  if (::connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 && errno != EINPROGRESS)
+    return false;
   open_stream();
   return true;
 }
@@ -158,7 +160,8 @@ bool Client::take(std::string_view upto, std::string& found) {
 
 void Client::step() {
   std::string got;
-  if (in_.find("<stream:error") != std::string::npos || in_.find("<failure") != std::string::npos) return fail(in_.substr(0, 300));
+  if (in_.find("<stream:error") != std::string::npos || in_.find("<failure") != std::string::npos)
+    return fail(in_.substr(0, 300));
   switch (state_) {
     case State::opening:
       if (!take("</stream:features>", got)) return;
@@ -217,7 +220,8 @@ void Client::scram_first() {
   RAND_bytes(random, sizeof random);
   nonce_ = base64_encode({reinterpret_cast<const char*>(random), sizeof random});
   client_first_bare_ = "n=" + account_.user + ",r=" + nonce_;
-  out_ += "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>" + base64_encode("n,," + client_first_bare_) + "</auth>";
+  out_ += "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>" +
+          base64_encode("n,," + client_first_bare_) + "</auth>";
   state_ = State::scram_first;
 }
 
@@ -241,7 +245,8 @@ void Client::scram_final(const std::string& challenge) {
   const std::string signature = hmac_sha1(sha1(client_key), client_first_bare_ + "," + challenge + "," + without_proof);
   std::string proof = client_key;
   for (std::size_t i = 0; i < proof.size(); ++i) proof[i] = static_cast<char>(proof[i] ^ signature[i]);
-  out_ += "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" + base64_encode(without_proof + ",p=" + base64_encode(proof)) + "</response>";
+  out_ += "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" +
+          base64_encode(without_proof + ",p=" + base64_encode(proof)) + "</response>";
   state_ = State::scram_final;
 }
 

@@ -1,8 +1,6 @@
-// One XMPP client of the load generator: a non-blocking socket, TLS, and just enough of the protocol to log in and count
-// messages. It looks at bytes, not at a tree: the generator must cost far less than the server that it measures.
+// One XMPP client of the load generator: a non-blocking socket, TLS, and just enough of the protocol to log in and
+// count messages. It looks at bytes, not at a tree: the generator must cost far less than the server that it measures.
 #pragma once
-
-#include <openssl/ssl.h>
 
 #include <cstdint>
 #include <functional>
@@ -10,6 +8,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <openssl/ssl.h>
 
 namespace kith::bench {
 
@@ -30,7 +30,19 @@ class Client {
     std::string password;
     std::string resource;
   };
-  enum class State { connecting, opening, starttls, handshake, features, scram_first, scram_final, reopening, binding, ready, failed };
+  enum class State {
+    connecting,
+    opening,
+    starttls,
+    handshake,
+    features,
+    scram_first,
+    scram_final,
+    reopening,
+    binding,
+    ready,
+    failed
+  };
 
   Client(SSL_CTX* context, SaltedPasswords& passwords, Account account, bool send_presence);
   ~Client();

@@ -3,23 +3,23 @@
 //   kith-load messages --port 5222 --domain D --pid PID --pairs 50 --window 4 --seconds 10
 //   kith-load idle     --port 5222 --domain D --pid PID --sessions 9000 --accounts 450
 //
-// Accounts are u0, u1, … with the password --password. Prints one line of JSON. Processor time and memory of the server are read
-// from /proc/PID; the generator runs on one thread.
-#include <fcntl.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
+// Accounts are u0, u1, … with the password --password. Prints one line of JSON. Processor time and memory of the server
+// are read from /proc/PID; the generator runs on one thread.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <unordered_map>
 #include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "client.h"
 
@@ -137,7 +137,8 @@ int messages(const Options& options, SSL_CTX* context) {
   const std::string body(120, 'x');
   std::unordered_map<const Client*, std::string> forms;
   const auto message = [&](const Client& from, const Client& to) {
-    return "<message type='chat' id='m" + from.full_jid() + "' to='" + to.full_jid() + "'><body>" + body + "</body></message>";
+    return "<message type='chat' id='m" + from.full_jid() + "' to='" + to.full_jid() + "'><body>" + body +
+           "</body></message>";
   };
   std::vector<std::vector<SteadyClock::time_point>> sent_at(clients.size());
   for (std::size_t i = 0; i < clients.size(); ++i) {
@@ -165,7 +166,8 @@ int messages(const Options& options, SSL_CTX* context) {
     clients[i]->flush();
   }
   const auto run = [&](double seconds) {
-    const auto end = SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(seconds));
+    const auto end =
+        SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(std::chrono::duration<double>(seconds));
     while (SteadyClock::now() < end) loop.turn(10);
   };
   run(1.0);  // warm-up
@@ -190,16 +192,20 @@ int messages(const Options& options, SSL_CTX* context) {
   }
   std::sort(round_us.begin(), round_us.end());
   const auto percentile = [&](double p) {
-    return round_us.empty() ? 0.0 : static_cast<double>(round_us[static_cast<std::size_t>(p * static_cast<double>(round_us.size() - 1))]) / 2;
+    return round_us.empty()
+               ? 0.0
+               : static_cast<double>(round_us[static_cast<std::size_t>(p * static_cast<double>(round_us.size() - 1))]) /
+                     2;
   };
-  const nlohmann::json result = {{"load", "messages"},
-                                 {"pairs", options.pairs},
-                                 {"window", options.window},
-                                 {"seconds", elapsed},
-                                 {"messages", count},
-                                 {"messages_per_second", static_cast<double>(count) / elapsed},
-                                 {"processor_us_per_message", cpu * 1e6 / static_cast<double>(count)},
-                                 {"latency_us", {{"p50", percentile(0.5)}, {"p99", percentile(0.99)}, {"p999", percentile(0.999)}}}};
+  const nlohmann::json result = {
+      {"load", "messages"},
+      {"pairs", options.pairs},
+      {"window", options.window},
+      {"seconds", elapsed},
+      {"messages", count},
+      {"messages_per_second", static_cast<double>(count) / elapsed},
+      {"processor_us_per_message", cpu * 1e6 / static_cast<double>(count)},
+      {"latency_us", {{"p50", percentile(0.5)}, {"p99", percentile(0.99)}, {"p999", percentile(0.999)}}}};
   std::printf("%s\n", result.dump().c_str());
   return 0;
 }
@@ -209,10 +215,11 @@ int idle(const Options& options, SSL_CTX* context) {
   Loop loop;
   std::vector<std::unique_ptr<Client>> clients;
   for (unsigned i = 0; i < options.sessions; ++i) {
-    clients.push_back(std::make_unique<Client>(
-        context, passwords,
-        Client::Account{"u" + std::to_string(i % options.accounts), options.domain, options.password, "idle" + std::to_string(i / options.accounts)},
-        false));
+    clients.push_back(
+        std::make_unique<Client>(context, passwords,
+                                 Client::Account{"u" + std::to_string(i % options.accounts), options.domain,
+                                                 options.password, "idle" + std::to_string(i / options.accounts)},
+                                 false));
   }
   const long before = status_kib(options.pid, "RssAnon:");
   const double cpu_before = processor_seconds(options.pid);
@@ -260,7 +267,8 @@ int main(int argc, char** argv) {
   descriptors.rlim_cur = descriptors.rlim_max;
   setrlimit(RLIMIT_NOFILE, &descriptors);
   SSL_CTX* context = SSL_CTX_new(TLS_client_method());
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);  // a load, not a client: the certificate is the test's own
   const int result = message_load->parsed() ? messages(options, context) : idle(options, context);
   SSL_CTX_free(context);

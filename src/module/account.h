@@ -31,7 +31,8 @@ class Account {
   Session* session(std::string_view resourcepart) const;
   bool has_available_session() const;
 
-  /// The last write for this account by any feature: whoever answers "it is done" for all that came before waits for it.
+  /// The last write for this account by any feature: whoever answers "it is done" for all that came before waits for
+  /// it.
   storage::Ticket last_write() const { return storage::later(last_write_, roster_.last_write()); }
   /// Every feature that writes for this account says so here; returns the ticket.
   storage::Ticket wrote(storage::Ticket ticket) {

@@ -1,9 +1,10 @@
 // Everything that a feature can take part in, in one place: events with named phases, and iq handlers.
 //
-// The life of a message: MessageFromClient on the sender's shard (validate … copy), then the router, then MessageToAccount on
-// the receiver's shard (block, annotate, archive, copy, deliver, offline, push). Within a phase, handlers run in the order of
-// modules/all.cpp. A handler answers Next (go on), Done (it was dealt with; later phases don't see it) or a StanzaError, which
-// ends the stanza and goes back to its sender. One that throws ends the stanza with internal-server-error, never the shard.
+// The life of a message: MessageFromClient on the sender's shard (validate … copy), then the router, then
+// MessageToAccount on the receiver's shard (block, annotate, archive, copy, deliver, offline, push). Within a phase,
+// handlers run in the order of modules/all.cpp. A handler answers Next (go on), Done (it was dealt with; later phases
+// don't see it) or a StanzaError, which ends the stanza and goes back to its sender. One that throws ends the stanza
+// with internal-server-error, never the shard.
 #pragma once
 
 #include <cstdint>
@@ -33,41 +34,83 @@ struct Next {};
 struct Done {};
 using Outcome = std::variant<Next, Done, xmpp::StanzaError>;
 
-// --- stanzas -----------------------------------------------------------------------------------------------------------
+// --- stanzas
+// -----------------------------------------------------------------------------------------------------------
 
 /// A client's message; `from` is the full JID, `to` is set (own bare JID if the client left it out).
-struct MessageFromClient { Session& session; xmpp::Stanza& stanza; };
+struct MessageFromClient {
+  Session& session;
+  xmpp::Stanza& stanza;
+};
 /// A client's presence. Broadcast presence has no `to`. What nobody ends goes to its `to`, if it has one.
-struct PresenceFromClient { Session& session; xmpp::Stanza& stanza; };
+struct PresenceFromClient {
+  Session& session;
+  xmpp::Stanza& stanza;
+};
 /// A client's iq that is not for its own account or server (to a contact's client, say) on its way out.
-struct IqFromClient { Session& session; xmpp::Stanza& stanza; };
+struct IqFromClient {
+  Session& session;
+  xmpp::Stanza& stanza;
+};
 /// A message for an account or one of its sessions, from anybody. `gate`: what it depends on. `delivered`: to how many
 /// sessions it went so far.
-struct MessageToAccount { Account& account; xmpp::Stanza& stanza; storage::Ticket gate; std::size_t delivered = 0; };
+struct MessageToAccount {
+  Account& account;
+  xmpp::Stanza& stanza;
+  storage::Ticket gate;
+  std::size_t delivered = 0;
+};
 /// A presence for an account or one of its sessions, from anybody.
-struct PresenceToAccount { Account& account; xmpp::Stanza& stanza; storage::Ticket gate; };
+struct PresenceToAccount {
+  Account& account;
+  xmpp::Stanza& stanza;
+  storage::Ticket gate;
+};
 /// An iq (request or answer) for a session by its full JID. What nobody ends goes to the session.
-struct IqToSession { Session& session; xmpp::Stanza& stanza; storage::Ticket gate; };
+struct IqToSession {
+  Session& session;
+  xmpp::Stanza& stanza;
+  storage::Ticket gate;
+};
 
-// --- what happens ------------------------------------------------------------------------------------------------------
+// --- what happens
+// ------------------------------------------------------------------------------------------------------
 
 /// A resource was bound; nothing was sent to it yet but the answer to the bind.
-struct SessionBound { Session& session; };
+struct SessionBound {
+  Session& session;
+};
 /// A session has ended, by close or by loss. It is no longer among account.sessions(); its presence is as it last was.
-struct SessionEnded { Account& account; Session& session; };
+struct SessionEnded {
+  Account& account;
+  Session& session;
+};
 /// A session has become available or changed its presence, after the broadcast. `initial`: it was unavailable before.
-struct SessionAvailable { Session& session; bool initial; };
+struct SessionAvailable {
+  Session& session;
+  bool initial;
+};
 /// An available session has become unavailable by sending so (not by ending: that is SessionEnded).
-struct SessionUnavailable { Session& session; };
+struct SessionUnavailable {
+  Session& session;
+};
 /// The account is about to be removed: the last moment to send something in its name. Nothing need be deleted.
-struct AccountRemoved { Account& account; };
+struct AccountRemoved {
+  Account& account;
+};
 
-// --- streams before they are bound -------------------------------------------------------------------------------------
+// --- streams before they are bound
+// -------------------------------------------------------------------------------------
 
 /// The features that a stream offers (RFC 6120 §4.3.2) are being put together for `domain`.
-struct StreamFeatures { std::string_view domain; bool tls; bool authenticated; xml::Element& features; };
-/// An iq before login (XEP-0077). Handlers look at the payload; the first that answers Done has taken `answer` over and calls
-/// it once, now or later, with the reply stanza (without addresses); unknown ones end with not-authorized.
+struct StreamFeatures {
+  std::string_view domain;
+  bool tls;
+  bool authenticated;
+  xml::Element& features;
+};
+/// An iq before login (XEP-0077). Handlers look at the payload; the first that answers Done has taken `answer` over and
+/// calls it once, now or later, with the reply stanza (without addresses); unknown ones end with not-authorized.
 struct IqBeforeLogin {
   std::string_view domain;
   std::string_view peer_address;
@@ -76,20 +119,28 @@ struct IqBeforeLogin {
   std::move_only_function<void(xmpp::Stanza reply)>& answer;
 };
 
-// --- service discovery -------------------------------------------------------------------------------------------------
+// --- service discovery
+// -------------------------------------------------------------------------------------------------
 
 /// Whom an iq is for.
 enum class Target : std::uint8_t {
   server,   ///< a local domain
   account,  ///< an account: by its bare JID, or its own client without `to`
 };
-/// A disco#info answer (XEP-0030, XEP-0128) is being put together: handlers add identities, features and extended forms that
-/// their descriptor can't name. `node` is empty for the entity itself; a handler that knows a node fills `query` and answers
-/// Done, and a node that nobody knows is item-not-found. The server's answer has a hash in the stream features (XEP-0115), so
-/// it depends on nothing but `domain`. `account` is null for the server.
-struct DiscoInfo { Target target; std::string_view domain; Account* account; std::string_view node; xml::Element& query; };
-/// The same for disco#items. `account` is null for the server and for an address that is no account; `entitled` is true if
-/// `requester` may see the account's presence (for the server: always). Who isn't gets only what is open to everybody.
+/// A disco#info answer (XEP-0030, XEP-0128) is being put together: handlers add identities, features and extended forms
+/// that their descriptor can't name. `node` is empty for the entity itself; a handler that knows a node fills `query`
+/// and answers Done, and a node that nobody knows is item-not-found. The server's answer has a hash in the stream
+/// features (XEP-0115), so it depends on nothing but `domain`. `account` is null for the server.
+struct DiscoInfo {
+  Target target;
+  std::string_view domain;
+  Account* account;
+  std::string_view node;
+  xml::Element& query;
+};
+/// The same for disco#items. `account` is null for the server and for an address that is no account; `entitled` is true
+/// if `requester` may see the account's presence (for the server: always). Who isn't gets only what is open to
+/// everybody.
 struct DiscoItems {
   Target target;
   std::string_view domain;
@@ -102,10 +153,10 @@ struct DiscoItems {
 
 // -----------------------------------------------------------------------------------------------------------------------
 
-/// Who may ask it of an account; checked before the handler is called, refused with service-unavailable, so that an account
-/// that exists looks like one that doesn't. For Target::server use anyone.
-/// `unguarded` is anyone, too, but the handler is also called for an address that is no account (account() is null then),
-/// for specifications that want another answer than service-unavailable for strangers: it answers both alike.
+/// Who may ask it of an account; checked before the handler is called, refused with service-unavailable, so that an
+/// account that exists looks like one that doesn't. For Target::server use anyone. `unguarded` is anyone, too, but the
+/// handler is also called for an address that is no account (account() is null then), for specifications that want
+/// another answer than service-unavailable for strangers: it answers both alike.
 enum class Access : std::uint8_t { owner, subscribers, anyone, unguarded };
 
 class Hooks {
@@ -124,11 +175,10 @@ class Hooks {
   }
   /// `type` is get or set. The handler takes the request over and answers it, now or later.
   template <class Self>
-  void on_iq(Target target, Access access, xmpp::StanzaType type, std::string_view name, std::string_view ns, Self* self,
-             void (Self::*handler)(IqRequest)) {
-    iqs_[{target, type, std::string(name), std::string(ns)}] = {access, [self, handler](IqRequest request) {
-                                                                  (self->*handler)(std::move(request));
-                                                                }};
+  void on_iq(Target target, Access access, xmpp::StanzaType type, std::string_view name, std::string_view ns,
+             Self* self, void (Self::*handler)(IqRequest)) {
+    iqs_[{target, type, std::string(name), std::string(ns)}] = {
+        access, [self, handler](IqRequest request) { (self->*handler)(std::move(request)); }};
   }
 
   /// Runs the handlers in order; what they answered, or Next if all let it pass.
@@ -166,9 +216,13 @@ class Hooks {
     }
   };
   template <class Event>
-  List<Event>& list() { return std::get<List<Event>>(lists_); }
+  List<Event>& list() {
+    return std::get<List<Event>>(lists_);
+  }
   template <class Event>
-  const List<Event>& list() const { return std::get<List<Event>>(lists_); }
+  const List<Event>& list() const {
+    return std::get<List<Event>>(lists_);
+  }
 
   std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
              List<PresenceToAccount>, List<IqToSession>, List<SessionBound>, List<SessionEnded>, List<SessionAvailable>,

@@ -15,12 +15,16 @@ class IqRequest {
  public:
   /// `account` is the local account that was addressed (also by an iq without `to`), null for the server itself and for
   /// an address that is no account (Access::unguarded).
-  /// `session` is the requester's session if it belongs to that account or, for the server, is a local client; else null.
-  /// `floor` is the write that any answer waits for at least: the account's last when the request came.
+  /// `session` is the requester's session if it belongs to that account or, for the server, is a local client; else
+  /// null. `floor` is the write that any answer waits for at least: the account's last when the request came.
   IqRequest(xmpp::Stanza stanza, Account* account, Session* session, Delivery& delivery, storage::Ticket floor = {})
       : stanza_(std::move(stanza)), account_(account), session_(session), delivery_(&delivery), floor_(floor) {}
   IqRequest(IqRequest&& other) noexcept
-      : stanza_(std::move(other.stanza_)), account_(other.account_), session_(other.session_), delivery_(std::exchange(other.delivery_, nullptr)), floor_(other.floor_) {}
+      : stanza_(std::move(other.stanza_)),
+        account_(other.account_),
+        session_(other.session_),
+        delivery_(std::exchange(other.delivery_, nullptr)),
+        floor_(other.floor_) {}
   IqRequest& operator=(IqRequest&&) = delete;
   ~IqRequest() {
     if (delivery_ != nullptr) fail(xmpp::StanzaError::of(xmpp::Condition::internal_server_error));
@@ -36,7 +40,8 @@ class IqRequest {
   Account* account() const { return account_; }
   Session* session() const { return session_; }
 
-  /// `<iq type='result'>`. It leaves when `gate` is committed; if that write failed, an error of type wait leaves instead.
+  /// `<iq type='result'>`. It leaves when `gate` is committed; if that write failed, an error of type wait leaves
+  /// instead.
   void reply(std::optional<xml::Element> payload = {}, storage::Ticket gate = {});
   void fail(const xmpp::StanzaError& error, storage::Ticket gate = {});
 

@@ -9,8 +9,8 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
-#include <stdexcept>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -46,9 +46,9 @@ class ConstList {
 
 /// A specification that a feature implements.
 struct Spec {
-  int xep = 0;                     ///< 0 for an RFC
-  std::string_view version{};      ///< "1.0.1", or "RFC 6121"
-  std::string_view note{};         ///< what is left out, if anything; for docs/xeps.md
+  int xep = 0;                 ///< 0 for an RFC
+  std::string_view version{};  ///< "1.0.1", or "RFC 6121"
+  std::string_view note{};     ///< what is left out, if anything; for docs/xeps.md
 };
 
 /// A key of the feature's section in kith.toml, [modules.NAME].
@@ -56,16 +56,16 @@ struct Setting {
   enum class Type : std::uint8_t { boolean, integer, text, text_list };
   std::string_view key{};
   Type type = Type::boolean;
-  std::string_view unit{};           ///< "seconds", "bytes"; empty if there is none
-  std::string_view fallback{};       ///< the default, as it would be written in the file
-  std::int64_t least = 0;            ///< bounds, for integers
+  std::string_view unit{};      ///< "seconds", "bytes"; empty if there is none
+  std::string_view fallback{};  ///< the default, as it would be written in the file
+  std::int64_t least = 0;       ///< bounds, for integers
   std::int64_t most = 0;
-  std::string_view help{};           ///< one sentence
+  std::string_view help{};  ///< one sentence
 };
 
 struct Descriptor {
-  std::string_view name;                            ///< the folder's name
-  std::string_view summary;                         ///< one sentence for people
+  std::string_view name;     ///< the folder's name
+  std::string_view summary;  ///< one sentence for people
   ConstList<Spec, 8> specs{};
   ConstList<std::string_view, 12> server_features{};   ///< disco features of the domain
   ConstList<std::string_view, 12> account_features{};  ///< disco features of each account

@@ -1,5 +1,5 @@
-// An account's contact list in memory (RFC 6121 §2), loaded with the account. Presence, delivery, PEP and the roster feature
-// itself all ask it; every change is written to the store in the same call.
+// An account's contact list in memory (RFC 6121 §2), loaded with the account. Presence, delivery, PEP and the roster
+// feature itself all ask it; every change is written to the store in the same call.
 #pragma once
 
 #include <map>
@@ -31,7 +31,11 @@ class Roster {
   std::uint64_t version() const { return version_; }
   /// What changed since `version`, items and removals in the order of their change; nothing if that is no longer known
   /// and the whole roster must be sent (RFC 6121 §2.6).
-  struct Change { xmpp::BareJid contact; bool removed; std::uint64_t version; };
+  struct Change {
+    xmpp::BareJid contact;
+    bool removed;
+    std::uint64_t version;
+  };
   std::optional<std::vector<Change>> changes_since(std::uint64_t version) const;
 
   /// The last write of this roster. If it failed, the owner loads the roster anew.

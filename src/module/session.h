@@ -1,5 +1,5 @@
-// A session: one bound resource of an account (RFC 6120 §7). Lives on the account's shard. It can outlive its connection
-// (stream management), so a feature sees where stanzas go in, never a socket.
+// A session: one bound resource of an account (RFC 6120 §7). Lives on the account's shard. It can outlive its
+// connection (stream management), so a feature sees where stanzas go in, never a socket.
 #pragma once
 
 #include <cstddef>
@@ -22,15 +22,15 @@ class Account;
 class SessionOutput {
  public:
   virtual ~SessionOutput() = default;
-  /// Puts a stanza in the output queue. It leaves when `gate` is committed; if that write failed, `if_failed` leaves instead,
-  /// or nothing. Order is kept.
+  /// Puts a stanza in the output queue. It leaves when `gate` is committed; if that write failed, `if_failed` leaves
+  /// instead, or nothing. Order is kept.
   virtual void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) = 0;
   /// How much waits to be written, for those who have a lot to send and can pace themselves.
   virtual std::size_t queued_bytes() const { return 0; }
   /// Ends the stream with this error. The session is unbound later, never inside the call.
   virtual void close(const xmpp::StreamError& error) = 0;
-  /// The router has ended the session itself (another took its resource, the account is gone): it must not be touched again.
-  /// Ends the stream with this error.
+  /// The router has ended the session itself (another took its resource, the account is gone): it must not be touched
+  /// again. Ends the stream with this error.
   virtual void ended(const xmpp::StreamError& error) { close(error); }
 };
 

@@ -138,8 +138,8 @@ std::string exporter_binding(SSL* ssl) {
   return key;
 }
 
-/// The first Finished message of the handshake: the client's, or in a resumed one the server's. In TLS 1.2 only with the
-/// extended master secret, without which it can be forged (RFC 7627 §1).
+/// The first Finished message of the handshake: the client's, or in a resumed one the server's. In TLS 1.2 only with
+/// the extended master secret, without which it can be forged (RFC 7627 §1).
 std::string first_finished(SSL* ssl) {
   if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1) return {};
   std::array<char, EVP_MAX_MD_SIZE> message{};
@@ -270,8 +270,9 @@ TlsFacts TlsEngine::facts() const {
   if (std::string hash = end_point_binding(ssl); !hash.empty()) {
     facts.channel_bindings.emplace("tls-server-end-point", std::move(hash));
   }
-  // COMPAT(slixmpp 1.8, 2022, drop when Debian 12 is gone): asks for tls-unique (RFC 5929 §3) without looking at what is
-  // announced, in TLS 1.3, too, where Python gives it the same first Finished message. It is accepted, never announced.
+  // COMPAT(slixmpp 1.8, 2022, drop when Debian 12 is gone): asks for tls-unique (RFC 5929 §3) without looking at what
+  // is announced, in TLS 1.3, too, where Python gives it the same first Finished message. It is accepted, never
+  // announced.
   if (std::string finished = first_finished(ssl); !finished.empty()) {
     facts.channel_bindings.emplace("tls-unique", std::move(finished));
   }

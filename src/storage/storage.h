@@ -1,12 +1,12 @@
 // What is stored, as interfaces by duty. Each shard has its own Stores object; all of them write through one database.
 //
-// Writes return at once with a Ticket: a number that only grows, in the order in which the writes were given. A thing that
-// may leave the server only when a write is on disk carries that write's ticket and waits in its session's output queue
-// until CommitLog says that the ticket is committed (docs/durability.md). A write that failed (full disk, locked database)
-// has a ticket, too: CommitLog says `failed`, and what waited becomes an error of type wait.
+// Writes return at once with a Ticket: a number that only grows, in the order in which the writes were given. A thing
+// that may leave the server only when a write is on disk carries that write's ticket and waits in its session's output
+// queue until CommitLog says that the ticket is committed (docs/durability.md). A write that failed (full disk, locked
+// database) has a ticket, too: CommitLog says `failed`, and what waited becomes an error of type wait.
 //
-// Reads answer by callback on the shard that asked, never from inside the call. They see every write whose ticket was given
-// out before by the same Stores object.
+// Reads answer by callback on the shard that asked, never from inside the call. They see every write whose ticket was
+// given out before by the same Stores object.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +47,8 @@ struct RosterItem {
   std::string name{};
   std::vector<std::string> groups{};
   xmpp::SubscriptionState state{};
-  /// False for what is kept only because of a pending inbound request or a pre-approval: not shown to the user's clients
-  /// unless `approved` (RFC 6121 §3.1.3, §3.4.2).
+  /// False for what is kept only because of a pending inbound request or a pre-approval: not shown to the user's
+  /// clients unless `approved` (RFC 6121 §3.1.3, §3.4.2).
   bool in_roster = true;
   /// The contact's subscribe stanza as it came, for delivery at each login (RFC 6121 §3.1.3); empty if none is pending.
   std::string pending_stanza{};
@@ -56,11 +56,11 @@ struct RosterItem {
 
 struct RosterData {
   std::vector<RosterItem> items;
-  std::uint64_t version = 0;                                  ///< grows with each change
-  /// Contacts removed since, with the version of the removal, oldest first; at most 200 are kept. A client whose version is
-  /// older than the first gets the whole roster.
+  std::uint64_t version = 0;  ///< grows with each change
+  /// Contacts removed since, with the version of the removal, oldest first; at most 200 are kept. A client whose
+  /// version is older than the first gets the whole roster.
   std::vector<std::pair<std::uint64_t, xmpp::BareJid>> removed;
-  std::map<xmpp::BareJid, std::uint64_t> item_versions;       ///< the version of each item's last change
+  std::map<xmpp::BareJid, std::uint64_t> item_versions;  ///< the version of each item's last change
 };
 
 class RosterStore {
@@ -93,15 +93,18 @@ class AccountStore {
   /// All accounts of a domain in the order of their names; an empty domain means all.
   virtual void list(const std::string& domain, Callback<std::vector<xmpp::BareJid>> then) = 0;
   /// When the account was last seen available and the status text it left with (XEP-0012).
-  struct LastSeen { WallTime when; std::string status; };
+  struct LastSeen {
+    WallTime when;
+    std::string status;
+  };
   virtual Ticket set_last_seen(const xmpp::BareJid& jid, const LastSeen& last) = 0;
   virtual void last_seen(const xmpp::BareJid& jid, Callback<std::optional<LastSeen>> then) = 0;
 };
 
 struct OfflineMessage {
-  std::uint64_t id = 0;       ///< given by the store, growing
+  std::uint64_t id = 0;  ///< given by the store, growing
   WallTime when;
-  std::string stanza;         ///< the message as XML text (default namespace jabber:client)
+  std::string stanza;  ///< the message as XML text (default namespace jabber:client)
 };
 
 class OfflineStore {
@@ -109,10 +112,14 @@ class OfflineStore {
   virtual ~OfflineStore() = default;
   virtual Ticket add(const xmpp::BareJid& account, WallTime when, std::string stanza) = 0;
   /// The oldest `most` messages with an id above `after`, in order.
-  virtual void page(const xmpp::BareJid& account, std::uint64_t after, std::size_t most, Callback<std::vector<OfflineMessage>> then) = 0;
+  virtual void page(const xmpp::BareJid& account, std::uint64_t after, std::size_t most,
+                    Callback<std::vector<OfflineMessage>> then) = 0;
   /// Removes all messages of the account up to and with `id`.
   virtual Ticket remove_through(const xmpp::BareJid& account, std::uint64_t id) = 0;
-  struct Size { std::uint64_t messages = 0; std::uint64_t bytes = 0; };
+  struct Size {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+  };
   virtual void size(const xmpp::BareJid& account, Callback<Size> then) = 0;
 };
 
@@ -121,8 +128,10 @@ class DocumentStore {
  public:
   virtual ~DocumentStore() = default;
   /// `kind` is a fixed word ("private", "vcard"); `key` may come from the network.
-  virtual void get(const xmpp::BareJid& account, const std::string& kind, const std::string& key, Callback<std::optional<std::string>> then) = 0;
-  virtual Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key, std::string document) = 0;
+  virtual void get(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
+                   Callback<std::optional<std::string>> then) = 0;
+  virtual Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
+                     std::string document) = 0;
   virtual void count(const xmpp::BareJid& account, const std::string& kind, Callback<std::uint64_t> then) = 0;
 };
 

@@ -14,7 +14,7 @@ namespace kith::xmpp {
 
 struct FormField {
   std::string var;
-  std::string type{};   ///< text-single, hidden, list-single …; empty if left out
+  std::string type{};  ///< text-single, hidden, list-single …; empty if left out
   std::string label{};
   std::vector<std::string> values{};
   std::vector<std::pair<std::string, std::string>> options{};  ///< label, value

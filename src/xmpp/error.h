@@ -12,10 +12,28 @@ namespace kith::xmpp {
 enum class ErrorType { auth, cancel, continue_, modify, wait };
 
 enum class Condition {
-  bad_request, conflict, feature_not_implemented, forbidden, gone, internal_server_error, item_not_found, jid_malformed,
-  not_acceptable, not_allowed, not_authorized, policy_violation, recipient_unavailable, redirect, registration_required,
-  remote_server_not_found, remote_server_timeout, resource_constraint, service_unavailable, subscription_required,
-  undefined_condition, unexpected_request
+  bad_request,
+  conflict,
+  feature_not_implemented,
+  forbidden,
+  gone,
+  internal_server_error,
+  item_not_found,
+  jid_malformed,
+  not_acceptable,
+  not_allowed,
+  not_authorized,
+  policy_violation,
+  recipient_unavailable,
+  redirect,
+  registration_required,
+  remote_server_not_found,
+  remote_server_timeout,
+  resource_constraint,
+  service_unavailable,
+  subscription_required,
+  undefined_condition,
+  unexpected_request
 };
 
 /// RFC 6120 §8.3.2. `text` is for people, in English; it gives nothing away about the inside of the server.
@@ -39,10 +57,31 @@ std::optional<Condition> condition_from(std::string_view word);
 std::optional<ErrorType> error_type_from(std::string_view word);
 
 enum class StreamCondition {
-  bad_format, bad_namespace_prefix, conflict, connection_timeout, host_gone, host_unknown, improper_addressing,
-  internal_server_error, invalid_from, invalid_namespace, invalid_xml, not_authorized, not_well_formed, policy_violation,
-  remote_connection_failed, reset, resource_constraint, restricted_xml, see_other_host, system_shutdown,
-  undefined_condition, unsupported_encoding, unsupported_feature, unsupported_stanza_type, unsupported_version
+  bad_format,
+  bad_namespace_prefix,
+  conflict,
+  connection_timeout,
+  host_gone,
+  host_unknown,
+  improper_addressing,
+  internal_server_error,
+  invalid_from,
+  invalid_namespace,
+  invalid_xml,
+  not_authorized,
+  not_well_formed,
+  policy_violation,
+  remote_connection_failed,
+  reset,
+  resource_constraint,
+  restricted_xml,
+  see_other_host,
+  system_shutdown,
+  undefined_condition,
+  unsupported_encoding,
+  unsupported_feature,
+  unsupported_stanza_type,
+  unsupported_version
 };
 
 struct StreamError {

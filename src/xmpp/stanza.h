@@ -19,17 +19,28 @@ enum class StanzaKind : std::uint8_t { message, presence, iq };
 
 /// The types of all three kinds (RFC 6121 §5.2.2, §4.7.1; RFC 6120 §8.2.3). `available` is presence without a type.
 enum class StanzaType : std::uint8_t {
-  normal, chat, groupchat, headline,                                              // message
-  available, unavailable, subscribe, subscribed, unsubscribe, unsubscribed, probe,  // presence
-  get, set, result,                                                               // iq
-  error                                                                           // each
+  normal,
+  chat,
+  groupchat,
+  headline,  // message
+  available,
+  unavailable,
+  subscribe,
+  subscribed,
+  unsubscribe,
+  unsubscribed,
+  probe,  // presence
+  get,
+  set,
+  result,  // iq
+  error    // each
 };
 
 class Stanza {
  public:
   /// From a first-level element of namespace jabber:client or jabber:server. Errors:
-  /// jid_malformed (a `to` or `from` that is no address, RFC 6120 §8.3.3.8), bad_request (a presence or iq type that does
-  /// not exist, an iq without id, an iq get/set without exactly one child). An unknown message type is `normal`
+  /// jid_malformed (a `to` or `from` that is no address, RFC 6120 §8.3.3.8), bad_request (a presence or iq type that
+  /// does not exist, an iq without id, an iq get/set without exactly one child). An unknown message type is `normal`
   /// (RFC 6121 §5.2.2). The caller has checked that the name is message, presence or iq.
   static std::expected<Stanza, StanzaError> from_element(xml::Element element);
   /// From an element that this server has built and that is known to be right; asserts that it is.
@@ -67,8 +78,8 @@ std::string_view wire_word(StanzaKind kind);
 /// Empty for `available`, whose attribute is left out.
 std::string_view wire_word(StanzaType type);
 
-/// The error answer to `stanza` with to and from exchanged, same id, and the error child (RFC 6120 §8.3.1). The payload is
-/// not repeated. Nothing if `stanza` is itself an error or an iq result, which are never answered with an error.
+/// The error answer to `stanza` with to and from exchanged, same id, and the error child (RFC 6120 §8.3.1). The payload
+/// is not repeated. Nothing if `stanza` is itself an error or an iq result, which are never answered with an error.
 std::optional<Stanza> error_reply(const Stanza& stanza, const StanzaError& error);
 /// `<iq type='result'/>` with to and from exchanged and the payload, if any.
 Stanza result_reply(const Stanza& request, std::optional<xml::Element> payload = {});

@@ -9,8 +9,8 @@ namespace kith::xmpp {
 
 enum class Subscription : std::uint8_t { none, to, from, both };
 
-/// The state of one roster item: none, from, to, both, with what is pending in either direction (RFC 6121 Appendix A.1),
-/// and pre-approval (§3.4).
+/// The state of one roster item: none, from, to, both, with what is pending in either direction (RFC 6121 Appendix
+/// A.1), and pre-approval (§3.4).
 struct SubscriptionState {
   Subscription subscription = Subscription::none;
   bool pending_out = false;  ///< ask='subscribe'
@@ -26,9 +26,9 @@ enum class SubscriptionAction : std::uint8_t { subscribe, subscribed, unsubscrib
 /// What follows from one presence of type subscribe, subscribed, unsubscribe or unsubscribed.
 struct Transition {
   SubscriptionState state;
-  bool changed = false;       ///< the roster item (as shown in pushes) or what is pending is another than before
-  bool push = false;          ///< a roster push is due
-  bool route = false;         ///< outbound: send it on to the contact; inbound: deliver it to the user's sessions
+  bool changed = false;  ///< the roster item (as shown in pushes) or what is pending is another than before
+  bool push = false;     ///< a roster push is due
+  bool route = false;    ///< outbound: send it on to the contact; inbound: deliver it to the user's sessions
   bool auto_reply_subscribed = false;  ///< inbound subscribe from one who is already let in or pre-approved
   bool send_presence = false;          ///< outbound subscribed / auto-reply: the contact now gets our presence
   bool send_unavailable = false;       ///< the contact no longer gets our presence and must be told we are gone

@@ -32,7 +32,8 @@ std::vector<const xml::Element*> elements_of(const xml::Element& parent) {
 std::string compare(const xml::Element& expected, const xml::Element& actual, bool top, Captures& captures) {
   const std::string here = "<" + std::string(expected.name()) + ">";
   if (expected.name() != actual.name()) return "expected " + here + ", got <" + std::string(actual.name()) + ">";
-  if (expected.ns() != actual.ns()) return here + " has namespace " + std::string(actual.ns()) + ", not " + std::string(expected.ns());
+  if (expected.ns() != actual.ns())
+    return here + " has namespace " + std::string(actual.ns()) + ", not " + std::string(expected.ns());
   const bool strict = expected.attribute("strict", ns_scansion) != "false";
 
   std::size_t wanted = 0;
@@ -42,7 +43,8 @@ std::string compare(const xml::Element& expected, const xml::Element& actual, bo
     const auto value = actual.attribute(attribute.name, attribute.ns);
     if (!value) return here + " has no attribute " + std::string(attribute.name.view());
     if (!value_matches(attribute.value, std::string(*value), captures)) {
-      return here + " has " + std::string(attribute.name.view()) + "='" + std::string(*value) + "', not '" + attribute.value + "'";
+      return here + " has " + std::string(attribute.name.view()) + "='" + std::string(*value) + "', not '" +
+             attribute.value + "'";
     }
   }
   if (strict && !top && actual.attributes().size() != wanted) return here + " has more attributes than expected";

@@ -1,9 +1,9 @@
 // Runs every .scs file of src/modules and tests/scenarios in process, each as a test of its own.
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 #include "matcher.h"
 #include "script.h"
@@ -57,7 +57,8 @@ class Player {
   }
 
   static void replace(std::string& text, const std::string& what, const std::string& by) {
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) text.replace(at, what.size(), by);
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+      text.replace(at, what.size(), by);
   }
 
   void carry_out(const Step& step) {
@@ -82,13 +83,16 @@ class Player {
         world_.settle();
         auto& client = clients_[step.client];
         ASSERT_TRUE(client) << where << step.client << " is not connected";
-        const std::string text = "<e xmlns='jabber:client' xmlns:scansion='" + std::string(ns_scansion) + "'>" + filled(step.stanza) + "</e>";
+        const std::string text = "<e xmlns='jabber:client' xmlns:scansion='" + std::string(ns_scansion) + "'>" +
+                                 filled(step.stanza) + "</e>";
         const auto expected = xml::parse_element(text);
-        ASSERT_TRUE(expected && expected->first_child()) << where << "the script's stanza is not well-formed: " << step.stanza;
+        ASSERT_TRUE(expected && expected->first_child())
+            << where << "the script's stanza is not well-formed: " << step.stanza;
         const auto actual = client->next();
         ASSERT_TRUE(actual) << where << step.client << " received nothing; expected " << step.stanza;
         const std::string what = difference(*expected->first_child(), *actual, captures_);
-        ASSERT_TRUE(what.empty()) << where << what << "\n  expected " << step.stanza << "  got      " << xml::to_string(*actual, "jabber:client");
+        ASSERT_TRUE(what.empty()) << where << what << "\n  expected " << step.stanza << "  got      "
+                                  << xml::to_string(*actual, "jabber:client");
         break;
       }
       case Kind::receives_nothing: {

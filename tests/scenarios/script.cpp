@@ -18,12 +18,9 @@ struct Verb {
   bool has_stanza;
 };
 constexpr Verb verbs[] = {
-    {" connects", Step::Kind::connects, false},
-    {" sends:", Step::Kind::sends, true},
-    {" receives:", Step::Kind::receives, true},
-    {" receives nothing", Step::Kind::receives_nothing, false},
-    {" ignores the rest", Step::Kind::ignores, false},
-    {" disconnects", Step::Kind::disconnects, false},
+    {" connects", Step::Kind::connects, false},        {" sends:", Step::Kind::sends, true},
+    {" receives:", Step::Kind::receives, true},        {" receives nothing", Step::Kind::receives_nothing, false},
+    {" ignores the rest", Step::Kind::ignores, false}, {" disconnects", Step::Kind::disconnects, false},
     {" vanishes", Step::Kind::vanishes, false},
 };
 
@@ -51,7 +48,9 @@ std::expected<Script, std::string> parse_script(std::string_view text) {
   bool in_header = true;
   int number = 0;
   std::string* stanza = nullptr;
-  const auto wrong = [&](std::string_view what) { return std::unexpected("line " + std::to_string(number) + ": " + std::string(what)); };
+  const auto wrong = [&](std::string_view what) {
+    return std::unexpected("line " + std::to_string(number) + ": " + std::string(what));
+  };
 
   while (!text.empty()) {
     const auto end = text.find('\n');
@@ -69,13 +68,17 @@ std::expected<Script, std::string> parse_script(std::string_view text) {
     if (indented) {
       if (in_header) {
         const auto colon = content.find(':');
-        if (script.clients.empty() || colon == std::string_view::npos) return wrong("expected 'key: value' under a [Client]");
+        if (script.clients.empty() || colon == std::string_view::npos)
+          return wrong("expected 'key: value' under a [Client]");
         const std::string_view key = trimmed(content.substr(0, colon));
         const std::string value(trimmed(content.substr(colon + 1)));
         ClientEntry& client = script.clients.back();
-        if (key == "jid") client.jid = value;
-        else if (key == "password") client.password = value;
-        else if (key == "resource") client.resource = value;
+        if (key == "jid")
+          client.jid = value;
+        else if (key == "password")
+          client.password = value;
+        else if (key == "resource")
+          client.resource = value;
         // Other keys tell a client how to connect over the network; in process there is nothing to connect to.
         continue;
       }
@@ -104,7 +107,7 @@ std::expected<Script, std::string> parse_script(std::string_view text) {
     if (content == "restart server" || content == "the disk is full" || content == "the disk works") {
       const Step::Kind kind = content == "restart server"     ? Step::Kind::restart
                               : content == "the disk is full" ? Step::Kind::disk_full
-                                                               : Step::Kind::disk_works;
+                                                              : Step::Kind::disk_works;
       script.steps.push_back({.kind = kind, .line = number});
       continue;
     }

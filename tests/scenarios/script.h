@@ -1,5 +1,5 @@
-// A scenario (.scs): a conversation as text. The format is the one of Prosody's scenario scripts, read as they stand, with
-// additions of ours:
+// A scenario (.scs): a conversation as text. The format is the one of Prosody's scenario scripts, read as they stand,
+// with additions of ours:
 //
 //   # a comment
 //   [Client] Romeo
@@ -15,9 +15,9 @@
 //   restart server                    ours: everything in memory goes, the storage stays
 //   the disk is full / the disk works ours: writes fail / succeed again
 //
-// In stanzas: ${Romeo's JID}, ${Romeo's full JID}; as an attribute value or text {scansion:any} and {scansion:capture:NAME}
-// (the first match takes the value, later ones must be the same); scansion:strict='false' on an element allows more attributes
-// and children than written.
+// In stanzas: ${Romeo's JID}, ${Romeo's full JID}; as an attribute value or text {scansion:any} and
+// {scansion:capture:NAME} (the first match takes the value, later ones must be the same); scansion:strict='false' on an
+// element allows more attributes and children than written.
 #pragma once
 
 #include <expected>
@@ -36,7 +36,19 @@ struct ClientEntry {
 };
 
 struct Step {
-  enum class Kind { connects, sends, receives, receives_nothing, ignores, disconnects, vanishes, wait, restart, disk_full, disk_works };
+  enum class Kind {
+    connects,
+    sends,
+    receives,
+    receives_nothing,
+    ignores,
+    disconnects,
+    vanishes,
+    wait,
+    restart,
+    disk_full,
+    disk_works
+  };
   Kind kind;
   std::string client{};
   std::string stanza{};

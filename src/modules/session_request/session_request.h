@@ -1,5 +1,5 @@
-// The session request of RFC 3921 §3, which RFC 6121 has done away with: clients of 2004 to 2011 send it after binding and wait
-// for the answer. It is answered and has no effect; the stream features say that it is optional.
+// The session request of RFC 3921 §3, which RFC 6121 has done away with: clients of 2004 to 2011 send it after binding
+// and wait for the answer. It is answered and has no effect; the stream features say that it is optional.
 // COMPAT(libpurple and other clients of RFC 3921, 2004, drop when none asks). State: none. Storage: none.
 #pragma once
 

@@ -240,16 +240,20 @@ TEST_F(RoutingTest, an_account_whose_queue_is_full_refuses_what_comes) {
   WorldOptions options;
   options.limits.account_queue_stanzas = 5;
   begin(options);
-  world->storage().hold_commits(true);
-  std::string all;
-  // The account is not in memory; what is for it waits, five at most.
-  for (int i = 0; i < 8; ++i)
-    all += "<message type='chat' id='m" + std::to_string(i) + "' to='paris@localhost'><body>hi</body></message>";
-  const auto refused = answers(all);
-  world->storage().hold_commits(false);
-  world->storage().commit_now();
-  EXPECT_THAT(got(*world, *juliet), IsEmpty());
-  for (const std::string& text : refused) EXPECT_THAT(text, HasSubstr("<resource-constraint "));
+  // None of them is in memory, and what comes in one turn waits until it is: five at most.
+  for (const std::string to : {"paris@localhost", "romeo@localhost", "nurse@localhost", "tybalt@localhost"}) {
+    std::string all;
+    for (int i = 0; i < 8; ++i)
+      all += "<message type='chat' id='m" + std::to_string(i) + "' to='" + to + "'><body>hi</body></message>";
+    EXPECT_THAT(answers(all),
+                ElementsAre(AllOf(HasSubstr("id='m5'"), HasSubstr("<error type='wait'><resource-constraint ")),
+                            HasSubstr("id='m6'"), HasSubstr("id='m7'")));
+    auto receiver = entered(*world, to, "r");
+    receiver->send("<presence/>");
+    const auto seen = got(*world, *receiver);
+    EXPECT_EQ(std::ranges::count_if(seen, [](const std::string& text) { return text.starts_with("<message"); }), 5)
+        << to;
+  }
 }
 
 TEST_F(RoutingTest, a_session_hears_nothing_of_an_account_that_cannot_be_loaded_but_an_error_to_try_again) {

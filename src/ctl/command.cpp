@@ -5,7 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "ctl/version.h"
+#include "base/version.h"
 
 namespace kith::ctl {
 namespace {
@@ -40,7 +40,7 @@ std::expected<Command, Printed> parse_command(std::vector<std::string> arguments
   app.footer(footer);
   app.require_subcommand(1);
   app.fallthrough();
-  app.set_version_flag("--version", std::string("kithctl ") + version, "Print the version and exit");
+  app.set_version_flag("--version", "kithctl " + std::string(kith::version), "Print the version and exit");
   app.add_option("--socket", command.socket, "The admin socket of kithd")->type_name("PATH");
   app.add_flag("--json", command.json, "Print what kithd answers, as JSON");
 

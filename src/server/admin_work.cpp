@@ -5,7 +5,7 @@
 #include <mutex>
 #include <utility>
 
-#include "server/server.h"
+#include "base/version.h"
 
 namespace kith::server {
 
@@ -36,7 +36,7 @@ bool AdminWork::has_domain(std::string_view domain) const {
 
 void AdminWork::status(AdminAnswer<AdminStatus> then) {
   auto status = std::make_shared<AdminStatus>();
-  status->version = software_version;
+  status->version = version;
   status->started = deps_.started;
   status->domains = deps_.domains();
   status->listeners = deps_.listeners();

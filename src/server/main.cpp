@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <string>
 
+#include "base/version.h"
 #include "modules/all.h"
 #include "server/config.h"
 #include "server/reference.h"
@@ -59,7 +60,7 @@ int main(int argc, char** argv) {
   app.add_option("--config", file, "the configuration; one line is enough: domain = \"example.org\"")->capture_default_str();
   app.add_flag("--check", check_only, "read the configuration, say what is wrong with it, and end");
   app.add_option("--print-reference", reference, "print a generated document and end")->check(CLI::IsMember({"configuration", "xeps", "doap"}));
-  app.set_version_flag("--version", "kithd " + std::string(kith::server::software_version));
+  app.set_version_flag("--version", "kithd " + std::string(kith::version));
   app.footer("Signals: TERM ends every stream and stops, HUP reads the configuration and the certificates again.");
   CLI11_PARSE(app, argc, argv);
 

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "base/version.h"
 #include "net/certificates.h"
 #include "net/connection.h"
 #include "net/connection_limiter.h"
@@ -248,7 +249,7 @@ std::expected<void, std::string> Server::Parts::open_shards() {
                                 ShardUnit& there = *units[shard];
                                 there.shard.post([&there, parcel = std::move(parcel)]() mutable { there.runtime->c2s().arrive(std::move(parcel)); });
                               },
-                          .software_version = software_version,
+                          .software_version = version,
                           .started = started},
         shard_settings());
     unit.mailbox = std::make_unique<runtime::Mailbox<router::Crossing>>(
@@ -432,7 +433,7 @@ Server::~Server() = default;
 int Server::run() {
   parts_->wait_for_signals();
   parts_->start_threads();
-  parts_->events.record(LogLevel::info, "started", {{"version", std::string(software_version)}, {"domain", parts_->config.domains.front()}});
+  parts_->events.record(LogLevel::info, "started", {{"version", std::string(version)}, {"domain", parts_->config.domains.front()}});
   const auto work = boost::asio::make_work_guard(parts_->control);
   parts_->control.run();
   parts_->stop_shards();

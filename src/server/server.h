@@ -16,8 +16,6 @@
 
 namespace kith::server {
 
-inline constexpr std::string_view software_version = "0.1.0";
-
 class Server {
  public:
   /// Opens the storage, loads the certificates and listens. The error is one sentence that says what is wrong and what to do.

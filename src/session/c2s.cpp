@@ -104,14 +104,14 @@ void C2sService::remove_soon(std::uint64_t id) {
 void C2sService::shut_down() {
   stopping_ = true;
   for (auto& [id, connection] : connections_) {
-    connection->fail({xmpp::StreamCondition::system_shutdown, "The server is stopping."});
+    connection->end({xmpp::StreamCondition::system_shutdown, "The server is stopping."});
   }
 }
 
 void C2sService::close_streams_of_lost_domains() {
   for (auto& [id, connection] : connections_) {
     const std::string_view domain = connection->domain();
-    if (!domain.empty() && !deps_.hosts.is_local(domain)) connection->fail({xmpp::StreamCondition::host_gone});
+    if (!domain.empty() && !deps_.hosts.is_local(domain)) connection->end({xmpp::StreamCondition::host_gone});
   }
 }
 

@@ -121,6 +121,8 @@ void C2sConnection::resume() {
 
 void C2sConnection::pump() {
   pumping_ = true;
+  // An exception is the shard's to log; this stream must not hang for it.
+  const std::unique_ptr<bool, void (*)(bool*)> pumping(&pumping_, [](bool* flag) { *flag = false; });
   while (!busy_ && !throttled_ && !closed_ && !finishing_) {
     std::expected<xml::StreamEvent, xml::ParseError> event = parser_.next();
     if (!event) {
@@ -150,7 +152,6 @@ void C2sConnection::pump() {
       finish_stream();
     }
   }
-  pumping_ = false;
   if ((busy_ || throttled_) && !closed_) {
     held_ = parser_.take_rest();
     stop_reading_for_now();
@@ -167,7 +168,7 @@ void C2sConnection::apply(stream::Actions actions) {
   for (std::size_t i = 0; i < actions.size(); ++i) {
     if (closed_) return;
     if (!apply_one(actions[i])) {
-      deferred_.assign(std::make_move_iterator(actions.begin() + static_cast<std::ptrdiff_t>(i) + 1),
+      deferred_.insert(deferred_.end(), std::make_move_iterator(actions.begin() + static_cast<std::ptrdiff_t>(i) + 1),
                        std::make_move_iterator(actions.end()));
       return;
     }
@@ -273,9 +274,10 @@ void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> pas
 void C2sConnection::login_failed(stream::LoginFailed& failed) {
   service_.failed_logins_.add();
   service_.deps_.events.record(LogLevel::info, "login_failed", {{"reason", std::string(sasl::wire_word(failed.failure))}});
-  const Duration wait = failed.failure == sasl::Failure::not_authorized
-                            ? service_.deps_.guard.failed(facts_.address, failed.bare ? failed.bare->text() : std::string())
-                            : Duration::zero();
+  // SECURITY: what counts is a guess at an account's password. An exchange that ended before it named an account (a channel
+  // binding that we do not have, say) tells nobody anything, and counting it would slow honest clients' next way down.
+  const bool guessed = failed.failure == sasl::Failure::not_authorized && failed.bare.has_value();
+  const Duration wait = guessed ? service_.deps_.guard.failed(facts_.address, failed.bare->text()) : Duration::zero();
   if (wait <= Duration::zero()) {
     write_element(failed.answer);
     return;
@@ -283,12 +285,8 @@ void C2sConnection::login_failed(stream::LoginFailed& failed) {
   service_.deps_.events.limit_hit("failed_logins");
   busy_ = true;
   // The answer itself and what follows it wait; pause_ carries them out.
-  service_.deps_.shard.post([&service = service_, id = id_, answer = std::move(failed.answer), wait]() mutable {
-    C2sConnection* self = service.find(id);
-    if (self == nullptr || self->closed_) return;
-    self->deferred_.insert(self->deferred_.begin(), stream::Send{std::move(answer)});
-    service.deps_.timers.schedule(self->pause_, wait);
-  });
+  deferred_.emplace_back(stream::Send{std::move(failed.answer)});
+  service_.deps_.timers.schedule(pause_, wait);
 }
 
 void C2sConnection::iq_before_login(xmpp::Stanza stanza) {
@@ -360,11 +358,26 @@ void C2sConnection::finish_stream() {
     schedule(farewell_time);
     return;
   }
+  if (last_word_) {
+    fail(*last_word_);
+    return;
+  }
   closed_ = true;
   // RFC 6120 §4.4: a closing tag is answered by one. A client that never opened a stream gets nothing to close.
   if (!negotiation_ || negotiation_->header_sent()) transport_->write(closing_tag);
   transport_->close();
   schedule(farewell_time);
+}
+
+/// Ends the stream with an error for no fault of the client's: answers that wait for the disk leave before it.
+void C2sConnection::end(const StreamError& error) {
+  if (closed_ || finishing_) return;
+  if (overflowed_ || !waiting_ || waiting_->empty()) {
+    fail(error);
+    return;
+  }
+  last_word_ = std::make_unique<StreamError>(error);
+  finish_stream();
 }
 
 void C2sConnection::fail(const StreamError& error) {
@@ -385,7 +398,7 @@ void C2sConnection::fail(const StreamError& error) {
 
 void C2sConnection::close(const StreamError& error) {
   service_.deps_.shard.post([&service = service_, id = id_, error] {
-    if (C2sConnection* self = service.find(id)) self->fail(error);
+    if (C2sConnection* self = service.find(id)) self->end(error);
   });
 }
 
@@ -453,10 +466,11 @@ void C2sConnection::write_element(const xml::Element& element) {
   out.clear();
   xml::write(out, element, ns::client);
   transport_->write(out);
+  check_outbox();
 }
 
 void C2sConnection::send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) {
-  if (closed_ || finishing_) return;
+  if (closed_ || finishing_ || overflowed_) return;
   const router::CommitWaiters& commits = service_.deps_.router.commits();
   const bool queued = waiting_ && !waiting_->empty();
   if (!queued && commits.decided(gate)) {
@@ -465,7 +479,6 @@ void C2sConnection::send(const xmpp::Stanza& stanza, storage::Ticket gate, const
     } else if (if_failed != nullptr) {
       write_element(if_failed->element());
     }
-    check_outbox();
     return;
   }
   if (!waiting_) waiting_ = std::make_unique<std::deque<Waiting>>();
@@ -504,13 +517,12 @@ void C2sConnection::flush_waiting() {
 void C2sConnection::check_outbox() {
   const Limits& limits = service_.deps_.limits;
   const std::size_t most = session_ != nullptr ? limits.outbox_bytes_after_login : limits.outbox_bytes_before_login;
-  if (closed_ || transport_->unsent() + waiting_bytes_ <= most) return;
+  if (closed_ || overflowed_ || transport_->unsent() + waiting_bytes_ <= most) return;
+  overflowed_ = true;
   service_.deps_.events.limit_hit("outbox_bytes");
   // A client that does not read is let go; posted, because whoever sends is in the middle of something.
   close({StreamCondition::resource_constraint, "The client does not read what is sent to it."});
 }
-
-void C2sConnection::on_drained() {}
 
 bool C2sConnection::park_if_idle(MonotonicTime now) {
   if (closed_) return true;

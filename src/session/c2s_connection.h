@@ -19,7 +19,6 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   // net::TransportHandler
   void on_bytes(std::string_view bytes) override;
   void on_secure() override;
-  void on_drained() override;
   void on_closed(net::CloseReason reason) override;
 
   // module::SessionOutput
@@ -52,6 +51,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void do_bind(stream::Bind bind);
   void bound(module::Session* session);
   void finish_stream();
+  void end(const xmpp::StreamError& error);
   void fail(const xmpp::StreamError& error);
   void unbind();
   void write_element(const xml::Element& element);
@@ -70,6 +70,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   module::Session* session_ = nullptr;
   std::unique_ptr<std::deque<Waiting>> waiting_;
   std::size_t waiting_bytes_ = 0;
+  std::unique_ptr<xmpp::StreamError> last_word_;  ///< how the stream ends when the output queue is empty, if by an error
   stream::Actions deferred_;  ///< what follows an answer that is being held back
   std::string held_;          ///< bytes that came and are not parsed yet
   module::ConnectionFacts facts_;
@@ -85,6 +86,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   bool pumping_ = false;
   bool pinged_ = false;
   bool hot_ = false;
+  bool overflowed_ = false;  ///< the client does not read: nothing more is queued, the end is on its way
   bool finishing_ = false;  ///< the stream ends when the output queue is empty
   bool closed_ = false;     ///< the closing tag was written, or the connection is gone
 

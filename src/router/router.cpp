@@ -127,7 +127,13 @@ std::optional<StreamError> Router::from_client(module::Session& session, xml::El
 
 // --- routing ---------------------------------------------------------------------------------------------------------------
 
+void Router::retire() {
+  retired_ = true;
+  local_.clear();
+}
+
 void Router::route(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed) {
+  if (retired_) return;
   if (!stanza.to()) {
     deps_.events.record(LogLevel::error, "route_without_to");
     return;
@@ -362,6 +368,7 @@ void Router::iq_request(module::Target target, xmpp::Stanza stanza, module::Acco
 }
 
 void Router::when_decided(storage::Ticket ticket, std::move_only_function<void(bool)> then) {
+  if (retired_) return;
   commits_.when_decided(ticket, [this, then = std::move(then)](bool committed) mutable {
     const Turn turn(*this);
     then(committed);

@@ -70,6 +70,9 @@ class Router final : public module::Delivery, public module::Accounts {
   /// The commit log has advanced.
   void commits_advanced();
   CommitWaiters& commits() { return commits_; }
+  /// The shard has stopped: from now on what is routed goes nowhere and nothing waits for a write. To be called before what
+  /// waits for an answer is taken down, since an iq request that is dropped unanswered still answers itself.
+  void retire();
   AccountTable& accounts() { return accounts_; }
   /// The shard that owns `account`.
   unsigned owner(const xmpp::BareJid& account) const { return owner_of(account, deps_.crossroads.shards()); }
@@ -103,6 +106,7 @@ class Router final : public module::Delivery, public module::Accounts {
   void drain();
 
   RouterDeps deps_;
+  bool retired_ = false;  ///< stands before all that may hold an iq request, and so goes after it
   module::Hooks hooks_;
   CommitWaiters commits_;
   AccountTable accounts_;

@@ -18,9 +18,7 @@ class ManualLoop final : public Executor {
   ManualLoop() = default;
   explicit ManualLoop(WallTime start) : clock_(start) {}
   /// Tasks that wait are dropped unrun; ending one may post again.
-  ~ManualLoop() override {
-    while (!tasks_.empty()) const std::deque<Task> dropped = std::exchange(tasks_, {});
-  }
+  ~ManualLoop() override { drop_tasks(); }
   ManualLoop(const ManualLoop&) = delete;
   ManualLoop& operator=(const ManualLoop&) = delete;
 
@@ -28,6 +26,11 @@ class ManualLoop final : public Executor {
   void post(Task task) override {
     const std::lock_guard lock(mutex_);
     tasks_.push_back(std::move(task));
+  }
+
+  /// Drops what waits unrun, and what that posts: before what the tasks refer to is taken down.
+  void drop_tasks() {
+    while (!tasks_.empty()) const std::deque<Task> dropped = std::exchange(tasks_, {});
   }
 
   ManualClock& clock() { return clock_; }

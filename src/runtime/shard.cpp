@@ -79,7 +79,11 @@ Shard::Shard(unsigned index, const Clock& clock)
 
 Shard::~Shard() {
   // What waits may own connections, whose end needs the wheel and the epoll set: it goes while all of them stand.
-  // Ending one may post again.
+  drop_tasks();
+}
+
+void Shard::drop_tasks() {
+  // Ending what a task owns may post again.
   while (!loop_->own.empty() || !loop_->foreign.empty()) {
     std::vector<Task> own = std::exchange(loop_->own, {});
     const std::vector<Task> foreign = std::exchange(loop_->foreign, {});

@@ -52,8 +52,7 @@ World::World(WorldOptions options) : options_(std::move(options)) {
 }
 
 World::~World() {
-  units_.clear();
-  storage_.reset();
+  stop();
   loop_.reset();
   std::error_code ignored;
   std::filesystem::remove_all(std::filesystem::path(database_).parent_path(), ignored);
@@ -120,12 +119,19 @@ void World::start(WallTime wall) {
 void World::restart() {
   ++generation_;
   // What waits in the loop is what a crash would lose; the loop goes first to nobody.
-  auto old_loop = std::move(loop_);
-  const WallTime wall = old_loop->clock().wall();
+  const WallTime wall = loop_->clock().wall();
+  stop();
+  loop_.reset();
+  start(wall);
+}
+
+void World::stop() {
+  // As the daemon does it: iq requests that are dropped unanswered answer themselves, so the routers stand until the last is gone.
+  for (const Unit& unit : units_) unit.runtime->router().retire();
+  storage_->forget(*loop_);
+  loop_->drop_tasks();
   units_.clear();
   storage_.reset();
-  old_loop.reset();
-  start(wall);
 }
 
 bool World::send(unsigned shard, router::Crossing& crossing) {

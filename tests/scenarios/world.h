@@ -98,6 +98,7 @@ class World final : private router::Crossroads {
     std::unique_ptr<server::ShardRuntime> runtime;
   };
   void start(WallTime wall);
+  void stop();
   unsigned shards() const override { return options_.shards; }
   bool send(unsigned shard, router::Crossing& crossing) override;
   void at(unsigned shard, std::move_only_function<void(router::Router&)> work) override;

@@ -131,7 +131,7 @@ std::string put_into(SSL_CTX* context, const std::vector<Certificate>& chain, EV
 }  // namespace
 
 std::expected<LoadedPair, std::string> load_pair(const std::filesystem::path& certificate,
-                                                 const std::filesystem::path& key) {
+                                                 const std::filesystem::path& key, bool require_private_key) {
   const auto chain_file = read_file(certificate);
   if (!chain_file) return std::unexpected(chain_file.error());
   auto key_file = read_file(key);
@@ -141,10 +141,12 @@ std::expected<LoadedPair, std::string> load_pair(const std::filesystem::path& ce
   // SECURITY: a key that everybody on the machine can read is no secret. A group may be how it is handed to this
   // server.
   if ((key_file->mode & S_IRWXO) != 0) {
-    wipe(key_file->text);
-    return std::unexpected(key.string() + " can be read by everybody on this machine, so it isn't used: chmod o= it.");
-  }
-  if ((key_file->mode & S_IRWXG) != 0) {
+    if (require_private_key) {
+      wipe(key_file->text);
+      return std::unexpected(key.string() + " can be read by everybody on this machine, so it isn't used: chmod o= it.");
+    }
+    pair.warning = key.string() + " can be read by everybody on this machine: chmod o= it.";
+  } else if ((key_file->mode & S_IRWXG) != 0) {
     pair.warning = key.string() + " can be read by its group; if that isn't meant, chmod 600 it.";
   }
 

@@ -20,7 +20,8 @@ struct LoadedPair {
 };
 
 /// Reads a chain (leaf first) and its key, which may lie in one file. The error is a sentence that names the file.
+/// A key that everybody can read is an error, or only a warning unless `require_private_key`.
 std::expected<LoadedPair, std::string> load_pair(const std::filesystem::path& certificate,
-                                                 const std::filesystem::path& key);
+                                                 const std::filesystem::path& key, bool require_private_key = true);
 
 }  // namespace kith::net

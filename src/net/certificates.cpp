@@ -63,7 +63,7 @@ std::optional<LoadedPair> load_for(const CertificateStore::Settings& settings, c
     for (const std::filesystem::path& directory : settings.directories) {
       const std::optional<Place> place = find_place(directory, name);
       if (!place) continue;
-      auto pair = load_pair(place->certificate, place->key);
+      auto pair = load_pair(place->certificate, place->key, settings.require_private_keys);
       if (!pair) {
         if (name == domain) problems.push_back({LogLevel::error, pair.error()});
         continue;

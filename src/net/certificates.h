@@ -44,6 +44,8 @@ class CertificateStore final : public TlsContexts {
     std::vector<std::filesystem::path> directories;
     /// Every domain served, in ASCII (A-labels), lower case. The first is the default, for clients without SNI.
     std::vector<std::string> domains;
+    /// Whether a key file that everybody on the machine can read is refused, or only warned of.
+    bool require_private_keys = true;
   };
 
   /// Empty until the first reload().

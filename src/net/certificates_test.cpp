@@ -166,6 +166,16 @@ TEST_F(CertificatesTest, a_key_that_everybody_can_read_is_refused) {
   EXPECT_EQ(served(store, "example.org"), "none");
 }
 
+TEST_F(CertificatesTest, a_key_that_everybody_can_read_is_used_with_a_warning_if_that_is_allowed) {
+  make("example.org");
+  ::chmod((dir() / "example.org.key").c_str(), 0644);
+  CertificateStore store({.directories = {dir()}, .domains = {"example.org"}, .require_private_keys = false}, clock_);
+  const auto problems = store.reload();
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems.front().level, LogLevel::warning);
+  EXPECT_EQ(served(store, "example.org"), "example.org");
+}
+
 TEST_F(CertificatesTest, a_key_that_its_group_can_read_is_used_with_a_warning) {
   make("example.org");
   ::chmod((dir() / "example.org.key").c_str(), 0640);

@@ -1,7 +1,9 @@
 #include "server/server.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,6 +71,14 @@ std::expected<Secret, std::string> load_secret(const fs::path& file, Random& ran
   return Secret(std::move(bytes));
 }
 
+/// False where the kernel runs without IPv6, and so no address of it can be listened on.
+bool has_ipv6() {
+  const net::Socket probe(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 any{};
+  any.sin6_family = AF_INET6;
+  return probe.open() && ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) == 0;
+}
+
 void raise_descriptor_limit() {
   rlimit descriptors{};
   if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
@@ -93,6 +103,7 @@ struct Server::Parts {
 
   std::expected<void, std::string> open();
   std::expected<void, std::string> open_certificates();
+  std::expected<std::vector<net::CertificateProblem>, std::string> read_certificates();
   std::expected<void, std::string> open_shards();
   std::expected<void, std::string> listen();
   std::expected<void, std::string> open_listener(const Endpoint& endpoint, const net::ConnectionSettings& settings, Security security,
@@ -102,7 +113,8 @@ struct Server::Parts {
   void stop_shards();
   void begin_drain(int signal);
   void watch_drain();
-  void wait_for_signals();
+  void wait_for_end();
+  void wait_for_hangup();
   std::expected<std::vector<std::string>, std::string> reload();
   ShardSettings shard_settings() const;
   net::CertificateStore::Settings certificate_settings() const;
@@ -173,7 +185,9 @@ std::expected<void, std::string> Server::Parts::open() {
 }
 
 net::CertificateStore::Settings Server::Parts::certificate_settings() const {
-  net::CertificateStore::Settings settings{.directories = config.certificates.directories, .domains = {}};
+  net::CertificateStore::Settings settings{.directories = config.certificates.directories,
+                                           .domains = {},
+                                           .require_private_keys = config.certificates.require_private_keys};
   for (const std::string& domain : config.domains) settings.domains.push_back(xmpp::domain_to_ascii(domain));
   return settings;
 }
@@ -182,9 +196,8 @@ void Server::Parts::tell(const std::vector<net::CertificateProblem>& problems) {
   for (const net::CertificateProblem& problem : problems) events.record(problem.level, "certificate", {{"problem", problem.sentence}});
 }
 
-std::expected<void, std::string> Server::Parts::open_certificates() {
-  certificates = std::make_unique<net::CertificateStore>(certificate_settings(), clock);
-  std::vector<net::CertificateProblem> problems = certificates->reload();
+std::expected<std::vector<net::CertificateProblem>, std::string> Server::Parts::read_certificates() {
+  std::vector<net::CertificateProblem> problems = certificates->reload(certificate_settings());
   bool made = false;
   for (const std::string& domain : certificate_settings().domains) {
     if (certificates->covers(domain) || !config.certificates.self_signed) continue;
@@ -197,7 +210,14 @@ std::expected<void, std::string> Server::Parts::open_certificates() {
     made = true;
   }
   if (made) problems = certificates->reload();
-  tell(problems);
+  return problems;
+}
+
+std::expected<void, std::string> Server::Parts::open_certificates() {
+  certificates = std::make_unique<net::CertificateStore>(certificate_settings(), clock);
+  const auto problems = read_certificates();
+  if (!problems) return std::unexpected(problems.error());
+  tell(*problems);
   for (const std::string& domain : certificate_settings().domains) {
     if (!certificates->covers(domain) && !(config.listen.c2s.empty() && config.listen.c2s_direct_tls.empty())) {
       return std::unexpected("There is no usable certificate for " + domain + "; put " + domain + ".crt and " + domain +
@@ -289,15 +309,23 @@ std::expected<void, std::string> Server::Parts::listen() {
   starttls_settings = {.contexts = certificates.get(), .alpn = {}, .handshake_time = limits.tls_handshake_time};
   direct_settings = {.contexts = certificates.get(), .alpn = "xmpp-client", .handshake_time = limits.tls_handshake_time};
   plaintext_settings = {.contexts = nullptr, .alpn = {}, .handshake_time = limits.tls_handshake_time};
-  for (const Endpoint& endpoint : config.listen.c2s) {
-    if (auto ok = open_listener(endpoint, starttls_settings, Security::starttls_required, "c2s"); !ok) return ok;
-  }
-  for (const Endpoint& endpoint : config.listen.c2s_direct_tls) {
-    if (auto ok = open_listener(endpoint, direct_settings, Security::direct_tls, "c2s-direct-tls"); !ok) return ok;
-  }
-  for (const Endpoint& endpoint : config.listen.c2s_plaintext) {
-    if (auto ok = open_listener(endpoint, plaintext_settings, Security::clear_on_loopback, "c2s-plaintext"); !ok) return ok;
-  }
+  // The defaults name both families. Where the machine has no IPv6, "[::]" beside "0.0.0.0" asks for nothing that it could give,
+  // and must not keep the server from starting; alone, or as a certain address, it is meant.
+  const bool ipv6 = has_ipv6();
+  const auto open_all = [&](const std::vector<Endpoint>& endpoints, const net::ConnectionSettings& settings, Security security,
+                            std::string_view name) -> std::expected<void, std::string> {
+    for (const Endpoint& endpoint : endpoints) {
+      if (!ipv6 && endpoint.address == "::" && std::ranges::find(endpoints, Endpoint{"0.0.0.0", endpoint.port}) != endpoints.end()) {
+        events.record(LogLevel::warning, "no_ipv6", {{"address", endpoint.text()}, {"service", std::string(name)}});
+        continue;
+      }
+      if (auto ok = open_listener(endpoint, settings, security, name); !ok) return ok;
+    }
+    return {};
+  };
+  if (auto ok = open_all(config.listen.c2s, starttls_settings, Security::starttls_required, "c2s"); !ok) return ok;
+  if (auto ok = open_all(config.listen.c2s_direct_tls, direct_settings, Security::direct_tls, "c2s-direct-tls"); !ok) return ok;
+  if (auto ok = open_all(config.listen.c2s_plaintext, plaintext_settings, Security::clear_on_loopback, "c2s-plaintext"); !ok) return ok;
   if (listeners.empty()) return std::unexpected("Nothing to listen on: every list under [listen] in kith.toml is empty.");
   return {};
 }
@@ -339,13 +367,21 @@ void Server::Parts::stop_shards() {
   for (const auto& unit : units) {
     if (unit->thread.joinable()) unit->thread.join();
   }
+  // Iq requests that still wait somewhere (in a job, a task of any shard, an answer of the storage) answer themselves when they
+  // are dropped: the routers must stand until the last is gone, and take nothing more.
+  for (const auto& unit : units) {
+    if (unit->runtime) unit->runtime->router().retire();
+  }
   workers.reset();
   listeners.clear();
-  // The shards' tasks and connections go while storage and loops still stand; then the stores, then the database.
   for (const auto& unit : units) {
     if (storage) storage->forget(unit->shard);
-    unit->runtime.reset();
   }
+  // What the shards asked of the storage in their last turns is answered, too, so that no answer comes after its router has gone.
+  if (storage) storage->drain();
+  for (const auto& unit : units) unit->shard.drop_tasks();
+  // The shards' connections go while storage and loops still stand; then the stores, then the database.
+  for (const auto& unit : units) unit->runtime.reset();
   for (const auto& unit : units) {
     unit->store_refs.reset();
     unit->stores.reset();
@@ -354,14 +390,17 @@ void Server::Parts::stop_shards() {
   units.clear();
 }
 
-void Server::Parts::wait_for_signals() {
+void Server::Parts::wait_for_end() {
   ending.async_wait([this](const boost::system::error_code& error, int signal) {
     if (!error) begin_drain(signal);
   });
+}
+
+void Server::Parts::wait_for_hangup() {
   hangup.async_wait([this](const boost::system::error_code& error, int) {
     if (error) return;
     if (const auto notes = reload(); !notes) events.record(LogLevel::error, "reload_refused", {{"why", notes.error()}});
-    wait_for_signals();
+    wait_for_hangup();
   });
 }
 
@@ -407,12 +446,20 @@ std::expected<std::vector<std::string>, std::string> Server::Parts::reload() {
   next.data_directory = config.data_directory;
   next.storage = config.storage;
   next.shards = config.shards;
+  for (auto& [name, feature] : next.modules) {
+    if (const auto running = config.modules.find(name); running != config.modules.end()) feature.enabled = running->second.enabled;
+  }
   config = std::move(next);
   events.set_level(config.log_level);
-  const std::vector<net::CertificateProblem> problems = certificates->reload(certificate_settings());
-  tell(problems);
-  for (const net::CertificateProblem& problem : problems) notes.push_back(problem.sentence);
-  notes.push_back("Certificates were read again.");
+  if (const auto problems = read_certificates()) {
+    tell(*problems);
+    for (const net::CertificateProblem& problem : *problems) notes.push_back(problem.sentence);
+    notes.push_back("Certificates were read again.");
+  } else {
+    // The new configuration stands; what has no certificate says so until it gets one.
+    events.record(LogLevel::error, "certificate", {{"problem", problems.error()}});
+    notes.push_back(problems.error());
+  }
   for (const auto& unit : units) {
     unit->shard.post([&unit = *unit, settings = shard_settings()]() mutable { unit.runtime->reload(std::move(settings)); });
   }
@@ -431,7 +478,8 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() = default;
 
 int Server::run() {
-  parts_->wait_for_signals();
+  parts_->wait_for_end();
+  parts_->wait_for_hangup();
   parts_->start_threads();
   parts_->events.record(LogLevel::info, "started", {{"version", std::string(version)}, {"domain", parts_->config.domains.front()}});
   const auto work = boost::asio::make_work_guard(parts_->control);

@@ -363,7 +363,7 @@ void add_limits(Table& table) {
   using std::chrono::hours;
   using std::chrono::seconds;
   table.section("limits");
-  table.duration(
+  table.at_start().duration(
       "tls_handshake_time", [](auto& c) -> auto& { return c.limits.tls_handshake_time; }, seconds(1), hours(1),
       "How long a TLS handshake may take.");
   table.duration(
@@ -378,24 +378,24 @@ void add_limits(Table& table) {
   table.duration(
       "idle_answer_time", [](auto& c) -> auto& { return c.limits.idle_answer_time; }, seconds(5), hours(1),
       "How long it may take to answer that.");
-  table.count(
+  table.at_start().count(
       "connections", [](auto& c) -> auto& { return c.limits.connections; }, {1, 10'000'000}, "Connections in all.");
-  table.count(
+  table.at_start().count(
       "connections_per_address", [](auto& c) -> auto& { return c.limits.connections_per_address; }, {1, 10'000'000},
       "Connections from one IPv4 address or one IPv6 /64.");
-  table.count(
+  table.at_start().count(
       "unauthenticated_per_address", [](auto& c) -> auto& { return c.limits.unauthenticated_per_address; },
       {1, 10'000'000}, "Of these, those that have not logged in.");
-  table.rate(
+  table.at_start().rate(
       "connections_per_address_rate", [](auto& c) -> auto& { return c.limits.connections_per_address_rate; }, false,
       "New connections from one address.");
   table.count(
       "failed_logins_per_stream", [](auto& c) -> auto& { return c.limits.failed_logins_per_stream; }, {1, 100},
       "Failed logins after which a connection is closed.");
-  table.rate(
+  table.at_start().rate(
       "failed_logins_per_address_rate", [](auto& c) -> auto& { return c.limits.failed_logins_per_address_rate; }, false,
       "Failed logins from one address; beyond it, answers are delayed.");
-  table.rate(
+  table.at_start().rate(
       "failed_logins_per_account_rate", [](auto& c) -> auto& { return c.limits.failed_logins_per_account_rate; }, false,
       "Failed logins to one account; beyond it, answers are delayed. The account is never locked.");
   table.at_start().count(

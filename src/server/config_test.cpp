@@ -375,6 +375,15 @@ TEST(Changes, name_what_a_reload_takes_over_and_what_waits) {
   EXPECT_TRUE(changes[2].needs_restart);
 }
 
+TEST(Changes, limits_that_all_shards_share_wait_for_the_next_start) {
+  const auto changes = changes_between(good(""), good("[limits]\nconnections = 5\nstanzas = \"5/s burst 5\""), features);
+  ASSERT_EQ(changes.size(), 2U);
+  EXPECT_EQ(changes[0].key, "limits.connections");
+  EXPECT_TRUE(changes[0].needs_restart);
+  EXPECT_EQ(changes[1].key, "limits.stanzas");
+  EXPECT_FALSE(changes[1].needs_restart);
+}
+
 TEST(Settings, every_default_reads_back_as_itself) {
   const Config defaults = default_config(modules::all());
   for (const ConfigSetting& setting : all_settings(modules::all())) {

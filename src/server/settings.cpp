@@ -436,6 +436,9 @@ void add_limits(Table& table) {
   table.size(
       "roster_name_bytes", [](auto& c) -> auto& { return c.limits.roster_name_bytes; }, {1, 64 * kib},
       "The name of a contact or of a group.");
+  table.size(
+      "roster_bytes", [](auto& c) -> auto& { return c.limits.roster_bytes; }, {4 * kib, gib},
+      "Names, groups and addresses of a roster together: it leaves in one stanza.");
   table.count(
       "pending_subscription_requests", [](auto& c) -> auto& { return c.limits.pending_subscription_requests; },
       {1, 100'000}, "Requests to become a contact that an account has not answered yet.");

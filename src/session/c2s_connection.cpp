@@ -245,9 +245,10 @@ void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> pas
           return;
         }
         // SECURITY: an account that does not exist, or is disabled, goes the same way with keys that nothing can match.
+        // They are made for every account, used or not: their time would tell who has an account and who has none.
         const bool known = *record && !(*record)->disabled;
-        const sasl::Credentials keys =
-            known ? std::move((*record)->credentials) : sasl::decoy(service.deps_.decoy_secret, bare.text());
+        sasl::Credentials keys = sasl::decoy(service.deps_.decoy_secret, bare.text());
+        if (known) keys = std::move((*record)->credentials);
         if (!password) {
           self->busy_ = false;
           self->apply(self->negotiation_->credentials(keys, known));

@@ -127,6 +127,11 @@ TEST_F(ListenerTest, an_address_of_another_machine_is_refused) {
 TEST_F(ListenerTest, without_descriptors_it_waits_and_goes_on_later) {
   ASSERT_EQ(open("127.0.0.1:0"), "");
   Socket client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // UBSan needs a pipe the first time that it meets a type; it shall meet these while there still are descriptors.
+  const Socket first = connect_to(listener_->port());
+  ASSERT_TRUE(guests_.wait_for(1));
+  shard_.settle();
+  events_.limit_hit("none", {{"error", std::generic_category().message(EMFILE)}});
   rlimit before{};
   getrlimit(RLIMIT_NOFILE, &before);
   // The lowest descriptor that is free becomes the first that may not be used.
@@ -140,10 +145,10 @@ TEST_F(ListenerTest, without_descriptors_it_waits_and_goes_on_later) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   EXPECT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   shard_.settle();
-  const bool early = guests_.wait_for(0) && !guests_.peers().empty();
+  const std::size_t early = guests_.peers().size();
   setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_FALSE(early);
-  EXPECT_TRUE(guests_.wait_for(1));
+  EXPECT_EQ(early, 1);
+  EXPECT_TRUE(guests_.wait_for(2));
   EXPECT_NE(events_.open_metrics().find("kith_limit_hits_total{limit=\"descriptors\"} 1"), std::string::npos);
 }
 

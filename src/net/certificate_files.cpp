@@ -143,7 +143,8 @@ std::expected<LoadedPair, std::string> load_pair(const std::filesystem::path& ce
   if ((key_file->mode & S_IRWXO) != 0) {
     if (require_private_key) {
       wipe(key_file->text);
-      return std::unexpected(key.string() + " can be read by everybody on this machine, so it isn't used: chmod o= it.");
+      return std::unexpected(key.string() +
+                             " can be read by everybody on this machine, so it isn't used: chmod o= it.");
     }
     pair.warning = key.string() + " can be read by everybody on this machine: chmod o= it.";
   } else if ((key_file->mode & S_IRWXG) != 0) {

@@ -54,8 +54,9 @@ void AccountTable::load(const xmpp::BareJid& jid) {
     const WallTime created = (*record)->created;
     stores_.rosters.load(jid, [this, jid, generation, created](storage::Result<storage::RosterData> data) {
       if (!data) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
-      loaded_now(jid, generation,
-                 std::make_unique<module::Account>(jid, module::Roster(jid, stores_.rosters, std::move(*data)), created));
+      loaded_now(
+          jid, generation,
+          std::make_unique<module::Account>(jid, module::Roster(jid, stores_.rosters, std::move(*data)), created));
     });
   });
 }
@@ -111,8 +112,8 @@ void AccountTable::reload_roster(const xmpp::BareJid& jid, std::uint64_t generat
   };
   module::Account* account = account_now();
   if (account == nullptr) return;
-  stores_.rosters.load(jid, [this, jid, generation, account_now, asked_at = account->roster().last_write()](
-                                storage::Result<storage::RosterData> data) {
+  stores_.rosters.load(jid, [this, jid, generation, account_now,
+                             asked_at = account->roster().last_write()](storage::Result<storage::RosterData> data) {
     module::Account* loaded = account_now();
     if (loaded == nullptr || !data) return;
     if (loaded->roster().last_write() != asked_at) {

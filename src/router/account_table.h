@@ -1,5 +1,5 @@
-// The accounts of one shard that are in memory: loaded when first addressed, dropped when idle. While one is being loaded,
-// what is for it waits in its own bounded queue, in order.
+// The accounts of one shard that are in memory: loaded when first addressed, dropped when idle. While one is being
+// loaded, what is for it waits in its own bounded queue, in order.
 #pragma once
 
 #include <deque>
@@ -31,7 +31,8 @@ class AccountTable {
   /// Wraps the visits that waited for one account, so that what the first of them sends to it comes after the last.
   std::function<void(const std::function<void()>& visits)> in_one_turn = [](const auto& visits) { visits(); };
 
-  /// Calls `visit` with the account: at once if it is loaded, else when it is, after all that came before for the same one.
+  /// Calls `visit` with the account: at once if it is loaded, else when it is, after all that came before for the same
+  /// one.
   void with(const xmpp::BareJid& jid, Visit visit);
   /// The account if it is in memory, or null.
   module::Account* loaded(const xmpp::BareJid& jid) const;
@@ -51,7 +52,8 @@ class AccountTable {
   void load(const xmpp::BareJid& jid);
   /// Makes the roster in memory what the disk has, after a write of it has failed.
   void reload_roster(const xmpp::BareJid& jid, std::uint64_t generation);
-  void loaded_now(const xmpp::BareJid& jid, std::uint64_t generation, std::expected<std::unique_ptr<module::Account>, Absence> result);
+  void loaded_now(const xmpp::BareJid& jid, std::uint64_t generation,
+                  std::expected<std::unique_ptr<module::Account>, Absence> result);
   void visit_now(const xmpp::BareJid& jid, Entry& entry, Visit visit);
   void drop_idle();
 

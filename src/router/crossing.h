@@ -1,5 +1,5 @@
-// What crosses from one shard to another about accounts: a closed set of plain values (never a pointer into a shard, so that
-// the same structs can cross between machines later), and the way that they take.
+// What crosses from one shard to another about accounts: a closed set of plain values (never a pointer into a shard, so
+// that the same structs can cross between machines later), and the way that they take.
 #pragma once
 
 #include <cstdint>

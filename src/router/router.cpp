@@ -33,8 +33,10 @@ Router::Router(const RouterDeps& deps)
     : deps_(deps),
       commits_(deps.commit_log),
       accounts_(deps.clock, deps.timers, deps.events, deps.limits, deps.stores, commits_),
-      routed_messages_(deps.events.counter("kith_stanzas_total", "Stanzas brought to their account.", "kind=\"message\"")),
-      routed_presences_(deps.events.counter("kith_stanzas_total", "Stanzas brought to their account.", "kind=\"presence\"")),
+      routed_messages_(
+          deps.events.counter("kith_stanzas_total", "Stanzas brought to their account.", "kind=\"message\"")),
+      routed_presences_(
+          deps.events.counter("kith_stanzas_total", "Stanzas brought to their account.", "kind=\"presence\"")),
       routed_iqs_(deps.events.counter("kith_stanzas_total", "Stanzas brought to their account.", "kind=\"iq\"")),
       sessions_(deps.events.gauge("kith_sessions", "Bound sessions.")) {
   hooks_.on_fault = [this](std::string_view what) {
@@ -46,7 +48,8 @@ Router::Router(const RouterDeps& deps)
   };
 }
 
-// --- from clients ----------------------------------------------------------------------------------------------------------
+// --- from clients
+// ----------------------------------------------------------------------------------------------------------
 
 std::optional<StreamError> Router::from_client(module::Session& session, xml::Element element) {
   const Turn turn(*this);
@@ -125,7 +128,8 @@ std::optional<StreamError> Router::from_client(module::Session& session, xml::El
   return std::nullopt;
 }
 
-// --- routing ---------------------------------------------------------------------------------------------------------------
+// --- routing
+// ---------------------------------------------------------------------------------------------------------------
 
 void Router::retire() {
   retired_ = true;
@@ -222,11 +226,14 @@ void Router::absent(const xmpp::Stanza& stanza, Absence why) {
       // SECURITY: RFC 6121 §4.3.2: a probe is answered as for an account that does not let the asker see it.
       if (stanza.type() == StanzaType::probe && stanza.from()) {
         xml::Element refusal("presence", xmpp::ns::client);
-        refusal.set("type", "unsubscribed").set("from", std::string(stanza.to()->bare_text())).set("to", std::string(stanza.from()->bare_text()));
+        refusal.set("type", "unsubscribed")
+            .set("from", std::string(stanza.to()->bare_text()))
+            .set("to", std::string(stanza.from()->bare_text()));
         route(xmpp::Stanza::make(std::move(refusal)));
         break;
       }
-      // RFC 6121 §8.5.1: presence is ignored; an answer to a message tells no more than a mistyped address would want to know.
+      // RFC 6121 §8.5.1: presence is ignored; an answer to a message tells no more than a mistyped address would want
+      // to know.
       if (stanza.kind() != StanzaKind::presence) refuse(stanza, StanzaError::of(Condition::service_unavailable));
       break;
     case Absence::storage_failed:
@@ -282,8 +289,9 @@ void Router::iq_to(module::Account& account, Deliver& item) {
   const bool answered_here = stanza.to()->is_bare() || account.session(stanza.to()->resourcepart()) == nullptr;
   if (answered_here && stanza.is_iq_request() && stanza.from()->bare_text() != account.jid().text()) {
     if (const storage::Ticket last = undecided_write(account)) {
-      // Whoever hears the answer concludes that all that went before is kept or has come back (docs/durability.md). What
-      // comes back leaves when this ticket is decided, so the answer is made after it, not only held at the receiver's end.
+      // Whoever hears the answer concludes that all that went before is kept or has come back (docs/durability.md).
+      // What comes back leaves when this ticket is decided, so the answer is made after it, not only held at the
+      // receiver's end.
       when_decided(last, [this, bare = account.jid(), item = std::move(item)](bool) mutable {
         accounts_.with(bare, [this, item = std::move(item)](std::expected<module::Account*, Absence> found) mutable {
           const Turn turn(*this);
@@ -313,7 +321,8 @@ void Router::iq_now(module::Account& account, Deliver& item) {
   module::Session* session = account.session(stanza.to()->resourcepart());
   if (session == nullptr) {
     // RFC 6121 §8.5.3.2.3
-    if (stanza.is_iq_request()) refuse(stanza, StanzaError::of(Condition::service_unavailable), undecided_write(account));
+    if (stanza.is_iq_request())
+      refuse(stanza, StanzaError::of(Condition::service_unavailable), undecided_write(account));
     return;
   }
   module::IqToSession event{*session, stanza, item.gate};
@@ -344,7 +353,8 @@ void Router::to_server(xmpp::Stanza stanza, module::Session* session, storage::T
   }
 }
 
-void Router::iq_request(module::Target target, xmpp::Stanza stanza, module::Account* account, module::Session* session) {
+void Router::iq_request(module::Target target, xmpp::Stanza stanza, module::Account* account,
+                        module::Session* session) {
   const xml::Element& payload = *stanza.payload();
   const module::Hooks::IqHandler* handler = hooks_.iq_handler(target, stanza.type(), payload.name(), payload.ns());
   // The answer leaves when all that came for the account before it is on disk: docs/durability.md.
@@ -356,7 +366,8 @@ void Router::iq_request(module::Target target, xmpp::Stanza stanza, module::Acco
     return access == module::Access::subscribers && account->roster().lets_see(asker);
   };
   if (handler == nullptr || !may(handler->access)) {
-    module::IqRequest(std::move(stanza), account, session, *this, floor).fail(StanzaError::of(Condition::service_unavailable));
+    module::IqRequest(std::move(stanza), account, session, *this, floor)
+        .fail(StanzaError::of(Condition::service_unavailable));
     return;
   }
   try {
@@ -380,7 +391,8 @@ void Router::commits_advanced() {
   commits_.advance();
 }
 
-// --- sessions --------------------------------------------------------------------------------------------------------------
+// --- sessions
+// --------------------------------------------------------------------------------------------------------------
 
 void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource, OutputFinder output,
                   module::ConnectionFacts facts, std::move_only_function<void(BindResult)> then) {
@@ -392,21 +404,24 @@ void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource,
     if (client == nullptr) return;
     if (!found) {
       then(std::unexpected(found.error() == Absence::no_such_account ? StanzaError::of(Condition::not_allowed)
-                                                                      : StanzaError::storage_failed()));
+                                                                     : StanzaError::storage_failed()));
       return;
     }
     module::Account& account = **found;
     std::optional<xmpp::FullJid> full;
     if (resource) full = xmpp::FullJid::of(jid, *resource);
-    // SECURITY: a resource that the server makes up can't be guessed, and so neither probed nor written to by strangers.
+    // SECURITY: a resource that the server makes up can't be guessed, and so neither probed nor written to by
+    // strangers.
     if (!full) full = xmpp::FullJid::of(jid, deps_.random.token(12));
-    // RFC 6120 §7.7.2.2: the newer session wins; a client that lost its connection without the server noticing comes back so.
+    // RFC 6120 §7.7.2.2: the newer session wins; a client that lost its connection without the server noticing comes
+    // back so.
     if (module::Session* older = account.session(full->resourcepart()); older != nullptr) {
       end_session(*older, {StreamCondition::conflict, "A newer session has taken this resource."});
     }
     while (account.sessions().size() >= deps_.limits.sessions_per_account && !account.sessions().empty()) {
       deps_.events.limit_hit("sessions_per_account");
-      end_session(*account.sessions().front(), {StreamCondition::policy_violation, "Too many sessions of this account."});
+      end_session(*account.sessions().front(),
+                  {StreamCondition::policy_violation, "Too many sessions of this account."});
     }
     module::Session& session = account.add_session(
         std::make_unique<module::Session>(account, std::move(*full), *client, std::move(facts), deps_.clock.now()));
@@ -440,7 +455,8 @@ void Router::close_sessions(const xmpp::BareJid& jid, const StreamError& error, 
     Crossing crossing = CloseSessions{jid, error, std::move(keep)};
     if (deps_.crossroads.send(shard, crossing)) return;
     deps_.events.limit_hit("mailbox_items");
-    // SECURITY: sessions must end after a change of password, however busy that shard is; this is rare enough for the other way.
+    // SECURITY: sessions must end after a change of password, however busy that shard is; this is rare enough for the
+    // other way.
     deps_.crossroads.at(shard, [close = std::move(std::get<CloseSessions>(crossing))](Router& there) mutable {
       there.close_sessions(close.account, close.error, std::move(close.keep));
     });
@@ -459,11 +475,12 @@ void Router::close_sessions(const xmpp::BareJid& jid, const StreamError& error, 
 void Router::remove(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then) {
   const unsigned shard = owner(jid);
   // The account's own shard does it; the answer comes back here.
-  deps_.crossroads.at(shard, [jid, here = deps_.shard, &roads = deps_.crossroads, then = std::move(then)](Router& there) mutable {
-    there.remove_here(jid, [here, &roads, then = std::move(then)](storage::Result<bool> result) mutable {
-      roads.at(here, [then = std::move(then), result](Router&) mutable { then(result); });
-    });
-  });
+  deps_.crossroads.at(
+      shard, [jid, here = deps_.shard, &roads = deps_.crossroads, then = std::move(then)](Router& there) mutable {
+        there.remove_here(jid, [here, &roads, then = std::move(then)](storage::Result<bool> result) mutable {
+          roads.at(here, [then = std::move(then), result](Router&) mutable { then(result); });
+        });
+      });
 }
 
 void Router::remove_here(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then) {
@@ -483,8 +500,8 @@ void Router::remove_here(const xmpp::BareJid& jid, std::move_only_function<void(
       const Turn answering(*this);
       then(removed);
       if (!removed) return;
-      // RFC 6120 §4.9.3.12 / XEP-0077 §3.2: the account's streams end, since nobody may use them any more; in a turn of its own,
-      // so that whoever asked on one of them has the answer first.
+      // RFC 6120 §4.9.3.12 / XEP-0077 §3.2: the account's streams end, since nobody may use them any more; in a turn of
+      // its own, so that whoever asked on one of them has the answer first.
       deps_.crossroads.at(deps_.shard, [jid](Router& self) {
         self.close_sessions(jid, {StreamCondition::not_authorized, "The account was removed."});
         self.accounts_.forget(jid);

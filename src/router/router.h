@@ -1,7 +1,7 @@
-// From an address to what owns it. One per shard. Stamps and checks what clients send, runs the hooks of the features, brings
-// each stanza to the account of its `to` (here or on another shard), and answers for what does not exist
-// (RFC 6120 §8.1, §10; RFC 6121 §8).
-// An account handles its stanzas one at a time: what a handler sends is queued and delivered when the handler has returned.
+// From an address to what owns it. One per shard. Stamps and checks what clients send, runs the hooks of the features,
+// brings each stanza to the account of its `to` (here or on another shard), and answers for what does not exist (RFC
+// 6120 §8.1, §10; RFC 6121 §8). An account handles its stanzas one at a time: what a handler sends is queued and
+// delivered when the handler has returned.
 #pragma once
 
 #include <deque>
@@ -47,15 +47,17 @@ class Router final : public module::Delivery, public module::Accounts {
   /// The hooks that features attach to; complete before the first stanza.
   module::Hooks& hooks() { return hooks_; }
 
-  // --- for sessions ------------------------------------------------------------------------------------------------------
+  // --- for sessions
+  // ------------------------------------------------------------------------------------------------------
 
   /// A stanza of a bound client, as it came. Nothing, or the stream error that it deserves (a forged `from`, RFC 6120
   /// §8.1.2.1; a stanza that is none, §4.9.3.24).
   std::optional<xmpp::StreamError> from_client(module::Session& session, xml::Element element);
 
-  /// Binds a resource on this shard, which owns the account. An older session of the same resource ends with `conflict`;
-  /// with no resource asked for, one is made up. `output` finds the connection again when the account has been loaded; if
-  /// that is gone, it says null and nothing happens. `then` may be called at once or later; errors are stanza errors.
+  /// Binds a resource on this shard, which owns the account. An older session of the same resource ends with
+  /// `conflict`; with no resource asked for, one is made up. `output` finds the connection again when the account has
+  /// been loaded; if that is gone, it says null and nothing happens. `then` may be called at once or later; errors are
+  /// stanza errors.
   using BindResult = std::expected<module::Session*, xmpp::StanzaError>;
   using OutputFinder = std::move_only_function<module::SessionOutput*()>;
   void bind(const xmpp::BareJid& account, std::optional<std::string> resource, OutputFinder output,
@@ -63,22 +65,24 @@ class Router final : public module::Delivery, public module::Accounts {
   /// The session has ended: tells the features and destroys it. For sessions that were not ended by the router itself.
   void unbind(module::Session& session);
 
-  // --- for the shard -----------------------------------------------------------------------------------------------------
+  // --- for the shard
+  // -----------------------------------------------------------------------------------------------------
 
   /// Takes what another shard sent.
   void receive(Crossing crossing);
   /// The commit log has advanced.
   void commits_advanced();
   CommitWaiters& commits() { return commits_; }
-  /// The shard has stopped: from now on what is routed goes nowhere and nothing waits for a write. To be called before what
-  /// waits for an answer is taken down, since an iq request that is dropped unanswered still answers itself.
+  /// The shard has stopped: from now on what is routed goes nowhere and nothing waits for a write. To be called before
+  /// what waits for an answer is taken down, since an iq request that is dropped unanswered still answers itself.
   void retire();
   AccountTable& accounts() { return accounts_; }
   /// The shard that owns `account`.
   unsigned owner(const xmpp::BareJid& account) const { return owner_of(account, deps_.crossroads.shards()); }
   unsigned shard() const { return deps_.shard; }
 
-  // --- module::Delivery, module::Accounts --------------------------------------------------------------------------------
+  // --- module::Delivery, module::Accounts
+  // --------------------------------------------------------------------------------
 
   void route(xmpp::Stanza stanza, storage::Ticket gate = {}, std::optional<xmpp::Stanza> if_failed = {}) override;
   void when_decided(storage::Ticket ticket, std::move_only_function<void(bool committed)> then) override;

@@ -70,8 +70,8 @@ class Shard final : public Executor {
   /// Any thread. For good: a stopped shard does not run again, also if stop() came before run().
   void stop();
   void post(Task task) override;
-  /// Drops what was posted and not run, and what dropping it posts. For a shard that has stopped: what waits may refer to
-  /// objects that are taken down before the shard is.
+  /// Drops what was posted and not run, and what dropping it posts. For a shard that has stopped: what waits may refer
+  /// to objects that are taken down before the shard is.
   void drop_tasks();
 
   unsigned index() const { return index_; }

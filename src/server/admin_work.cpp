@@ -12,15 +12,19 @@ namespace kith::server {
 namespace {
 
 AdminError no_such_user(const xmpp::BareJid& jid) {
-  return {404, "no-such-user", "There is no account " + jid.text() + "; 'kithctl user list' shows those that there are."};
+  return {404, "no-such-user",
+          "There is no account " + jid.text() + "; 'kithctl user list' shows those that there are."};
 }
 
 AdminError no_such_domain(std::string_view domain) {
-  return {404, "no-such-domain", std::string(domain) + " is not a domain of this server; add it to kith.toml and run 'kithctl reload'."};
+  return {404, "no-such-domain",
+          std::string(domain) + " is not a domain of this server; add it to kith.toml and run 'kithctl reload'."};
 }
 
 AdminError storage_failed() {
-  return {503, "storage-failed", "The storage refused the write (full disk or locked database?); nothing was changed, try again when it works."};
+  return {
+      503, "storage-failed",
+      "The storage refused the write (full disk or locked database?); nothing was changed, try again when it works."};
 }
 
 }  // namespace
@@ -29,10 +33,10 @@ ShardUnit& AdminWork::owner(const xmpp::BareJid& jid) {
   return *deps_.units[router::owner_of(jid, static_cast<unsigned>(deps_.units.size()))];
 }
 
-bool AdminWork::has_domain(std::string_view domain) const { 
+bool AdminWork::has_domain(std::string_view domain) const {
   const std::vector<std::string> domains = deps_.domains();
   return std::ranges::find(domains, domain) != domains.end();
- }
+}
 
 void AdminWork::status(AdminAnswer<AdminStatus> then) {
   auto status = std::make_shared<AdminStatus>();
@@ -55,7 +59,8 @@ void AdminWork::status(AdminAnswer<AdminStatus> then) {
       const std::lock_guard lock(gathering->mutex);
       status->connections += unit.runtime->c2s().size();
       status->accounts_in_memory += unit.runtime->router().accounts().size();
-      unit.runtime->router().accounts().for_each([&](module::Account& account) { status->sessions += account.sessions().size(); });
+      unit.runtime->router().accounts().for_each(
+          [&](module::Account& account) { status->sessions += account.sessions().size(); });
       if (--gathering->left == 0) gathering->then(std::move(*status));
     });
   }
@@ -65,13 +70,14 @@ void AdminWork::list_users(std::string domain, AdminAnswer<std::vector<AdminUser
   if (!domain.empty() && !has_domain(domain)) return then(std::unexpected(no_such_domain(domain)));
   ShardUnit& unit = *deps_.units.front();
   unit.shard.post([&unit, domain = std::move(domain), then = std::move(then)]() mutable {
-    unit.store_refs->accounts.list(domain, [then = std::move(then)](storage::Result<std::vector<xmpp::BareJid>> list) mutable {
-      if (!list) return then(std::unexpected(storage_failed()));
-      std::vector<AdminUser> users;
-      users.reserve(list->size());
-      for (xmpp::BareJid& jid : *list) users.push_back({.jid = std::move(jid)});
-      then(std::move(users));
-    });
+    unit.store_refs->accounts.list(domain,
+                                   [then = std::move(then)](storage::Result<std::vector<xmpp::BareJid>> list) mutable {
+                                     if (!list) return then(std::unexpected(storage_failed()));
+                                     std::vector<AdminUser> users;
+                                     users.reserve(list->size());
+                                     for (xmpp::BareJid& jid : *list) users.push_back({.jid = std::move(jid)});
+                                     then(std::move(users));
+                                   });
   });
 }
 
@@ -82,9 +88,12 @@ void AdminWork::derive(ShardUnit& unit, Secret password,
       [then = std::move(then)](std::expected<xmpp::Credentials, module::Passwords::Trouble> keys) mutable {
         if (keys) return then(std::move(*keys));
         if (keys.error() == module::Passwords::Trouble::busy) {
-          return then(std::unexpected(AdminError{503, "busy", "Too many passwords are being worked on; try again in a moment."}));
+          return then(std::unexpected(
+              AdminError{503, "busy", "Too many passwords are being worked on; try again in a moment."}));
         }
-        then(std::unexpected(AdminError{400, "unacceptable-password", "The password is empty or has characters that no client could send; choose another."}));
+        then(std::unexpected(
+            AdminError{400, "unacceptable-password",
+                       "The password is empty or has characters that no client could send; choose another."}));
       });
 }
 
@@ -92,33 +101,38 @@ void AdminWork::add_user(xmpp::BareJid jid, Secret password, AdminAnswer<AdminDo
   if (!has_domain(jid.domainpart())) return then(std::unexpected(no_such_domain(jid.domainpart())));
   ShardUnit& unit = owner(jid);
   unit.shard.post([this, &unit, jid, password = std::move(password), then = std::move(then)]() mutable {
-    derive(unit, std::move(password), [this, &unit, jid, then = std::move(then)](std::expected<xmpp::Credentials, AdminError> keys) mutable {
-      if (!keys) return then(std::unexpected(keys.error()));
-      storage::AccountRecord record{.jid = jid, .credentials = std::move(*keys), .created = deps_.clock.wall()};
-      unit.store_refs->accounts.add(record, [this, jid, then = std::move(then)](storage::Result<bool> added) mutable {
-        if (!added) return then(std::unexpected(storage_failed()));
-        if (!*added) {
-          return then(std::unexpected(AdminError{
-              409, "user-exists", jid.text() + " exists already; 'kithctl user password " + jid.text() + "' sets a new password."}));
-        }
-        deps_.events.record(LogLevel::info, "user_added");
-        then(AdminDone{});
-      });
-    });
+    derive(unit, std::move(password),
+           [this, &unit, jid, then = std::move(then)](std::expected<xmpp::Credentials, AdminError> keys) mutable {
+             if (!keys) return then(std::unexpected(keys.error()));
+             storage::AccountRecord record{.jid = jid, .credentials = std::move(*keys), .created = deps_.clock.wall()};
+             unit.store_refs->accounts.add(
+                 record, [this, jid, then = std::move(then)](storage::Result<bool> added) mutable {
+                   if (!added) return then(std::unexpected(storage_failed()));
+                   if (!*added) {
+                     return then(std::unexpected(AdminError{409, "user-exists",
+                                                            jid.text() + " exists already; 'kithctl user password " +
+                                                                jid.text() + "' sets a new password."}));
+                   }
+                   deps_.events.record(LogLevel::info, "user_added");
+                   then(AdminDone{});
+                 });
+           });
   });
 }
 
 void AdminWork::set_password(xmpp::BareJid jid, Secret password, AdminAnswer<AdminDone> then) {
   ShardUnit& unit = owner(jid);
   unit.shard.post([this, &unit, jid, password = std::move(password), then = std::move(then)]() mutable {
-    derive(unit, std::move(password), [&unit, jid, then = std::move(then)](std::expected<xmpp::Credentials, AdminError> keys) mutable {
-      if (!keys) return then(std::unexpected(keys.error()));
-      unit.store_refs->accounts.set_credentials(jid, *keys, [jid, then = std::move(then)](storage::Result<bool> set) mutable {
-        if (!set) return then(std::unexpected(storage_failed()));
-        if (!*set) return then(std::unexpected(no_such_user(jid)));
-        then(AdminDone{});
-      });
-    });
+    derive(unit, std::move(password),
+           [&unit, jid, then = std::move(then)](std::expected<xmpp::Credentials, AdminError> keys) mutable {
+             if (!keys) return then(std::unexpected(keys.error()));
+             unit.store_refs->accounts.set_credentials(
+                 jid, *keys, [jid, then = std::move(then)](storage::Result<bool> set) mutable {
+                   if (!set) return then(std::unexpected(storage_failed()));
+                   if (!*set) return then(std::unexpected(no_such_user(jid)));
+                   then(AdminDone{});
+                 });
+           });
   });
 }
 
@@ -172,7 +186,8 @@ void AdminWork::end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) {
     module::Account* account = unit.runtime->router().loaded(jid.bare());
     module::Session* session = account == nullptr ? nullptr : account->session(jid.resourcepart());
     if (session == nullptr) {
-      return then(std::unexpected(AdminError{404, "no-such-session", jid.text() + " is not connected; 'kithctl sessions' shows who is."}));
+      return then(std::unexpected(
+          AdminError{404, "no-such-session", jid.text() + " is not connected; 'kithctl sessions' shows who is."}));
     }
     session->close({xmpp::StreamCondition::policy_violation, "The administrator has ended this session."});
     then(AdminDone{});

@@ -1,4 +1,5 @@
-// What an administrator can have done, carried out on the shards. Called on the control thread; answers come from the shards.
+// What an administrator can have done, carried out on the shards. Called on the control thread; answers come from the
+// shards.
 #pragma once
 
 #include <functional>
@@ -37,7 +38,8 @@ class AdminWork final : public AdminActions {
  private:
   ShardUnit& owner(const xmpp::BareJid& jid);
   bool has_domain(std::string_view domain) const;
-  void derive(ShardUnit& unit, Secret password, std::move_only_function<void(std::expected<xmpp::Credentials, AdminError>)> then);
+  void derive(ShardUnit& unit, Secret password,
+              std::move_only_function<void(std::expected<xmpp::Credentials, AdminError>)> then);
 
   Deps deps_;
 };

@@ -376,7 +376,8 @@ TEST(Changes, name_what_a_reload_takes_over_and_what_waits) {
 }
 
 TEST(Changes, limits_that_all_shards_share_wait_for_the_next_start) {
-  const auto changes = changes_between(good(""), good("[limits]\nconnections = 5\nstanzas = \"5/s burst 5\""), features);
+  const auto changes =
+      changes_between(good(""), good("[limits]\nconnections = 5\nstanzas = \"5/s burst 5\""), features);
   ASSERT_EQ(changes.size(), 2U);
   EXPECT_EQ(changes[0].key, "limits.connections");
   EXPECT_TRUE(changes[0].needs_restart);

@@ -1,5 +1,5 @@
-// The local domains and administrators, as one shard sees them: each shard has its own copy, replaced on its own thread by a
-// reload, so that asking costs no lock.
+// The local domains and administrators, as one shard sees them: each shard has its own copy, replaced on its own thread
+// by a reload, so that asking costs no lock.
 #pragma once
 
 #include <set>

@@ -1,14 +1,14 @@
 // kithd, the daemon: reads the configuration, starts the server, runs until it is told to stop.
-#include <sys/resource.h>
-#include <sys/stat.h>
-
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <string>
+
+#include <CLI/CLI.hpp>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/version.h"
 #include "modules/all.h"
@@ -33,8 +33,9 @@ int print_reference(const std::string& which) {
 
 int run(const std::string& file, bool check_only) {
   const char* state = std::getenv("STATE_DIRECTORY");  // systemd's StateDirectory=
-  auto config = kith::server::load_config(file, kith::modules::all(),
-                                          {.data_directory = state == nullptr ? std::filesystem::path() : std::filesystem::path(state)});
+  auto config = kith::server::load_config(
+      file, kith::modules::all(),
+      {.data_directory = state == nullptr ? std::filesystem::path() : std::filesystem::path(state)});
   if (!config) {
     for (const kith::server::ConfigError& error : config.error()) std::fprintf(stderr, "%s\n", error.text().c_str());
     return 1;
@@ -57,14 +58,17 @@ int main(int argc, char** argv) {
   std::string file = "/etc/kith/kith.toml";
   std::string reference;
   bool check_only = false;
-  app.add_option("--config", file, "the configuration; one line is enough: domain = \"example.org\"")->capture_default_str();
+  app.add_option("--config", file, "the configuration; one line is enough: domain = \"example.org\"")
+      ->capture_default_str();
   app.add_flag("--check", check_only, "read the configuration, say what is wrong with it, and end");
-  app.add_option("--print-reference", reference, "print a generated document and end")->check(CLI::IsMember({"configuration", "xeps", "doap"}));
+  app.add_option("--print-reference", reference, "print a generated document and end")
+      ->check(CLI::IsMember({"configuration", "xeps", "doap"}));
   app.set_version_flag("--version", "kithd " + std::string(kith::version));
   app.footer("Signals: TERM ends every stream and stops, HUP reads the configuration and the certificates again.");
   CLI11_PARSE(app, argc, argv);
 
-  // SECURITY: files that are made are for this user only; no core dump ever holds keys; a vanished peer is an error, no signal.
+  // SECURITY: files that are made are for this user only; no core dump ever holds keys; a vanished peer is an error, no
+  // signal.
   umask(0077);
   const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
   setrlimit(RLIMIT_CORE, &no_core);

@@ -15,7 +15,8 @@ bool PasswordCheckWork::check(Executor& shard, const sasl::Credentials& credenti
   });
 }
 
-void PasswordDeriveWork::derive(Secret password, std::move_only_function<void(std::expected<xmpp::Credentials, Trouble>)> then) {
+void PasswordDeriveWork::derive(Secret password,
+                                std::move_only_function<void(std::expected<xmpp::Credentials, Trouble>)> then) {
   // Shared, because a job that the queue refuses is dropped with all that it holds, and the answer must still be given.
   using Answer = std::move_only_function<void(std::expected<xmpp::Credentials, Trouble>)>;
   const auto answer = std::make_shared<Answer>(std::move(then));

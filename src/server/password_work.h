@@ -1,4 +1,5 @@
-// Slow hashes of passwords, off the shards. How the work is run is handed in: a pool of threads in the daemon, at once in tests.
+// Slow hashes of passwords, off the shards. How the work is run is handed in: a pool of threads in the daemon, at once
+// in tests.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,8 @@ class PasswordCheckWork final : public session::PasswordChecker {
 /// Derives keys for new passwords, for the features of one shard.
 class PasswordDeriveWork final : public module::Passwords {
  public:
-  PasswordDeriveWork(Executor& shard, Random& random, RunJob run) : shard_(shard), random_(random), run_(std::move(run)) {}
+  PasswordDeriveWork(Executor& shard, Random& random, RunJob run)
+      : shard_(shard), random_(random), run_(std::move(run)) {}
   void derive(Secret password, std::move_only_function<void(std::expected<xmpp::Credentials, Trouble>)> then) override;
 
  private:

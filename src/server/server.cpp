@@ -1,22 +1,22 @@
 #include "server/server.h"
 
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <utility>
 
 #include "base/encoding.h"
 #include "base/version.h"
@@ -52,7 +52,8 @@ class LimiterAdmission final : public session::Admission {
   net::ConnectionLimiter::Admission admission_;
 };
 
-/// The secret behind the keys of accounts that do not exist: made once, so that the same name always gets the same salt.
+/// The secret behind the keys of accounts that do not exist: made once, so that the same name always gets the same
+/// salt.
 std::expected<Secret, std::string> load_secret(const fs::path& file, Random& random) {
   std::ifstream existing(file);
   if (existing) {
@@ -65,9 +66,12 @@ std::expected<Secret, std::string> load_secret(const fs::path& file, Random& ran
   random.fill(std::as_writable_bytes(std::span(bytes)));
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   const std::string text = hex_encode(bytes) + "\n";
-  const bool written = descriptor >= 0 && ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool written =
+      descriptor >= 0 && ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (descriptor >= 0) ::close(descriptor);
-  if (!written) return std::unexpected("Cannot write " + file.string() + "; the data directory must be writable for the user that runs kithd.");
+  if (!written)
+    return std::unexpected("Cannot write " + file.string() +
+                           "; the data directory must be writable for the user that runs kithd.");
   return Secret(std::move(bytes));
 }
 
@@ -106,8 +110,8 @@ struct Server::Parts {
   std::expected<std::vector<net::CertificateProblem>, std::string> read_certificates();
   std::expected<void, std::string> open_shards();
   std::expected<void, std::string> listen();
-  std::expected<void, std::string> open_listener(const Endpoint& endpoint, const net::ConnectionSettings& settings, Security security,
-                                                 std::string_view name);
+  std::expected<void, std::string> open_listener(const Endpoint& endpoint, const net::ConnectionSettings& settings,
+                                                 Security security, std::string_view name);
   std::expected<void, std::string> open_control();
   void start_threads();
   void stop_shards();
@@ -159,7 +163,8 @@ struct Server::Parts {
   bool draining = false;
 };
 
-// --- start -----------------------------------------------------------------------------------------------------------------
+// --- start
+// -----------------------------------------------------------------------------------------------------------------
 
 std::expected<void, std::string> Server::Parts::open() {
   raise_descriptor_limit();
@@ -193,7 +198,8 @@ net::CertificateStore::Settings Server::Parts::certificate_settings() const {
 }
 
 void Server::Parts::tell(const std::vector<net::CertificateProblem>& problems) {
-  for (const net::CertificateProblem& problem : problems) events.record(problem.level, "certificate", {{"problem", problem.sentence}});
+  for (const net::CertificateProblem& problem : problems)
+    events.record(problem.level, "certificate", {{"problem", problem.sentence}});
 }
 
 std::expected<std::vector<net::CertificateProblem>, std::string> Server::Parts::read_certificates() {
@@ -201,7 +207,8 @@ std::expected<std::vector<net::CertificateProblem>, std::string> Server::Parts::
   bool made = false;
   for (const std::string& domain : certificate_settings().domains) {
     if (certificates->covers(domain) || !config.certificates.self_signed) continue;
-    // A first start without a certificate: one that nobody vouches for is better than no encryption, and clients say so.
+    // A first start without a certificate: one that nobody vouches for is better than no encryption, and clients say
+    // so.
     const fs::path directory = config.data_directory / "certs";
     if (fs::exists(directory / (domain + ".crt"))) continue;
     const auto file = net::create_self_signed(directory, domain, {}, clock);
@@ -229,9 +236,11 @@ std::expected<void, std::string> Server::Parts::open_certificates() {
 }
 
 ShardSettings Server::Parts::shard_settings() const {
-  ShardSettings settings{.hosts = {.domains = config.domains, .admins = config.admins}, .limits = config.limits, .modules = {}};
+  ShardSettings settings{
+      .hosts = {.domains = config.domains, .admins = config.admins}, .limits = config.limits, .modules = {}};
   for (const module::Registration& feature : features) {
-    if (config.enabled(feature.descriptor->name)) settings.modules.emplace_back(&feature, config.settings_of(feature.descriptor->name));
+    if (config.enabled(feature.descriptor->name))
+      settings.modules.emplace_back(&feature, config.settings_of(feature.descriptor->name));
   }
   return settings;
 }
@@ -267,19 +276,23 @@ std::expected<void, std::string> Server::Parts::open_shards() {
                           .send_off =
                               [this](unsigned shard, std::unique_ptr<session::Parcel> parcel) {
                                 ShardUnit& there = *units[shard];
-                                there.shard.post([&there, parcel = std::move(parcel)]() mutable { there.runtime->c2s().arrive(std::move(parcel)); });
+                                there.shard.post([&there, parcel = std::move(parcel)]() mutable {
+                                  there.runtime->c2s().arrive(std::move(parcel));
+                                });
                               },
                           .software_version = version,
                           .started = started},
         shard_settings());
     unit.mailbox = std::make_unique<runtime::Mailbox<router::Crossing>>(
-        unit.shard, limits.mailbox_items, [&unit](router::Crossing crossing) { unit.runtime->router().receive(std::move(crossing)); });
+        unit.shard, limits.mailbox_items,
+        [&unit](router::Crossing crossing) { unit.runtime->router().receive(std::move(crossing)); });
     storage->on_decided(unit.shard, [&unit] { unit.runtime->router().commits_advanced(); });
   }
   return {};
 }
 
-std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& endpoint, const net::ConnectionSettings& settings,
+std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& endpoint,
+                                                              const net::ConnectionSettings& settings,
                                                               Security security, std::string_view name) {
   auto accepted = [this, &settings, security](net::Socket socket, std::string address) {
     auto place = limiter.admit(address);
@@ -292,8 +305,8 @@ std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& en
                      admission = std::make_unique<LimiterAdmission>(std::move(*place))]() mutable {
       const auto begin = security == Security::direct_tls ? net::Connection::Begin::tls : net::Connection::Begin::plain;
       unit.runtime->c2s().accept(
-          std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address), settings, begin), security,
-          std::move(admission));
+          std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address), settings, begin),
+          security, std::move(admission));
     });
   };
   // Listener's handler is copyable by its type; the socket itself is only ever moved through it.
@@ -307,15 +320,17 @@ std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& en
 
 std::expected<void, std::string> Server::Parts::listen() {
   starttls_settings = {.contexts = certificates.get(), .alpn = {}, .handshake_time = limits.tls_handshake_time};
-  direct_settings = {.contexts = certificates.get(), .alpn = "xmpp-client", .handshake_time = limits.tls_handshake_time};
+  direct_settings = {
+      .contexts = certificates.get(), .alpn = "xmpp-client", .handshake_time = limits.tls_handshake_time};
   plaintext_settings = {.contexts = nullptr, .alpn = {}, .handshake_time = limits.tls_handshake_time};
-  // The defaults name both families. Where the machine has no IPv6, "[::]" beside "0.0.0.0" asks for nothing that it could give,
-  // and must not keep the server from starting; alone, or as a certain address, it is meant.
+  // The defaults name both families. Where the machine has no IPv6, "[::]" beside "0.0.0.0" asks for nothing that it
+  // could give, and must not keep the server from starting; alone, or as a certain address, it is meant.
   const bool ipv6 = has_ipv6();
-  const auto open_all = [&](const std::vector<Endpoint>& endpoints, const net::ConnectionSettings& settings, Security security,
-                            std::string_view name) -> std::expected<void, std::string> {
+  const auto open_all = [&](const std::vector<Endpoint>& endpoints, const net::ConnectionSettings& settings,
+                            Security security, std::string_view name) -> std::expected<void, std::string> {
     for (const Endpoint& endpoint : endpoints) {
-      if (!ipv6 && endpoint.address == "::" && std::ranges::find(endpoints, Endpoint{"0.0.0.0", endpoint.port}) != endpoints.end()) {
+      if (!ipv6 && endpoint.address == "::" &&
+          std::ranges::find(endpoints, Endpoint{"0.0.0.0", endpoint.port}) != endpoints.end()) {
         events.record(LogLevel::warning, "no_ipv6", {{"address", endpoint.text()}, {"service", std::string(name)}});
         continue;
       }
@@ -324,9 +339,13 @@ std::expected<void, std::string> Server::Parts::listen() {
     return {};
   };
   if (auto ok = open_all(config.listen.c2s, starttls_settings, Security::starttls_required, "c2s"); !ok) return ok;
-  if (auto ok = open_all(config.listen.c2s_direct_tls, direct_settings, Security::direct_tls, "c2s-direct-tls"); !ok) return ok;
-  if (auto ok = open_all(config.listen.c2s_plaintext, plaintext_settings, Security::clear_on_loopback, "c2s-plaintext"); !ok) return ok;
-  if (listeners.empty()) return std::unexpected("Nothing to listen on: every list under [listen] in kith.toml is empty.");
+  if (auto ok = open_all(config.listen.c2s_direct_tls, direct_settings, Security::direct_tls, "c2s-direct-tls"); !ok)
+    return ok;
+  if (auto ok = open_all(config.listen.c2s_plaintext, plaintext_settings, Security::clear_on_loopback, "c2s-plaintext");
+      !ok)
+    return ok;
+  if (listeners.empty())
+    return std::unexpected("Nothing to listen on: every list under [listen] in kith.toml is empty.");
   return {};
 }
 
@@ -350,7 +369,8 @@ std::expected<void, std::string> Server::Parts::open_control() {
   return {};
 }
 
-// --- run -------------------------------------------------------------------------------------------------------------------
+// --- run
+// -------------------------------------------------------------------------------------------------------------------
 
 void Server::Parts::start_threads() {
   for (const auto& unit : units) {
@@ -367,8 +387,8 @@ void Server::Parts::stop_shards() {
   for (const auto& unit : units) {
     if (unit->thread.joinable()) unit->thread.join();
   }
-  // Iq requests that still wait somewhere (in a job, a task of any shard, an answer of the storage) answer themselves when they
-  // are dropped: the routers must stand until the last is gone, and take nothing more.
+  // Iq requests that still wait somewhere (in a job, a task of any shard, an answer of the storage) answer themselves
+  // when they are dropped: the routers must stand until the last is gone, and take nothing more.
   for (const auto& unit : units) {
     if (unit->runtime) unit->runtime->router().retire();
   }
@@ -377,7 +397,8 @@ void Server::Parts::stop_shards() {
   for (const auto& unit : units) {
     if (storage) storage->forget(unit->shard);
   }
-  // What the shards asked of the storage in their last turns is answered, too, so that no answer comes after its router has gone.
+  // What the shards asked of the storage in their last turns is answered, too, so that no answer comes after its router
+  // has gone.
   if (storage) storage->drain();
   for (const auto& unit : units) unit->shard.drop_tasks();
   // The shards' connections go while storage and loops still stand; then the stores, then the database.
@@ -437,7 +458,8 @@ std::expected<std::vector<std::string>, std::string> Server::Parts::reload() {
   }
   std::vector<std::string> notes;
   for (const ConfigChange& change : changes_between(config, *fresh, features)) {
-    notes.push_back(change.key + (change.needs_restart ? " has changed and takes effect when kithd starts again." : " was taken over."));
+    notes.push_back(change.key + (change.needs_restart ? " has changed and takes effect when kithd starts again."
+                                                       : " was taken over."));
   }
   // What needs a restart keeps its running value, so that the next reload compares with what really runs.
   Config next = std::move(*fresh);
@@ -447,7 +469,8 @@ std::expected<std::vector<std::string>, std::string> Server::Parts::reload() {
   next.storage = config.storage;
   next.shards = config.shards;
   for (auto& [name, feature] : next.modules) {
-    if (const auto running = config.modules.find(name); running != config.modules.end()) feature.enabled = running->second.enabled;
+    if (const auto running = config.modules.find(name); running != config.modules.end())
+      feature.enabled = running->second.enabled;
   }
   config = std::move(next);
   events.set_level(config.log_level);
@@ -461,13 +484,15 @@ std::expected<std::vector<std::string>, std::string> Server::Parts::reload() {
     notes.push_back(problems.error());
   }
   for (const auto& unit : units) {
-    unit->shard.post([&unit = *unit, settings = shard_settings()]() mutable { unit.runtime->reload(std::move(settings)); });
+    unit->shard.post(
+        [&unit = *unit, settings = shard_settings()]() mutable { unit.runtime->reload(std::move(settings)); });
   }
   events.record(LogLevel::info, "reloaded", {{"changes", std::to_string(notes.size() - 1)}});
   return notes;
 }
 
-std::expected<std::unique_ptr<Server>, std::string> Server::start(Config config, std::span<const module::Registration> features,
+std::expected<std::unique_ptr<Server>, std::string> Server::start(Config config,
+                                                                  std::span<const module::Registration> features,
                                                                   const Clock& clock, Events& events) {
   auto parts = std::make_unique<Parts>(std::move(config), features, clock, events);
   if (auto ok = parts->open(); !ok) return std::unexpected(ok.error());
@@ -481,7 +506,8 @@ int Server::run() {
   parts_->wait_for_end();
   parts_->wait_for_hangup();
   parts_->start_threads();
-  parts_->events.record(LogLevel::info, "started", {{"version", std::string(version)}, {"domain", parts_->config.domains.front()}});
+  parts_->events.record(LogLevel::info, "started",
+                        {{"version", std::string(version)}, {"domain", parts_->config.domains.front()}});
   const auto work = boost::asio::make_work_guard(parts_->control);
   parts_->control.run();
   parts_->stop_shards();

@@ -1,6 +1,6 @@
 // The composition root: a configuration becomes objects that run. The only place that sees everything.
-// Threads: one per shard, the database's, a few for slow hashes, and the caller's, which runs the control loop (signals, admin
-// socket, metrics) so that nothing an administrator does stands in a message's way.
+// Threads: one per shard, the database's, a few for slow hashes, and the caller's, which runs the control loop
+// (signals, admin socket, metrics) so that nothing an administrator does stands in a message's way.
 #pragma once
 
 #include <expected>
@@ -18,8 +18,10 @@ namespace kith::server {
 
 class Server {
  public:
-  /// Opens the storage, loads the certificates and listens. The error is one sentence that says what is wrong and what to do.
-  static std::expected<std::unique_ptr<Server>, std::string> start(Config config, std::span<const module::Registration> features,
+  /// Opens the storage, loads the certificates and listens. The error is one sentence that says what is wrong and what
+  /// to do.
+  static std::expected<std::unique_ptr<Server>, std::string> start(Config config,
+                                                                   std::span<const module::Registration> features,
                                                                    const Clock& clock, Events& events);
   ~Server();
   Server(const Server&) = delete;

@@ -1,5 +1,5 @@
-// All that lives on one shard, put together: the router, an instance of each feature, and the client connections. The daemon
-// makes one per thread; tests make some on one loop with a virtual clock. Used on the shard's thread only.
+// All that lives on one shard, put together: the router, an instance of each feature, and the client connections. The
+// daemon makes one per thread; tests make some on one loop with a virtual clock. Used on the shard's thread only.
 #pragma once
 
 #include <map>
@@ -53,8 +53,8 @@ class ShardRuntime {
   module::Passwords& passwords() { return passwords_; }
   storage::Stores& stores() { return stores_; }
 
-  /// Takes new domains, limits and settings over. Features that were switched on or off since the start stay as they were
-  /// until the daemon starts again; the caller says so to the administrator.
+  /// Takes new domains, limits and settings over. Features that were switched on or off since the start stay as they
+  /// were until the daemon starts again; the caller says so to the administrator.
   void reload(ShardSettings settings);
 
  private:

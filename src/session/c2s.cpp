@@ -52,7 +52,7 @@ void C2sService::accept(std::unique_ptr<net::Transport> transport, stream::Negot
   connections_.emplace(id, std::move(connection));
   open_.add(1);
   self.start(security == stream::Negotiation::Security::direct_tls ? Duration(deps_.limits.tls_handshake_time)
-                                                                    : Duration(deps_.limits.login_time));
+                                                                   : Duration(deps_.limits.login_time));
   link.set_handler(&self);
   if (stopping_) self.fail({xmpp::StreamCondition::system_shutdown, "The server is stopping."});
 }
@@ -77,8 +77,8 @@ void C2sService::arrive(std::unique_ptr<Parcel> parcel) {
   parcel->parser.set_pool(parsers_);
   parcel->negotiation->move_to(surroundings_);
   auto connection = std::make_unique<C2sConnection>(*this, id, std::move(transport), std::move(parcel->negotiation),
-                                                    std::move(parcel->parser), std::move(parcel->admission), parcel->bytes,
-                                                    parcel->stanzas);
+                                                    std::move(parcel->parser), std::move(parcel->admission),
+                                                    parcel->bytes, parcel->stanzas);
   C2sConnection& self = *connection;
   connections_.emplace(id, std::move(connection));
   open_.add(1);

@@ -1,7 +1,7 @@
 // Clients over TCP (RFC 6120): the glue between a transport, the XML parser, the negotiation machine and the router.
-// A connection starts on the shard that accepted it and moves once, when its account is known, to the shard that owns the
-// account; from then on client and account are local to each other.
-// What leaves waits in the connection's output queue until the write that it depends on is committed (docs/durability.md).
+// A connection starts on the shard that accepted it and moves once, when its account is known, to the shard that owns
+// the account; from then on client and account are local to each other. What leaves waits in the connection's output
+// queue until the write that it depends on is committed (docs/durability.md).
 #pragma once
 
 #include <deque>

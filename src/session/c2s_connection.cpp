@@ -17,7 +17,8 @@ using xmpp::StreamError;
 namespace {
 constexpr std::string_view closing_tag = "</stream:stream>";
 constexpr Duration parser_idle_time = std::chrono::seconds(1);
-constexpr Duration farewell_time = std::chrono::seconds(10);  // until an end that the peer does not take is no longer waited for
+constexpr Duration farewell_time =
+    std::chrono::seconds(10);  // until an end that the peer does not take is no longer waited for
 }  // namespace
 
 C2sConnection::C2sConnection(C2sService& service, std::uint64_t id, std::unique_ptr<net::Transport> transport,
@@ -55,7 +56,8 @@ std::string_view C2sConnection::domain() const {
   return negotiation_ ? std::string_view(negotiation_->domain()) : std::string_view();
 }
 
-// --- moving ----------------------------------------------------------------------------------------------------------------
+// --- moving
+// ----------------------------------------------------------------------------------------------------------------
 
 std::unique_ptr<Parcel> C2sConnection::pack() {
   // Nothing can be lent between two elements, and Bind comes exactly there.
@@ -63,8 +65,9 @@ std::unique_ptr<Parcel> C2sConnection::pack() {
   closed_ = true;
   timer_.cancel();
   pause_.cancel();
-  return std::make_unique<Parcel>(Parcel{transport_->detach(), std::move(parser_), std::move(negotiation_), std::move(admission_),
-                                         std::move(*bind_), std::move(held_), std::move(facts_), bytes_, stanzas_});
+  return std::make_unique<Parcel>(Parcel{transport_->detach(), std::move(parser_), std::move(negotiation_),
+                                         std::move(admission_), std::move(*bind_), std::move(held_), std::move(facts_),
+                                         bytes_, stanzas_});
 }
 
 void C2sConnection::arrived(stream::Bind bind, std::string held, module::ConnectionFacts facts) {
@@ -77,7 +80,8 @@ void C2sConnection::arrived(stream::Bind bind, std::string held, module::Connect
   do_bind(std::move(bind));
 }
 
-// --- bytes in --------------------------------------------------------------------------------------------------------------
+// --- bytes in
+// --------------------------------------------------------------------------------------------------------------
 
 void C2sConnection::on_bytes(std::string_view bytes) {
   if (closed_ || finishing_) return;
@@ -162,7 +166,8 @@ void C2sConnection::pump() {
   }
 }
 
-// --- negotiation -----------------------------------------------------------------------------------------------------------
+// --- negotiation
+// -----------------------------------------------------------------------------------------------------------
 
 void C2sConnection::apply(stream::Actions actions) {
   for (std::size_t i = 0; i < actions.size(); ++i) {
@@ -184,8 +189,8 @@ bool C2sConnection::apply_one(stream::Action& action) {
   } else if (auto* send = std::get_if<stream::Send>(&action)) {
     write_element(send->element);
   } else if (std::holds_alternative<stream::StartTls>(action)) {
-    // SECURITY: bytes that came in the clear after <starttls/> may be a command injected by somebody in the middle; they are
-    // not parsed, and a client that sends any is cut off.
+    // SECURITY: bytes that came in the clear after <starttls/> may be a command injected by somebody in the middle;
+    // they are not parsed, and a client that sends any is cut off.
     if (!parser_.take_rest().empty()) {
       service_.deps_.events.record(LogLevel::warning, "starttls_injection");
       closed_ = true;
@@ -205,7 +210,8 @@ bool C2sConnection::apply_one(stream::Action& action) {
     look_up(check->bare, std::move(check->password));
   } else if (auto* in = std::get_if<stream::LoggedIn>(&action)) {
     service_.logins_.add();
-    service_.deps_.events.record(LogLevel::debug, "login", {{"account", in->bare.text()}, {"mechanism", in->mechanism}});
+    service_.deps_.events.record(LogLevel::debug, "login",
+                                 {{"account", in->bare.text()}, {"mechanism", in->mechanism}});
     facts_.mechanism = in->mechanism;
     if (admission_) admission_->logged_in();
     bytes_ = TokenBucket(service_.deps_.limits.bytes_after_login, service_.deps_.clock.now());
@@ -233,50 +239,51 @@ bool C2sConnection::apply_one(stream::Action& action) {
 
 void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> password) {
   busy_ = true;
-  service_.deps_.stores.accounts.find(
-      bare, [&service = service_, id = id_, bare, password = std::move(password)](
-                storage::Result<std::optional<storage::AccountRecord>> record) mutable {
-        C2sConnection* self = service.find(id);
-        if (self == nullptr || self->closed_ || !self->negotiation_) return;
-        if (!record) {
-          self->busy_ = false;
-          self->apply(self->negotiation_->login_unavailable());
-          self->resume();
-          return;
-        }
-        // SECURITY: an account that does not exist, or is disabled, goes the same way with keys that nothing can match.
-        // They are made for every account, used or not: their time would tell who has an account and who has none.
-        const bool known = *record && !(*record)->disabled;
-        sasl::Credentials keys = sasl::decoy(service.deps_.decoy_secret, bare.text());
-        if (known) keys = std::move((*record)->credentials);
-        if (!password) {
-          self->busy_ = false;
-          self->apply(self->negotiation_->credentials(keys, known));
-          self->resume();
-          return;
-        }
-        const bool taken = service.deps_.passwords.check(
-            service.deps_.shard, keys, std::move(*password), [&service, id, known](bool right) {
-              C2sConnection* then = service.find(id);
-              if (then == nullptr || then->closed_ || !then->negotiation_) return;
-              then->busy_ = false;
-              then->apply(then->negotiation_->password_checked(right && known));
-              then->resume();
-            });
-        if (!taken) {
-          service.deps_.events.limit_hit("hash_jobs_waiting");
-          self->busy_ = false;
-          self->apply(self->negotiation_->login_unavailable());
-          self->resume();
-        }
-      });
+  service_.deps_.stores.accounts.find(bare, [&service = service_, id = id_, bare, password = std::move(password)](
+                                                storage::Result<std::optional<storage::AccountRecord>> record) mutable {
+    C2sConnection* self = service.find(id);
+    if (self == nullptr || self->closed_ || !self->negotiation_) return;
+    if (!record) {
+      self->busy_ = false;
+      self->apply(self->negotiation_->login_unavailable());
+      self->resume();
+      return;
+    }
+    // SECURITY: an account that does not exist, or is disabled, goes the same way with keys that nothing can match.
+    // They are made for every account, used or not: their time would tell who has an account and who has none.
+    const bool known = *record && !(*record)->disabled;
+    sasl::Credentials keys = sasl::decoy(service.deps_.decoy_secret, bare.text());
+    if (known) keys = std::move((*record)->credentials);
+    if (!password) {
+      self->busy_ = false;
+      self->apply(self->negotiation_->credentials(keys, known));
+      self->resume();
+      return;
+    }
+    const bool taken = service.deps_.passwords.check(
+        service.deps_.shard, keys, std::move(*password), [&service, id, known](bool right) {
+          C2sConnection* then = service.find(id);
+          if (then == nullptr || then->closed_ || !then->negotiation_) return;
+          then->busy_ = false;
+          then->apply(then->negotiation_->password_checked(right && known));
+          then->resume();
+        });
+    if (!taken) {
+      service.deps_.events.limit_hit("hash_jobs_waiting");
+      self->busy_ = false;
+      self->apply(self->negotiation_->login_unavailable());
+      self->resume();
+    }
+  });
 }
 
 void C2sConnection::login_failed(stream::LoginFailed& failed) {
   service_.failed_logins_.add();
-  service_.deps_.events.record(LogLevel::info, "login_failed", {{"reason", std::string(sasl::wire_word(failed.failure))}});
-  // SECURITY: what counts is a guess at an account's password. An exchange that ended before it named an account (a channel
-  // binding that we do not have, say) tells nobody anything, and counting it would slow honest clients' next way down.
+  service_.deps_.events.record(LogLevel::info, "login_failed",
+                               {{"reason", std::string(sasl::wire_word(failed.failure))}});
+  // SECURITY: what counts is a guess at an account's password. An exchange that ended before it named an account (a
+  // channel binding that we do not have, say) tells nobody anything, and counting it would slow honest clients' next
+  // way down.
   const bool guessed = failed.failure == sasl::Failure::not_authorized && failed.bare.has_value();
   const Duration wait = guessed ? service_.deps_.guard.failed(facts_.address, failed.bare->text()) : Duration::zero();
   if (wait <= Duration::zero()) {
@@ -309,7 +316,8 @@ void C2sConnection::iq_before_login(xmpp::Stanza stanza) {
 }
 
 void C2sConnection::do_bind(stream::Bind bind) {
-  facts_.tls = transport_->tls() == nullptr ? std::string() : transport_->tls()->version + " " + transport_->tls()->cipher;
+  facts_.tls =
+      transport_->tls() == nullptr ? std::string() : transport_->tls()->version + " " + transport_->tls()->cipher;
   transport_->forget_facts();
   const xmpp::BareJid account = negotiation_->account();  // by value: once bound, the negotiation goes
   router::Router::OutputFinder output = [&service = service_, id = id_]() -> module::SessionOutput* {
@@ -348,7 +356,8 @@ void C2sConnection::on_secure() {
   schedule(service_.deps_.limits.login_time);
 }
 
-// --- the end ---------------------------------------------------------------------------------------------------------------
+// --- the end
+// ---------------------------------------------------------------------------------------------------------------
 
 void C2sConnection::finish_stream() {
   if (closed_) return;
@@ -460,7 +469,8 @@ void C2sConnection::on_timer() {
   }
 }
 
-// --- bytes out -------------------------------------------------------------------------------------------------------------
+// --- bytes out
+// -------------------------------------------------------------------------------------------------------------
 
 void C2sConnection::write_element(const xml::Element& element) {
   std::string& out = service_.scratch_;

@@ -8,8 +8,8 @@ namespace kith::session {
 class C2sConnection final : public net::TransportHandler, public module::SessionOutput {
  public:
   C2sConnection(C2sService& service, std::uint64_t id, std::unique_ptr<net::Transport> transport,
-                std::unique_ptr<stream::Negotiation> negotiation, xml::StreamParser parser, std::unique_ptr<Admission> admission,
-                TokenBucket bytes, TokenBucket stanzas);
+                std::unique_ptr<stream::Negotiation> negotiation, xml::StreamParser parser,
+                std::unique_ptr<Admission> admission, TokenBucket bytes, TokenBucket stanzas);
   ~C2sConnection() override;
 
   void start(Duration deadline);
@@ -70,7 +70,8 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   module::Session* session_ = nullptr;
   std::unique_ptr<std::deque<Waiting>> waiting_;
   std::size_t waiting_bytes_ = 0;
-  std::unique_ptr<xmpp::StreamError> last_word_;  ///< how the stream ends when the output queue is empty, if by an error
+  std::unique_ptr<xmpp::StreamError>
+      last_word_;             ///< how the stream ends when the output queue is empty, if by an error
   stream::Actions deferred_;  ///< what follows an answer that is being held back
   std::string held_;          ///< bytes that came and are not parsed yet
   module::ConnectionFacts facts_;
@@ -87,8 +88,8 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   bool pinged_ = false;
   bool hot_ = false;
   bool overflowed_ = false;  ///< the client does not read: nothing more is queued, the end is on its way
-  bool finishing_ = false;  ///< the stream ends when the output queue is empty
-  bool closed_ = false;     ///< the closing tag was written, or the connection is gone
+  bool finishing_ = false;   ///< the stream ends when the output queue is empty
+  bool closed_ = false;      ///< the closing tag was written, or the connection is gone
 
   friend class C2sService;
 };

@@ -1,8 +1,8 @@
 #include "session/login_guard.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
+
+#include <arpa/inet.h>
 
 #include "base/encoding.h"
 

@@ -1,6 +1,6 @@
-// Brute force: what failed logins cost (security.md §3). Never a lock of an account, only slower answers, so that nobody can
-// shut another out. One object for all shards, since an attacker's connections land on every one of them: a mutex, taken only
-// when somebody logs in.
+// Brute force: what failed logins cost (security.md §3). Never a lock of an account, only slower answers, so that
+// nobody can shut another out. One object for all shards, since an attacker's connections land on every one of them: a
+// mutex, taken only when somebody logs in.
 #pragma once
 
 #include <list>

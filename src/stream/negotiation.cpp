@@ -115,7 +115,8 @@ void Negotiation::append_features(Actions& actions) const {
     features.add(std::move(starttls));
   } else if (!account_) {
     xml::Element mechanisms("mechanisms", ns::sasl);
-    for (const std::string& name : sasl::offered_mechanisms(tls_, bindings_)) mechanisms.add_text_child("mechanism", name);
+    for (const std::string& name : sasl::offered_mechanisms(tls_, bindings_))
+      mechanisms.add_text_child("mechanism", name);
     features.add(std::move(mechanisms));
     if (!bindings_.empty()) {
       // XEP-0440 §3: which bindings the server can check.
@@ -191,7 +192,8 @@ Actions Negotiation::received_stanza(xml::Element element) {
     return fail(StreamCondition::not_authorized);
   }
   bind_id_ = element.attribute("id").value_or("");
-  if (!element.attribute("id")) return bind_refused(xmpp::StanzaError::of(xmpp::Condition::bad_request, "An iq needs an id."));
+  if (!element.attribute("id"))
+    return bind_refused(xmpp::StanzaError::of(xmpp::Condition::bad_request, "An iq needs an id."));
   std::optional<std::string> resource;
   if (const xml::Element* wanted = bind->child("resource", ns::bind); wanted != nullptr && !wanted->text().empty()) {
     resource = xmpp::prepare_resourcepart(wanted->text());
@@ -235,7 +237,8 @@ Actions Negotiation::secured(sasl::ChannelBindings bindings, std::string sni) {
   return {};
 }
 
-// --- SASL (RFC 6120 §6) --------------------------------------------------------------------------------------------------
+// --- SASL (RFC 6120 §6)
+// --------------------------------------------------------------------------------------------------
 
 Actions Negotiation::received_sasl(const xml::Element& element) {
   if (account_ || (!tls_ && security_ != Security::clear_on_loopback)) {
@@ -320,18 +323,24 @@ Actions Negotiation::sasl_failed(sasl::Failure failure, std::optional<xmpp::Bare
   actions.emplace_back(LoginFailed{std::move(bare), failure, std::move(answer)});
   // RFC 6120 §6.4.5: a number of tries, then the stream is closed.
   if (failures_ >= surroundings_->failed_logins) {
-    for (Action& action : fail(StreamCondition::policy_violation, "Too many failed logins.")) actions.push_back(std::move(action));
+    for (Action& action : fail(StreamCondition::policy_violation, "Too many failed logins."))
+      actions.push_back(std::move(action));
   }
   return actions;
 }
 
 xmpp::StreamError stream_error_of(xml::ParseError error) {
   switch (error) {
-    case xml::ParseError::not_well_formed: return {StreamCondition::not_well_formed};
-    case xml::ParseError::bad_format: return {StreamCondition::bad_format};
-    case xml::ParseError::restricted_xml: return {StreamCondition::restricted_xml};
-    case xml::ParseError::unsupported_encoding: return {StreamCondition::unsupported_encoding};
-    case xml::ParseError::limit_bytes: return {StreamCondition::policy_violation, "A stanza is larger than the limit."};
+    case xml::ParseError::not_well_formed:
+      return {StreamCondition::not_well_formed};
+    case xml::ParseError::bad_format:
+      return {StreamCondition::bad_format};
+    case xml::ParseError::restricted_xml:
+      return {StreamCondition::restricted_xml};
+    case xml::ParseError::unsupported_encoding:
+      return {StreamCondition::unsupported_encoding};
+    case xml::ParseError::limit_bytes:
+      return {StreamCondition::policy_violation, "A stanza is larger than the limit."};
     case xml::ParseError::limit_structure:
       return {StreamCondition::policy_violation, "A stanza is more deeply nested or has more parts than the limit."};
   }

@@ -1,5 +1,5 @@
-// The server's side of a client's stream up to resource binding (RFC 6120 §4–§7), as a machine: an event in, actions out.
-// No I/O, no clock, no storage: what it needs of those it asks for by an action, and is told the answer by a call.
+// The server's side of a client's stream up to resource binding (RFC 6120 §4–§7), as a machine: an event in, actions
+// out. No I/O, no clock, no storage: what it needs of those it asks for by an action, and is told the answer by a call.
 // One per connection, used on one thread at a time; moves between shards with its connection.
 #pragma once
 
@@ -21,7 +21,8 @@
 
 namespace kith::stream {
 
-// --- actions, to be carried out in order ---------------------------------------------------------------------------------
+// --- actions, to be carried out in order
+// ---------------------------------------------------------------------------------
 
 /// Send the stream header with these attributes (`<?xml …?>` before it, always: clients test for it).
 struct SendOpen {
@@ -68,8 +69,8 @@ struct Close {
   xmpp::StreamError error;
 };
 
-using Action = std::variant<SendOpen, Send, StartTls, RestartStream, LookUpCredentials, CheckPassword, LoggedIn, LoginFailed,
-                            IqBeforeLogin, Bind, Close>;
+using Action = std::variant<SendOpen, Send, StartTls, RestartStream, LookUpCredentials, CheckPassword, LoggedIn,
+                            LoginFailed, IqBeforeLogin, Bind, Close>;
 using Actions = std::vector<Action>;
 
 // -------------------------------------------------------------------------------------------------------------------------
@@ -82,14 +83,14 @@ struct Surroundings {
   std::size_t max_bytes_before_login = 0;  ///< announced by XEP-0478
   std::size_t max_bytes_after_login = 0;
   std::chrono::seconds idle_time{0};
-  std::size_t failed_logins = 5;           ///< on one stream
+  std::size_t failed_logins = 5;  ///< on one stream
   Random* random = nullptr;
 };
 
 class Negotiation {
  public:
-  /// How the connection reached us. A listener without TLS is for loopback only: there SASL is offered in the clear (without
-  /// PLAIN), because what ends TLS stands in front of us.
+  /// How the connection reached us. A listener without TLS is for loopback only: there SASL is offered in the clear
+  /// (without PLAIN), because what ends TLS stands in front of us.
   enum class Security { starttls_required, direct_tls, clear_on_loopback };
 
   Negotiation(const Surroundings& surroundings, Security security);

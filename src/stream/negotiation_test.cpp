@@ -25,7 +25,8 @@ class NegotiationTest : public testing::Test {
     surroundings.random = &random;
   }
 
-  static xml::StreamOpen header(std::string to = "example.org", std::string version = "1.0", std::string default_ns = "jabber:client") {
+  static xml::StreamOpen header(std::string to = "example.org", std::string version = "1.0",
+                                std::string default_ns = "jabber:client") {
     xml::Element element("stream", xmpp::ns::streams);
     if (!to.empty()) element.set("to", std::move(to));
     if (!version.empty()) element.set("version", std::move(version));
@@ -38,7 +39,8 @@ class NegotiationTest : public testing::Test {
     std::string text;
     for (const Action& action : actions) {
       if (const auto* send = std::get_if<Send>(&action)) xml::write(text, send->element, xmpp::ns::client);
-      if (const auto* close = std::get_if<Close>(&action)) text += "!" + std::string(xmpp::wire_word(close->error.condition));
+      if (const auto* close = std::get_if<Close>(&action))
+        text += "!" + std::string(xmpp::wire_word(close->error.condition));
       if (const auto* failed = std::get_if<LoginFailed>(&action)) xml::write(text, failed->answer, xmpp::ns::client);
       if (std::holds_alternative<SendOpen>(action)) text += "<open>";
     }
@@ -120,8 +122,8 @@ TEST_F(NegotiationTest, a_client_without_to_is_understood_by_its_sni) {
 }
 
 TEST_F(NegotiationTest, a_stanza_before_login_ends_the_stream) {
-  for (const char* text : {"<message to='romeo@example.org'><body>hi</body></message>", "<presence/>",
-                           "<iq type='result' id='1'/>"}) {
+  for (const char* text :
+       {"<message to='romeo@example.org'><body>hi</body></message>", "<presence/>", "<iq type='result' id='1'/>"}) {
     Negotiation machine(surroundings, Security::starttls_required);
     to_tls(machine);
     EXPECT_EQ(told(machine.received(parse(text))), "!not-authorized") << text;
@@ -185,8 +187,8 @@ TEST_F(NegotiationTest, announces_mechanisms_bindings_and_limits_under_tls) {
   Negotiation machine(surroundings, Security::direct_tls);
   machine.secured({{"tls-exporter", "x"}, {"tls-server-end-point", "y"}}, "example.org");
   const std::string text = told(machine.opened(header()));
-  for (const char* part : {"SCRAM-SHA-512-PLUS", "SCRAM-SHA-1<", "PLAIN", "type='tls-exporter'", "type='tls-server-end-point'",
-                           "<max-bytes>10240</max-bytes>"}) {
+  for (const char* part : {"SCRAM-SHA-512-PLUS", "SCRAM-SHA-1<", "PLAIN", "type='tls-exporter'",
+                           "type='tls-server-end-point'", "<max-bytes>10240</max-bytes>"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
   }
 }
@@ -207,8 +209,8 @@ TEST_F(NegotiationTest, plain_login_and_bind) {
     EXPECT_NE(features.find(part), std::string::npos) << part << " in " << features;
   }
   EXPECT_EQ(features.find("mechanism"), std::string::npos);
-  const Actions binding =
-      machine.received(parse("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>balcony</resource></bind></iq>"));
+  const Actions binding = machine.received(parse(
+      "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>balcony</resource></bind></iq>"));
   const Bind* bind = find<Bind>(binding);
   ASSERT_NE(bind, nullptr);
   EXPECT_EQ(bind->resource, "balcony");
@@ -231,10 +233,13 @@ TEST_F(NegotiationTest, a_resource_that_is_none_is_a_bad_request_and_the_client_
   Negotiation machine(surroundings, Security::starttls_required);
   to_bind(machine);
   const std::string long_resource(1024, 'a');
-  const std::string text = told(machine.received(parse(
-      "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" + long_resource + "</resource></bind></iq>")));
+  const std::string text =
+      told(machine.received(parse("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" +
+                                  long_resource + "</resource></bind></iq>")));
   EXPECT_NE(text.find("bad-request"), std::string::npos);
-  EXPECT_NE(find<Bind>(machine.received(parse("<iq type='set' id='c'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"))), nullptr);
+  EXPECT_NE(find<Bind>(
+                machine.received(parse("<iq type='set' id='c'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"))),
+            nullptr);
 }
 
 TEST_F(NegotiationTest, another_domain_after_login_is_refused) {
@@ -267,7 +272,8 @@ TEST_F(NegotiationTest, odd_sasl_messages_fail_and_leave_the_stream_open) {
   } rows[] = {
       {"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='DIGEST-MD5'/>", sasl::Failure::invalid_mechanism},
       {"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>", sasl::Failure::invalid_mechanism},
-      {"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>***</auth>", sasl::Failure::incorrect_encoding},
+      {"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>***</auth>",
+       sasl::Failure::incorrect_encoding},
       {"<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>", sasl::Failure::malformed_request},
       {"<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>", sasl::Failure::aborted},
   };

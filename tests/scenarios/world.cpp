@@ -1,10 +1,10 @@
 #include "world.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
+
+#include <unistd.h>
 
 #include "base/encoding.h"
 #include "modules/all.h"
@@ -78,7 +78,8 @@ void World::start(WallTime wall) {
     Unit& unit = units_[i];
     unit.stores = storage_->make_stores(*loop_);
     unit.refs = std::make_unique<storage::Stores>(unit.stores->stores());
-    server::ShardSettings settings{.hosts = {.domains = options_.domains, .admins = {}}, .limits = options_.limits, .modules = {}};
+    server::ShardSettings settings{
+        .hosts = {.domains = options_.domains, .admins = {}}, .limits = options_.limits, .modules = {}};
     for (const module::Registration& feature : features) {
       const std::string name(feature.descriptor->name);
       auto values = defaults.modules.at(name).settings;
@@ -126,7 +127,8 @@ void World::restart() {
 }
 
 void World::stop() {
-  // As the daemon does it: iq requests that are dropped unanswered answer themselves, so the routers stand until the last is gone.
+  // As the daemon does it: iq requests that are dropped unanswered answer themselves, so the routers stand until the
+  // last is gone.
   for (const Unit& unit : units_) unit.runtime->router().retire();
   storage_->forget(*loop_);
   loop_->drop_tasks();
@@ -136,7 +138,9 @@ void World::stop() {
 
 bool World::send(unsigned shard, router::Crossing& crossing) {
   if (mailboxes_full_) return false;
-  loop_->post([this, shard, crossing = std::move(crossing)]() mutable { units_[shard].runtime->router().receive(std::move(crossing)); });
+  loop_->post([this, shard, crossing = std::move(crossing)]() mutable {
+    units_[shard].runtime->router().receive(std::move(crossing));
+  });
   return true;
 }
 
@@ -154,16 +158,17 @@ void World::add_account(const std::string& bare_jid, const std::string& password
   const auto jid = xmpp::BareJid::parse(bare_jid);
   if (!jid) throw std::runtime_error("no address: " + bare_jid);
   const Secret prepared = *sasl::prepare_password(password);
-  storage::AccountRecord record{.jid = *jid, .credentials = sasl::derive_all(prepared, random_, 1), .created = loop_->clock().wall()};
+  storage::AccountRecord record{
+      .jid = *jid, .credentials = sasl::derive_all(prepared, random_, 1), .created = loop_->clock().wall()};
   units_.front().refs->accounts.add(record, [](storage::Result<bool>) {});
   settle();
 }
 
 bool World::has_account(const std::string& bare_jid) {
   bool there = false;
-  units_.front().refs->accounts.find(*xmpp::BareJid::parse(bare_jid), [&](storage::Result<std::optional<storage::AccountRecord>> record) {
-    there = record && record->has_value();
-  });
+  units_.front().refs->accounts.find(
+      *xmpp::BareJid::parse(bare_jid),
+      [&](storage::Result<std::optional<storage::AccountRecord>> record) { there = record && record->has_value(); });
   settle();
   return there;
 }
@@ -188,14 +193,17 @@ std::unique_ptr<WorldClient> World::connect(net::LinkOptions options) {
   return std::make_unique<WorldClient>(std::move(link.client));
 }
 
-std::expected<std::unique_ptr<WorldClient>, std::string> World::log_in(const std::string& bare_jid, const std::string& password,
-                                                                       const std::string& resource, net::LinkOptions link) {
+std::expected<std::unique_ptr<WorldClient>, std::string> World::log_in(const std::string& bare_jid,
+                                                                       const std::string& password,
+                                                                       const std::string& resource,
+                                                                       net::LinkOptions link) {
   const auto jid = xmpp::BareJid::parse(bare_jid);
   if (!jid) return std::unexpected("no address: " + bare_jid);
   const bool direct_tls = link.direct_tls;
   auto client = connect(std::move(link));
-  const std::string open = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='" +
-                           std::string(jid->domainpart()) + "' version='1.0'>";
+  const std::string open =
+      "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='" +
+      std::string(jid->domainpart()) + "' version='1.0'>";
   const auto expect = [&](std::string_view name) {
     settle();
     const auto element = client->next();
@@ -225,7 +233,8 @@ std::expected<std::unique_ptr<WorldClient>, std::string> World::log_in(const std
   const auto answer = client->next();
   const xml::Element* bind = answer ? answer->child("bind", xmpp::ns::bind) : nullptr;
   const xml::Element* full = bind == nullptr ? nullptr : bind->child("jid", xmpp::ns::bind);
-  if (full == nullptr) return std::unexpected("bind failed: " + (answer ? xml::to_string(*answer) : std::string("no answer")));
+  if (full == nullptr)
+    return std::unexpected("bind failed: " + (answer ? xml::to_string(*answer) : std::string("no answer")));
   client->full_jid = full->text();
   return client;
 }

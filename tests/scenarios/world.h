@@ -1,5 +1,6 @@
-// A whole server in one thread: shards as run loops on a virtual clock, links in memory, the real storage in immediate mode.
-// What the daemon runs is what runs here, from the XML stream to the SQL; only sockets, TLS and threads are left out.
+// A whole server in one thread: shards as run loops on a virtual clock, links in memory, the real storage in immediate
+// mode. What the daemon runs is what runs here, from the XML stream to the SQL; only sockets, TLS and threads are left
+// out.
 #pragma once
 
 #include <deque>
@@ -35,8 +36,8 @@ class WorldClient {
   net::LinkClient& link() { return *link_; }
   /// Sends bytes as they are.
   void send(std::string_view bytes) { link_->send(bytes); }
-  /// The next stanza (or other first-level element) that has arrived, or nothing. Pings of the server are answered and left
-  /// out, as by every client, unless answers_pings is false.
+  /// The next stanza (or other first-level element) that has arrived, or nothing. Pings of the server are answered and
+  /// left out, as by every client, unless answers_pings is false.
   std::optional<xml::Element> next();
   /// Takes in what has arrived, answering pings.
   void poll();
@@ -69,8 +70,10 @@ class World final : private router::Crossroads {
   /// Connects without logging in; to each shard in turn. With direct TLS, as to the port that has it.
   std::unique_ptr<WorldClient> connect(net::LinkOptions link = {});
   /// Connects, logs in by PLAIN, binds. The error says how far it came.
-  std::expected<std::unique_ptr<WorldClient>, std::string> log_in(const std::string& bare_jid, const std::string& password,
-                                                                  const std::string& resource, net::LinkOptions link = {});
+  std::expected<std::unique_ptr<WorldClient>, std::string> log_in(const std::string& bare_jid,
+                                                                  const std::string& password,
+                                                                  const std::string& resource,
+                                                                  net::LinkOptions link = {});
   /// Which shard takes the next connection.
   void accept_next_on(unsigned shard) { next_shard_ = shard; }
   /// While set, no shard's mailbox takes anything.

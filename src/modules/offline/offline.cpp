@@ -327,6 +327,8 @@ void OfflineFeature::hand_page(const xmpp::BareJid& jid, std::uint64_t number, s
     ++state->handed.messages;
     state->handed.bytes += message.stanza.size();
     state->handed_since_tick += message.stanza.size();
+    // SECURITY: a page of large messages must not overflow the outbox: who sends them would keep their reader out.
+    if (session->output().queued_bytes() > output_pause_bytes) break;
   }
   state->handed_at = clock_.now();
   next_page(*account);

@@ -72,7 +72,9 @@ int main(int argc, char** argv) {
   umask(0077);
   const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
   setrlimit(RLIMIT_CORE, &no_core);
+  // So is a file that may not grow any more: a write that fails, not the end of the daemon.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   if (!reference.empty()) return print_reference(reference);
   try {
     return run(file, check_only);

@@ -24,6 +24,8 @@ std::optional<xml::Element> WorldClient::next() {
 }
 
 void WorldClient::poll() {
+  // What leaves may be larger than what came: '<' is written as '&lt;'.
+  limits_.element_bytes = std::size_t{16} * 1024 * 1024;
   if (!parser_) restart();
   while (!closed_) {
     auto event = parser_->next();

@@ -125,12 +125,12 @@ Outcome OfflineFeature::keep(Account& account, const xmpp::Stanza& message, stor
   if (!state.held.empty()) return hold(account, state, {message, gate, {}});
   std::string text = xml::to_string(message.element(), ns::client);
   if (state.measured != State::Measured::yes) {
-    if (state.unmeasured >= unmeasured_most || full_.contains(account.jid()))
-      return hold(account, state, {message, gate, {}});
-    ++state.unmeasured;
-    add(account, message, std::move(text));
+    // Written at once, against what was added since the account was loaded: a message that waited in memory for the
+    // measure would have no ticket yet, and the answer to its sender's next iq would say more than the disk knows.
     measure(account);
-    return Done{};
+    if (full_.contains(account.jid())) {
+      return StanzaError{xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."};
+    }
   }
   if (!has_room(state, text.size())) {
     events_.limit_hit("offline_messages");

@@ -50,9 +50,6 @@ class OfflineFeature final : public module::Module {
   void attach(module::Hooks& hooks) override;
 
  private:
-  /// How many messages may be kept of an account whose store has not been measured yet, so that the first ones are on
-  /// their way to the disk when their sender is answered.
-  static constexpr unsigned unmeasured_most = 16;
   static constexpr std::size_t held_most = 100;
   static constexpr std::size_t full_most = 65'536;
 
@@ -68,7 +65,6 @@ class OfflineFeature final : public module::Module {
     std::uint64_t measurement = 0;              ///< to know an answer that is out of date
     storage::OfflineStore::Size size{};         ///< until measured: what was added since the account was loaded
     storage::OfflineStore::Size added_since{};  ///< … since the question
-    unsigned unmeasured = 0;
     std::uint64_t added = 0;
     std::vector<Held> held;  ///< waits for the measure
 
@@ -129,7 +125,7 @@ class OfflineFeature final : public module::Module {
   storage::OfflineStore& store_;
   const Limits& limits_;
   /// Accounts whose store was full when last seen. SECURITY: kept beyond the account's time in memory, so that nobody
-  /// can add a few unmeasured messages each time that it is loaded.
+  /// can add unmeasured messages each time that it is loaded.
   std::unordered_set<xmpp::BareJid> full_;
   /// Accounts that are being handed messages or have not shown a sign of life since.
   std::unordered_set<xmpp::BareJid> watched_;

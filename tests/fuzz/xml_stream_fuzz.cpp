@@ -46,9 +46,9 @@ bool take_events(StreamParser& parser, Told& told) {
   for (;;) {
     auto event = parser.next();
     if (!event) {
-      // Not which error: of two faults close together, the scanner's limit is told before what expat would have said of
-      // earlier bytes if both came at once, and after it if they came apart. Either ends the stream.
-      told.lines.emplace_back("error");
+      // Not which error, and not when: of two faults close together, the scanner's may be told before what expat would
+      // have said of earlier bytes; and a cut character is a fault only when the bytes behind it come. What a fault may
+      // never do is let an event through that the same bytes do not give when they are cut otherwise.
       return false;
     }
     if (std::holds_alternative<NeedMore>(*event)) return true;

@@ -169,6 +169,8 @@ void TreeParser::on_start(void* self, const XML_Char* name, const XML_Char** att
 
 void TreeParser::on_end(void* self, const XML_Char*) noexcept {
   auto& tree = *static_cast<TreeParser*>(self);
+  // SECURITY: expat tells the end of an empty element even when its start has stopped the parser.
+  if (tree.stopped_) return;
   --tree.level_;
   if (tree.level_ == 0) {
     tree.closed_ = true;
@@ -180,6 +182,7 @@ void TreeParser::on_end(void* self, const XML_Char*) noexcept {
 
 void TreeParser::on_text(void* self, const XML_Char* text, int size) noexcept {
   auto& tree = *static_cast<TreeParser*>(self);
+  if (tree.stopped_) return;
   if (tree.open_.empty()) return tree.stop(ParseError::bad_format);
   tree.open_.back()->add_text(std::string_view(text, static_cast<std::size_t>(size)));
 }

@@ -19,7 +19,7 @@ fuzz_one() {
   for name in "$target" "${target%%_*}"; do
     [ ! -f "tests/fuzz/$name.dict" ] || arguments+=("-dict=tests/fuzz/$name.dict")
   done
-  "$place/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 \
+  "$place/fuzz/$target" -max_total_time="$seconds" -seed="${KITH_FUZZ_SEED:-0}" -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 \
     -artifact_prefix="$place/crashes/$target-" "${arguments[@]}" >"$log" 2>&1
 }
 

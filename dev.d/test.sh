@@ -153,6 +153,9 @@ dev_test() {
   export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:quarantine_size_mb=16:abort_on_error=0}
   export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=0:second_deadlock_stack=1}
 
+  # The same inputs each time, so that a failure is a change of ours; ./dev fuzz looks for new ones.
+  export KITH_FUZZ_SEED=4217
+
   step "House rules" python_tests tests/house
   step "Build: ASan and UBSan" build_dev
   # shellcheck disable=SC2046

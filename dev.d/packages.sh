@@ -35,9 +35,11 @@ as_root() {
 
 # first_available ALTERNATIVES: the first that apt can install; empty if it knows none.
 first_available() {
-  local alternative
+  local alternative policy
   for alternative in ${1//|/ }; do
-    if apt-cache policy "$alternative" 2>/dev/null | grep -q 'Candidate: [^(]'; then
+    # Not in a pipe to grep -q: that ends at its first match, and apt-cache by SIGPIPE, which pipefail calls a failure.
+    policy=$(apt-cache policy "$alternative" 2>/dev/null) || continue
+    if [[ $policy =~ Candidate:\ [^\(] ]]; then
       echo "$alternative"
       return
     fi

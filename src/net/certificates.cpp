@@ -146,15 +146,16 @@ std::vector<CertificateProblem> CertificateStore::reload(Settings settings) {
   return problems;
 }
 
-std::shared_ptr<ssl_ctx_st> CertificateStore::context_for(std::string_view sni) const {
+std::shared_ptr<ssl_ctx_st> CertificateStore::default_context() const { return current()->fallback; }
+
+std::shared_ptr<ssl_ctx_st> CertificateStore::context_for(std::string_view asked) const {
   const std::shared_ptr<const Set> set = current();
-  if (sni.empty()) return set->fallback;
-  const std::string name = host_key(sni);
+  const std::string name = host_key(asked);
   if (const auto own = set->by_domain.find(name); own != set->by_domain.end()) return own->second.context;
   for (const auto& [domain, pair] : set->by_domain) {
     if (covers_name(pair.facts, name)) return pair.context;
   }
-  return set->fallback;
+  return nullptr;
 }
 
 std::vector<CertificateFacts> CertificateStore::facts() const {

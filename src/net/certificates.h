@@ -57,7 +57,8 @@ class CertificateStore final : public TlsContexts {
   /// The same with other directories or domains, after a change of the configuration.
   std::vector<CertificateProblem> reload(Settings settings);
 
-  std::shared_ptr<ssl_ctx_st> context_for(std::string_view sni) const override;
+  std::shared_ptr<ssl_ctx_st> context_for(std::string_view name) const override;
+  std::shared_ptr<ssl_ctx_st> default_context() const override;
   std::vector<CertificateFacts> facts() const;
   /// True if a certificate is there for `domain` itself (not just the default one).
   bool covers(std::string_view domain) const;

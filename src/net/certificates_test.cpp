@@ -22,7 +22,8 @@ class CertificatesTest : public ::testing::Test {
   }
   /// The common name of the certificate that a client gets who asks for `sni`.
   static std::string served(const CertificateStore& store, std::string_view sni) {
-    const std::shared_ptr<SSL_CTX> context = store.context_for(sni);
+    std::shared_ptr<SSL_CTX> context = store.context_for(sni);
+    if (!context) context = store.default_context();
     if (!context) return "none";
     std::array<char, 256> name{};
     X509_NAME_get_text_by_NID(X509_get_subject_name(SSL_CTX_get0_certificate(context.get())), NID_commonName,

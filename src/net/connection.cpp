@@ -135,8 +135,10 @@ void Connection::resume_reading() {
   shard_.readiness().again(*this);
 }
 
-void Connection::start_tls() {
+void Connection::start_tls(std::string_view domain) {
   if (state_ != State::plain || closing_) return;
+  // If this fails, so does begin_handshake().
+  if (settings_.contexts != nullptr) tls_.accept(*settings_.contexts, domain);
   state_ = State::starting;
   shard_.call_at_turn_end(*this);
 }
@@ -477,7 +479,8 @@ void Connection::keep_wire(std::string& bytes) {
 // --- The stations of its life.
 
 bool Connection::begin_handshake() {
-  if (settings_.contexts == nullptr || !tls_.accept(*settings_.contexts)) {
+  const bool begun = tls_ || (settings_.contexts != nullptr && tls_.accept(*settings_.contexts));
+  if (!begun) {
     fail(CloseReason::tls_failed, "there is no certificate");
     return false;
   }

@@ -48,7 +48,7 @@ class Connection final : public Transport, private runtime::Watched, private run
   std::size_t unsent() const override;
   void pause_reading() override;
   void resume_reading() override;
-  void start_tls() override;
+  void start_tls(std::string_view domain) override;
   void close() override;
   void abort() override;
   const std::string& peer_address() const override { return peer_address_; }

@@ -41,7 +41,7 @@ std::string pattern(std::size_t size) {
 
 class ConnectionTest : public ::testing::Test {
  protected:
-  TestCertificates certificates_;
+  TestCertificates certificates_{{"example.org", "example.net"}};
   ConnectionSettings settings_{.contexts = &certificates_.store, .alpn = "xmpp-client"};
   ShardThread shard_;
   Recorder server_{shard_};
@@ -77,7 +77,7 @@ TEST_F(ConnectionTest, starttls_sends_the_answer_in_the_clear_and_then_speaks_tl
   server_.react = [](Recorder& recorder, std::string_view bytes) {
     if (bytes != "<starttls/>") return echo(recorder, bytes);
     recorder.transport->write("<proceed/>");
-    recorder.transport->start_tls();
+    recorder.transport->start_tls({});
   };
   server_.begin(std::move(pair.server), settings_, Begin::plain);
   send_plain(pair.client, "<starttls/>");
@@ -87,6 +87,31 @@ TEST_F(ConnectionTest, starttls_sends_the_answer_in_the_clear_and_then_speaks_tl
   ASSERT_TRUE(client.write("secret"));
   EXPECT_EQ(client.read_exactly(6), "secret");
   EXPECT_TRUE(server_.secure());
+}
+
+TEST_F(ConnectionTest, starttls_serves_the_certificate_of_the_stream_to_a_client_without_sni) {
+  for (const auto& [asked, served] : std::map<std::string, std::string>{
+           {"example.net", "example.net"}, {"", "example.org"}, {"no.example", "example.org"}}) {
+    Recorder recorder(shard_);
+    SocketPair pair = tcp_pair();
+    recorder.react = [&](Recorder& self, std::string_view) { self.transport->start_tls(asked); };
+    recorder.begin(std::move(pair.server), settings_, Begin::plain);
+    send_plain(pair.client, "<starttls/>");
+    TlsClient client(std::move(pair.client), {.sni = ""});
+    ASSERT_EQ(client.handshake(), "");
+    EXPECT_EQ(client.served_name(), served);
+  }
+}
+
+// A name that we do not know says nothing against the stream's.
+TEST_F(ConnectionTest, an_unknown_sni_does_not_take_the_streams_certificate_away) {
+  SocketPair pair = tcp_pair();
+  server_.react = [](Recorder& recorder, std::string_view) { recorder.transport->start_tls("example.net"); };
+  server_.begin(std::move(pair.server), settings_, Begin::plain);
+  send_plain(pair.client, "<starttls/>");
+  TlsClient client(std::move(pair.client), {.sni = "xmpp.example"});
+  ASSERT_EQ(client.handshake(), "");
+  EXPECT_EQ(client.served_name(), "example.net");
 }
 
 TEST_F(ConnectionTest, what_is_written_during_the_handshake_leaves_after_it) {
@@ -104,7 +129,7 @@ TEST_F(ConnectionTest, plaintext_after_starttls_never_reaches_the_handler) {
   SocketPair pair = tcp_pair();
   server_.react = [](Recorder& recorder, std::string_view) {
     recorder.transport->write("<proceed/>");
-    recorder.transport->start_tls();
+    recorder.transport->start_tls({});
   };
   server_.begin(std::move(pair.server), settings_, Begin::plain);
   send_plain(pair.client, "<starttls/>");

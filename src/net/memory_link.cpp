@@ -59,7 +59,7 @@ class LinkTransport final : public Transport {
     parts_.paused = false;
     schedule();
   }
-  void start_tls() override {
+  void start_tls(std::string_view /*domain*/) override {
     if (!parts_.wire || parts_.wire->secure) return;
     parts_.starting = true;
     schedule();

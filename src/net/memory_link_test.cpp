@@ -69,7 +69,7 @@ TEST_F(MemoryLinkTest, starttls_answers_in_the_clear_and_tells_its_facts) {
   link(options);
   server_.react = [&](std::string_view) {
     server_.transport->write("<proceed/>");
-    server_.transport->start_tls();
+    server_.transport->start_tls({});
     EXPECT_EQ(server_.transport->tls(), nullptr);
   };
   client_->send("<starttls/>");
@@ -84,7 +84,7 @@ TEST_F(MemoryLinkTest, starttls_answers_in_the_clear_and_tells_its_facts) {
 TEST_F(MemoryLinkTest, what_comes_in_the_clear_after_starttls_fails_tls) {
   link();
   server_.react = [&](std::string_view) {
-    server_.transport->start_tls();
+    server_.transport->start_tls({});
     client_->send("injected");
   };
   client_->send("<starttls/>");

@@ -216,6 +216,13 @@ class TlsClient {
     return key;
   }
   SSL* ssl() { return ssl_.get(); }
+  /// The common name in the certificate that the server showed.
+  std::string served_name() {
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(ssl()), &X509_free);
+    std::array<char, 256> name{};
+    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, name.data(), name.size());
+    return name.data();
+  }
   Socket& socket() { return socket_; }
 
  private:

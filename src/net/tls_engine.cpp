@@ -197,8 +197,9 @@ std::shared_ptr<ssl_ctx_st> new_server_context() {
 
 void TlsEngine::Free::operator()(ssl_st* ssl) const { SSL_free(ssl); }
 
-bool TlsEngine::accept(const TlsContexts& contexts) {
-  const std::shared_ptr<SSL_CTX> context = contexts.context_for({});
+bool TlsEngine::accept(const TlsContexts& contexts, std::string_view name) {
+  std::shared_ptr<SSL_CTX> context = name.empty() ? nullptr : contexts.context_for(name);
+  if (!context) context = contexts.default_context();
   if (!context) return false;
   ssl_.reset(SSL_new(context.get()));
   BIO* bio = BIO_new(bio_method());

@@ -20,9 +20,10 @@ namespace kith::net {
 class TlsContexts {
  public:
   virtual ~TlsContexts() = default;
-  /// The context for the host name that a client asked for; the default one for an empty or unknown name. Null if there
-  /// is none.
-  virtual std::shared_ptr<ssl_ctx_st> context_for(std::string_view sni) const = 0;
+  /// The context with the certificate for this host name (in ASCII); null if there is none for it.
+  virtual std::shared_ptr<ssl_ctx_st> context_for(std::string_view name) const = 0;
+  /// The context for who names no host, or one that we do not know. Null if there is no certificate at all.
+  virtual std::shared_ptr<ssl_ctx_st> default_context() const = 0;
 };
 
 /// A new context with this house's settings and no certificate. Throws std::runtime_error if OpenSSL refuses a setting.
@@ -52,8 +53,9 @@ class TlsEngine {
   TlsEngine() = default;
   explicit operator bool() const { return ssl_ != nullptr; }
 
-  /// Begins the server's side. False if there is no certificate at all, or no memory.
-  bool accept(const TlsContexts& contexts);
+  /// Begins the server's side, with the certificate for `name` unless the client asks for another by SNI; an empty or
+  /// unknown name means the default one. False if there is no certificate at all, or no memory.
+  bool accept(const TlsContexts& contexts, std::string_view name = {});
   Result handshake(TlsIo& io, std::string& why);
   /// Decrypts at most one record into `plain`, which must hold record_bytes.
   Result read(TlsIo& io, std::span<char> plain, std::size_t& got, std::string& why);

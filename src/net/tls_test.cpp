@@ -30,13 +30,6 @@ class TlsTest : public ::testing::Test {
     });
     return copy;
   }
-  std::string served_name() {
-    const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(client_->ssl()),
-                                                                  &X509_free);
-    std::array<char, 256> name{};
-    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, name.data(), name.size());
-    return name.data();
-  }
   std::string served_hash() {
     const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(client_->ssl()),
                                                                   &X509_free);
@@ -94,16 +87,16 @@ TEST_F(TlsTest, renegotiation_is_refused) {
 
 TEST_F(TlsTest, the_certificate_is_the_one_that_the_client_asked_for) {
   ASSERT_EQ(meet({.sni = "example.net"}), "");
-  EXPECT_EQ(served_name(), "example.net");
+  EXPECT_EQ(client_->served_name(), "example.net");
   ASSERT_EQ(meet({.sni = "XN--bcher-kva.EXAMPLE"}), "");
-  EXPECT_EQ(served_name(), "xn--bcher-kva.example");
+  EXPECT_EQ(client_->served_name(), "xn--bcher-kva.example");
 }
 
 TEST_F(TlsTest, an_unknown_or_missing_name_gets_the_default_certificate) {
   ASSERT_EQ(meet({.sni = "example.com"}), "");
-  EXPECT_EQ(served_name(), "example.org");
+  EXPECT_EQ(client_->served_name(), "example.org");
   ASSERT_EQ(meet({.sni = ""}), "");
-  EXPECT_EQ(served_name(), "example.org");
+  EXPECT_EQ(client_->served_name(), "example.org");
   EXPECT_EQ(facts().sni, "");
 }
 

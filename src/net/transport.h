@@ -49,10 +49,11 @@ class Transport {
   virtual std::size_t unsent() const = 0;
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
-  /// The server's side of a TLS handshake, after what was written so far has left in the clear.
+  /// The server's side of a TLS handshake, after what was written so far has left in the clear; with the certificate of
+  /// `domain` (in ASCII) for a client that asks for none by SNI. An empty or unknown one means the default certificate.
   /// SECURITY: bytes that the peer sent in the clear before the handshake are the caller's to refuse; what the socket
   /// still holds goes to TLS and fails there.
-  virtual void start_tls() = 0;
+  virtual void start_tls(std::string_view domain) = 0;
   /// Sends what was written, then a TLS close_notify, then closes; gives up after a few seconds. on_closed(local)
   /// follows.
   virtual void close() = 0;

@@ -188,7 +188,7 @@ bool C2sConnection::apply_one(stream::Action& action) {
     transport_->write(out);
   } else if (auto* send = std::get_if<stream::Send>(&action)) {
     write_element(send->element);
-  } else if (std::holds_alternative<stream::StartTls>(action)) {
+  } else if (auto* secure = std::get_if<stream::StartTls>(&action)) {
     // SECURITY: bytes that came in the clear after <starttls/> may be a command injected by somebody in the middle;
     // they are not parsed, and a client that sends any is cut off.
     if (!parser_.take_rest().empty()) {

@@ -161,7 +161,7 @@ Actions Negotiation::received(xml::Element element) {
     }
     Actions actions;
     actions.emplace_back(Send{xml::Element("proceed", ns::tls)});
-    actions.emplace_back(StartTls{});
+    actions.emplace_back(StartTls{xmpp::domain_to_ascii(domain_)});
     phase_ = Phase::header;
     header_sent_ = false;
     return actions;

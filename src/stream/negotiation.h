@@ -31,8 +31,11 @@ struct SendOpen {
 struct Send {
   xml::Element element;
 };
-/// Throw away what was received and not yet parsed, or refuse it, and start the TLS handshake; then call secured().
-struct StartTls {};
+/// Throw away what was received and not yet parsed, or refuse it, and start the TLS handshake with the certificate of
+/// `domain`; then call secured().
+struct StartTls {
+  std::string domain;  ///< the stream's, in ASCII (A-labels), for clients that send no SNI
+};
 /// The client sends a new stream header next.
 struct RestartStream {};
 /// Look the account's keys up, then call credentials().

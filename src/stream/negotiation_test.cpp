@@ -71,6 +71,19 @@ class NegotiationTest : public testing::Test {
   Surroundings surroundings;
 };
 
+TEST_F(NegotiationTest, starttls_names_the_domain_of_the_stream_as_certificates_do) {
+  surroundings.is_local = [](std::string_view) { return true; };
+  for (const auto& [to, ascii] :
+       {std::pair{"example.org", "example.org"}, {"B\u00fccher.example", "xn--bcher-kva.example"}}) {
+    Negotiation machine(surroundings, Security::starttls_required);
+    machine.opened(header(to));
+    const Actions actions = machine.received(parse("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"));
+    const StartTls* start = find<StartTls>(actions);
+    ASSERT_NE(start, nullptr);
+    EXPECT_EQ(start->domain, ascii);
+  }
+}
+
 TEST_F(NegotiationTest, offers_nothing_but_starttls_in_the_clear) {
   Negotiation machine(surroundings, Security::starttls_required);
   const std::string text = told(machine.opened(header()));

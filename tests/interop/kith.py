@@ -73,10 +73,11 @@ class Kith:
     RELAXED = {"connections_per_address_rate": "500/s burst 1000", "failed_logins_per_address_rate": "100/s burst 100",
                "failed_logins_per_account_rate": "100/s burst 100"}
 
-    def __init__(self, *, domains=("example.org",), limits=None, top="", settings="", issue=True):
+    def __init__(self, *, domains=("example.org",), limits=None, top="", settings="", issue=True, host="127.0.0.1"):
         """`limits`: keys of [limits], besides RELAXED; `top`: lines for the top of kith.toml; `settings`: whole sections of it."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kith-test-"))
         self.domains = list(domains)
+        self.host = host
         self.limits = {**self.RELAXED, **(limits or {})}
         self.top, self.settings = top, settings
         self.port, self.direct_port, self.metrics_port = free_port(), free_port(), free_port()
@@ -112,8 +113,8 @@ admin_socket = "{self.socket_path}"
 {self.top}
 
 [listen]
-c2s = ["127.0.0.1:{self.port}"]
-c2s_direct_tls = ["127.0.0.1:{self.direct_port}"]
+c2s = ["{self.host}:{self.port}"]
+c2s_direct_tls = ["{self.host}:{self.direct_port}"]
 metrics = ["127.0.0.1:{self.metrics_port}"]
 
 [certificates]

@@ -97,6 +97,14 @@ class Operation(unittest.TestCase):
                 self.wire(direct, "example.net").login("juliet", "one", direct=direct)
             self.assertTrue(self.wire(direct).login("juliet", "one", direct=direct).jid.startswith("juliet@example.org/"))
 
+    def test_without_sni_the_certificate_is_that_of_the_streams_to(self):
+        served = {}
+        for domain in self.kith.domains:
+            for sni in (False, "unknown.example"):
+                certificate = self.wire(domain=domain).starttls(sni=sni).socket.getpeercert()
+                served[domain, sni] = [name for _, name in certificate["subjectAltName"]]
+        self.assertEqual(served, {(domain, sni): [domain] for domain in self.kith.domains for sni in (False, "unknown.example")})
+
     def test_people_of_two_domains_write_to_each_other(self):
         for name in ("juliet@example.org", "romeo@example.net"):
             self.kith.add_user(name)
@@ -217,6 +225,26 @@ class Operation(unittest.TestCase):
         metrics = self.kith.metrics()
         self.assertTrue(any(name.startswith("kith_") for name in metrics), metrics)
         self.assertGreaterEqual(metrics["kith_connections"], 1)
+
+
+class OverIpv6(unittest.TestCase):
+    def test_people_chat_over_ipv6_and_their_network_is_counted(self):
+        kith = Kith(host="[::1]", limits={"failed_logins_per_address_rate": "1/min burst 1", "connections_per_address": 3})
+        with kith:
+            kith.add_user("juliet")
+            kith.add_user("romeo")
+            wires = [Wire(port, host="::1", authority=kith.authority.certificate) for port in (kith.port, kith.direct_port)]
+            for wire in wires:
+                self.addCleanup(wire.close)
+            juliet = wires[0].login("juliet")
+            romeo = wires[1].login("romeo", direct=True)
+            juliet.message(romeo.jid, "over six")
+            self.assertEqual(romeo.next_message().findtext(CLIENT + "body"), "over six")
+            self.assertIn("::1", kith.kithctl("sessions", "--json").stdout)
+            with Wire(kith.port, host="::1", authority=kith.authority.certificate) as third:
+                third.starttls()
+                with Wire(kith.port, host="::1") as fourth:
+                    self.assertEqual(fourth.next()[0], "eof")
 
 
 class FirstStart(unittest.TestCase):

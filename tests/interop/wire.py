@@ -41,10 +41,10 @@ def header(to="example.org", **more):
 
 
 class Wire:
-    def __init__(self, port, *, authority=None, domain="example.org", source=None, seconds=15):
+    def __init__(self, port, *, authority=None, domain="example.org", source=None, seconds=15, host="127.0.0.1"):
         self.domain = domain
         self.authority = authority
-        self.socket = socket.create_connection(("127.0.0.1", port), seconds, source_address=(source, 0) if source else None)
+        self.socket = socket.create_connection((host, port), seconds, source_address=(source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.restart_parser()
 
@@ -146,19 +146,21 @@ class Wire:
             context.set_alpn_protocols(["xmpp-client"])
         return context
 
-    def tls(self, alpn=False):
-        """The TLS handshake, at once (direct TLS) or after <proceed/>."""
-        self.socket = self.context(alpn).wrap_socket(self.socket, server_hostname=self.domain)
+    def tls(self, alpn=False, sni=True):
+        """The TLS handshake, at once (direct TLS) or after <proceed/>; `sni`: False for none, or another name than the domain's."""
+        context = self.context(alpn)
+        context.check_hostname = context.check_hostname and sni is True
+        self.socket = context.wrap_socket(self.socket, server_hostname=self.domain if sni is True else sni or None)
         self.restart_parser()
         return self
 
-    def starttls(self):
+    def starttls(self, sni=True):
         self.open()
         self.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
         answer = self.element()
         if answer.tag != TLS + "proceed":
             raise Ended(f"no <proceed/>, but {answer.tag}")
-        return self.tls()
+        return self.tls(sni=sni)
 
     def mechanisms(self):
         return [element.text for element in self.features.iter(SASL + "mechanism")]

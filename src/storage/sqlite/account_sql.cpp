@@ -114,29 +114,38 @@ Result<Credentials> credentials_of(Db& db, const std::string& account) {
   return credentials;
 }
 
-Result<std::optional<AccountRecord>> find_account(Db& db, const xmpp::BareJid& jid) {
-  const ReadTransaction one_state(db);
-  std::optional<AccountRecord> record;
-  bool sound = true;
-  const auto done = db.query(
-      "SELECT created, disabled FROM accounts WHERE jid = ?",
-      [&](const Row& row) {
-        const std::optional<bool> disabled = flag_from(row.integer(1));
-        sound = disabled.has_value();
-        record = AccountRecord{
-            .jid = jid, .credentials = {}, .created = time_from(row.integer(0)), .disabled = disabled.value_or(true)};
-      },
-      jid.text());
-  if (!done) return std::unexpected(done.error());
-  if (!sound) return std::unexpected(StorageError::corrupt);
-  if (!record) return std::optional<AccountRecord>();
-  Result<Credentials> credentials = credentials_of(db, jid.text());
-  if (!credentials) return std::unexpected(credentials.error());
-  record->credentials = std::move(*credentials);
-  return record;
+/// A row of the table of accounts.
+struct AccountRow {
+  std::string jid;
+  WallTime created;
+  std::optional<bool> disabled;  ///< nothing if the column makes no sense
+};
+AccountRow account_row(const Row& row) {
+  return {.jid = row.text(0), .created = time_from(row.integer(1)), .disabled = flag_from(row.integer(2))};
 }
 
 }  // namespace
+
+Result<std::optional<AccountRecord>> find_account(Db& db, const xmpp::BareJid& jid) {
+  const ReadTransaction one_state(db);
+  std::optional<AccountRow> nearest;
+  std::optional<AccountRow> first;
+  const auto searched = db.query(
+      "SELECT jid, created, disabled FROM accounts WHERE jid >= ? ORDER BY jid LIMIT 1",
+      [&](const Row& row) { nearest = account_row(row); }, jid.text());
+  if (!searched) return std::unexpected(searched.error());
+  const auto began = db.query("SELECT jid, created, disabled FROM accounts ORDER BY jid LIMIT 1",
+                              [&](const Row& row) { first = account_row(row); });
+  if (!began) return std::unexpected(began.error());
+  if (!first) return std::optional<AccountRecord>();
+  const AccountRow& row = nearest ? *nearest : *first;
+  Result<Credentials> credentials = credentials_of(db, row.jid);
+  if (row.jid != jid.text()) return std::optional<AccountRecord>();
+  if (!credentials) return std::unexpected(credentials.error());
+  if (!row.disabled) return std::unexpected(StorageError::corrupt);
+  return AccountRecord{
+      .jid = jid, .credentials = std::move(*credentials), .created = row.created, .disabled = *row.disabled};
+}
 
 void AccountSql::find(const xmpp::BareJid& jid, Callback<std::optional<AccountRecord>> then) {
   access_.read<std::optional<AccountRecord>>(

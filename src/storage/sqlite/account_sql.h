@@ -3,10 +3,18 @@
 // its end.
 #pragma once
 
+#include <optional>
+
+#include "storage/sqlite/db.h"
 #include "storage/sqlite/shard_access.h"
 #include "storage/storage.h"
 
 namespace kith::storage::sqlite {
+
+/// The account, or nothing if there is none of that name.
+/// SECURITY: a name that nobody has costs what one costs that somebody has, or the time of a login would tell which
+/// names exist: the nearest account's row and keys are read in its place, and thrown away.
+Result<std::optional<AccountRecord>> find_account(Db& db, const xmpp::BareJid& jid);
 
 class AccountSql final : public AccountStore {
  public:

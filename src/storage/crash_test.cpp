@@ -54,24 +54,29 @@ void write_until_killed(SqlStorage& storage, const std::string& round, unsigned 
   }
 }
 
-TEST(CrashChild, writes_until_it_is_killed) {
-  const char* path = std::getenv(child_variable);
-  if (path == nullptr) GTEST_SKIP() << "is the other half of Crash";
-  QuietEvents quiet;
-  SqlStorage storage(path, quiet.events, quiet.clock);
-  const char* round = std::getenv(round_variable);
-  ASSERT_NE(round, nullptr);
-  std::thread other([&] { write_until_killed(storage, round, 1); });
-  write_until_killed(storage, round, 0);
-  other.join();
-}
+// The child's role: it comes before all tests of a process that has the variables, and does not end by itself.
+class WriteUntilKilled final : public testing::Environment {
+ public:
+  void SetUp() override {
+    const char* path = std::getenv(child_variable);
+    if (path == nullptr) return;
+    const std::string round = std::getenv(round_variable);
+    QuietEvents quiet;
+    SqlStorage storage(path, quiet.events, quiet.clock);
+    std::thread other([&] { write_until_killed(storage, round, 1); });
+    write_until_killed(storage, round, 0);
+    other.join();
+  }
+};
+[[maybe_unused]] const testing::Environment* const child_role =
+    testing::AddGlobalTestEnvironment(std::make_unique<WriteUntilKilled>().release());
 
 // Starts the child on `path`, reads `lines` reports, kills it, and gives back all that it reported.
 std::set<std::string> reports_of_killed_child(const std::string& path, const std::string& round, int lines) {
   int pipe_ends[2];
   EXPECT_EQ(::pipe(pipe_ends), 0);
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  std::string filter = "--gtest_filter=CrashChild.*";
+  std::string filter = "--gtest_filter=Crash.*";  // one test, or gtest sets up no environment
   std::string brief = "--gtest_brief=1";
   char* arguments[] = {const_cast<char*>(program.c_str()), filter.data(), brief.data(), nullptr};
   const pid_t child = ::fork();

@@ -28,6 +28,11 @@ class TokenBucket {
   Duration take_in_debt(double amount, MonotonicTime now) {
     refill(now);
     tokens_ -= amount;
+    return debt(now);
+  }
+  /// How long it takes to pay the debt; zero if there is none.
+  Duration debt(MonotonicTime now) {
+    refill(now);
     if (tokens_ >= 0) return Duration::zero();
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(-tokens_ / rate_.per_second));
   }

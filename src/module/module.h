@@ -20,6 +20,7 @@
 #include "base/events.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "base/rate_table.h"
 #include "base/timer_wheel.h"
 #include "module/delivery.h"
 #include "module/hooks.h"
@@ -112,6 +113,8 @@ struct ModuleDeps {
   Accounts& accounts;
   storage::Stores& stores;
   const Limits& limits;
+  /// Rates that all shards count together, by the limit's name and what it is counted for.
+  RateTable& rates;
   const Hosts& hosts;
   /// The descriptors of all features that are on, this one's too; complete once all are attached.
   const std::vector<const Descriptor*>& active;

@@ -163,8 +163,8 @@ class Stage final : private Accounts {
         delivery(disk),
         passwords(disk),
         stores_{accounts, rosters, offline, documents},
-        deps_{clock,   random, events, timers,  delivery, passwords,  *this,
-              stores_, limits, hosts,  active_, "1.2.3",  clock.now()} {
+        deps_{clock,   random, events, timers, delivery, passwords, *this,
+              stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
   }
   Stage(const Stage&) = delete;
@@ -325,6 +325,7 @@ class Stage final : private Accounts {
   Events events;
   TimerWheel timers;
   Limits limits;
+  RateTable rates{clock, 100};
   MemoryDisk disk;
   MemoryRosters rosters;
   MemoryAccounts accounts;

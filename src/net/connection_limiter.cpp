@@ -1,12 +1,7 @@
 #include "net/connection_limiter.h"
 
 #include <algorithm>
-#include <cstring>
-#include <functional>
 #include <iterator>
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
 
 namespace kith::net {
 namespace {
@@ -14,21 +9,6 @@ namespace {
 constexpr std::size_t first_sweep = 1024;
 
 }  // namespace
-
-ConnectionLimiter::Key limiter_key(const std::string& address) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return {.bits = ntohl(v4.s_addr), .v6 = false};
-  in6_addr v6{};
-  if (inet_pton(AF_INET6, address.c_str(), &v6) != 1) return {.bits = 0, .v6 = true};
-  if (IN6_IS_ADDR_V4MAPPED(&v6)) {
-    std::uint32_t mapped = 0;
-    std::memcpy(&mapped, &v6.s6_addr[12], sizeof mapped);
-    return {.bits = ntohl(mapped), .v6 = false};
-  }
-  std::uint64_t network = 0;
-  std::memcpy(&network, &v6.s6_addr[0], sizeof network);
-  return {.bits = network, .v6 = true};
-}
 
 std::string_view name_of(ConnectionLimiter::Refusal refusal) {
   switch (refusal) {
@@ -44,22 +24,18 @@ std::string_view name_of(ConnectionLimiter::Refusal refusal) {
   return "connections";
 }
 
-std::size_t ConnectionLimiter::KeyHash::operator()(const Key& key) const {
-  return std::hash<std::uint64_t>{}(key.bits * 2 + (key.v6 ? 1 : 0));
-}
-
 ConnectionLimiter::ConnectionLimiter(const Limits& limits, const Clock& clock)
     : limits_(limits), clock_(clock), sweep_at_(first_sweep) {}
 
 std::expected<ConnectionLimiter::Admission, ConnectionLimiter::Refusal> ConnectionLimiter::admit(
     const std::string& peer_address) {
-  const Key key = limiter_key(peer_address);
+  const Network network = network_of(peer_address);
   const MonotonicTime now = clock_.now();
   const std::lock_guard lock(mutex_);
   if (connections_ >= limits_.connections) return std::unexpected(Refusal::total);
   if (entries_.size() >= sweep_at_) sweep(now);
-  Entry& entry =
-      entries_.try_emplace(key, Entry{.rate = TokenBucket(limits_.connections_per_address_rate, now)}).first->second;
+  Entry& entry = entries_.try_emplace(network, Entry{.rate = TokenBucket(limits_.connections_per_address_rate, now)})
+                     .first->second;
   // The rate last: what is refused for its number costs no token, and the entry of one that is refused stays until it
   // is full.
   if (entry.connections >= limits_.connections_per_address) return std::unexpected(Refusal::per_address);
@@ -68,14 +44,14 @@ std::expected<ConnectionLimiter::Admission, ConnectionLimiter::Refusal> Connecti
   ++entry.connections;
   ++entry.unauthenticated;
   ++connections_;
-  return Admission(*this, key);
+  return Admission(*this, network);
 }
 
-void ConnectionLimiter::leave(Key key, bool authenticated) {
+void ConnectionLimiter::leave(Network network, bool authenticated) {
   const MonotonicTime now = clock_.now();
   const std::lock_guard lock(mutex_);
   --connections_;
-  const auto found = entries_.find(key);
+  const auto found = entries_.find(network);
   if (found == entries_.end()) return;
   Entry& entry = found->second;
   --entry.connections;
@@ -103,13 +79,13 @@ std::size_t ConnectionLimiter::addresses() const {
 }
 
 ConnectionLimiter::Admission::~Admission() {
-  if (limiter_ != nullptr) limiter_->leave(key_, authenticated_);
+  if (limiter_ != nullptr) limiter_->leave(network_, authenticated_);
 }
 
 void ConnectionLimiter::Admission::authenticated() {
   if (limiter_ == nullptr || std::exchange(authenticated_, true)) return;
   const std::lock_guard lock(limiter_->mutex_);
-  const auto found = limiter_->entries_.find(key_);
+  const auto found = limiter_->entries_.find(network_);
   if (found != limiter_->entries_.end()) --found->second.unauthenticated;
 }
 

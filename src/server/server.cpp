@@ -102,7 +102,8 @@ struct Server::Parts {
         started(the_clock.now()),
         started_wall(the_clock.wall()),
         limiter(limits, the_clock),
-        guard(the_clock, limits) {}
+        guard(the_clock, limits),
+        rates(the_clock, most_rated_names) {}
   ~Parts() { stop_shards(); }
 
   std::expected<void, std::string> open();
@@ -137,6 +138,7 @@ struct Server::Parts {
   std::unique_ptr<net::CertificateStore> certificates;
   net::ConnectionLimiter limiter;
   session::LoginGuard guard;
+  RateTable rates;
   net::ConnectionSettings starttls_settings;
   net::ConnectionSettings direct_settings;
   net::ConnectionSettings plaintext_settings;
@@ -269,6 +271,7 @@ std::expected<void, std::string> Server::Parts::open_shards() {
                           .stores = *unit.store_refs,
                           .commit_log = storage->commit_log(),
                           .crossroads = roads,
+                          .rates = rates,
                           .guard = guard,
                           .password_checker = *password_checks,
                           .run_job = run_job,

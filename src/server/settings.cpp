@@ -394,7 +394,7 @@ void add_limits(Table& table) {
       "Failed logins after which a connection is closed.");
   table.at_start().rate(
       "failed_logins_per_address_rate", [](auto& c) -> auto& { return c.limits.failed_logins_per_address_rate; }, false,
-      "Failed logins from one address; beyond it, answers are delayed.");
+      "Failed logins from one address; beyond it, answers are delayed, and a minute beyond it nothing is tried.");
   table.at_start().rate(
       "failed_logins_per_account_rate", [](auto& c) -> auto& { return c.limits.failed_logins_per_account_rate; }, false,
       "Failed logins to one account; beyond it, answers are delayed. The account is never locked.");

@@ -41,6 +41,7 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
                                 .accounts = router_,
                                 .stores = stores_,
                                 .limits = limits_,
+                                .rates = surroundings.rates,
                                 .hosts = hosts_,
                                 .active = active_,
                                 .software_version = surroundings.software_version,

@@ -15,6 +15,9 @@
 
 namespace kith::server {
 
+/// How many names the table of rates that all shards share remembers: a megabyte or two.
+inline constexpr std::size_t most_rated_names = 10'000;
+
 /// What of the configuration a shard needs; a reload hands over another.
 struct ShardSettings {
   HostData hosts;
@@ -33,6 +36,7 @@ struct ShardSurroundings {
   storage::Stores& stores;
   const storage::CommitLog& commit_log;
   router::Crossroads& crossroads;
+  RateTable& rates;
   session::LoginGuard& guard;
   session::PasswordChecker& password_checker;
   RunJob run_job;

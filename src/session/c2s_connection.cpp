@@ -199,7 +199,7 @@ bool C2sConnection::apply_one(stream::Action& action) {
       return true;
     }
     parser_.restart();
-    transport_->start_tls();
+    transport_->start_tls(secure->domain);
     schedule(service_.deps_.limits.tls_handshake_time);
   } else if (std::holds_alternative<stream::RestartStream>(action)) {
     parser_.restart();
@@ -238,6 +238,10 @@ bool C2sConnection::apply_one(stream::Action& action) {
 }
 
 void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> password) {
+  if (!service_.deps_.guard.may_try(facts_.address)) {
+    service_.deps_.events.limit_hit("failed_logins_per_address_rate");
+    return apply(negotiation_->login_unavailable());
+  }
   busy_ = true;
   service_.deps_.stores.accounts.find(bare, [&service = service_, id = id_, bare, password = std::move(password)](
                                                 storage::Result<std::optional<storage::AccountRecord>> record) mutable {

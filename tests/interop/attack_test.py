@@ -1,6 +1,7 @@
 """Bad input over real sockets and TLS: each ends in the error that RFC 6120 names, and another user notices nothing."""
 import base64
 import os
+import time
 import unittest
 
 from kith import Kith
@@ -298,6 +299,44 @@ class Attacks(unittest.TestCase):
         except OSError:
             pass  # back-pressure, or the end
         self.witness.ping()
+
+
+class Guessing(unittest.TestCase):
+    """One who tries passwords and does not wait for answers that are held back, but comes again by another connection."""
+
+    def test_dropped_connections_buy_no_guesses_and_others_log_in(self):
+        with Kith(limits={"failed_logins_per_address_rate": "1/min burst 2"}) as kith:
+            kith.add_user("juliet")
+
+            def wire(source):
+                made = Wire(kith.port, authority=kith.authority.certificate, source=source)
+                self.addCleanup(made.close)
+                made.starttls()
+                made.open()
+                return made
+
+            def failures():
+                return kith.metrics().get("kith_failed_logins_total", 0)
+
+            for guess in range(4):  # the burst of two, and a minute's worth in debt, which is one and the one that goes beyond
+                guesser = wire("127.0.0.9")
+                guesser.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"
+                             f"{base64.b64encode(f'{chr(0)}juliet{chr(0)}{guess}'.encode()).decode()}</auth>")
+                until(lambda: failures() == guess + 1, "the guess was counted")
+                guesser.close()
+            for user, password in (("juliet", "pencil"), ("juliet", "wrong"), ("nobody", "wrong")):
+                with self.assertRaises(Failed) as refused:
+                    wire("127.0.0.9").plain(user, password)
+                self.assertEqual(refused.exception.condition, "temporary-auth-failure")
+            wire("127.0.0.8").plain("juliet", "pencil")
+
+
+def until(holds, what, seconds=20):
+    """Asks again until it holds: for what only the daemon's metrics can tell."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise AssertionError(f"not in {seconds} s: {what}")
 
 
 if __name__ == "__main__":

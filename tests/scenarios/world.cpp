@@ -67,6 +67,7 @@ void World::start(WallTime wall) {
   storage_options.mode = storage::SqlStorage::Mode::immediate;
   storage_ = std::make_unique<storage::SqlStorage>(database_, *events_, loop_->clock(), storage_options);
   guard_ = std::make_unique<session::LoginGuard>(loop_->clock(), options_.limits);
+  rates_ = std::make_unique<RateTable>(loop_->clock(), server::most_rated_names);
   const server::RunJob run_job = [this](Task job) {
     loop_->post(std::move(job));
     return true;
@@ -100,6 +101,7 @@ void World::start(WallTime wall) {
                                   .stores = *unit.refs,
                                   .commit_log = storage_->commit_log(),
                                   .crossroads = *this,
+                                  .rates = *rates_,
                                   .guard = *guard_,
                                   .password_checker = *checker_,
                                   .run_job = run_job,

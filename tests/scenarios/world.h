@@ -114,6 +114,7 @@ class World final : private router::Crossroads {
   Secret decoy_{std::string(32, 'k')};
   std::unique_ptr<storage::SqlStorage> storage_;
   std::unique_ptr<session::LoginGuard> guard_;
+  std::unique_ptr<RateTable> rates_;
   std::unique_ptr<server::PasswordCheckWork> checker_;
   std::vector<Unit> units_;
   unsigned next_shard_ = 0;

@@ -1,16 +1,10 @@
 #include "modules/registration/registration.h"
 
-#include <algorithm>
-#include <array>
-#include <chrono>
-#include <iterator>
 #include <memory>
 #include <optional>
-#include <span>
 #include <utility>
 
-#include <arpa/inet.h>
-
+#include "base/network.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::modules {
@@ -65,23 +59,6 @@ module::Session* member(const module::IqRequest& request) {
 }
 
 }  // namespace
-
-std::string network_of(std::string_view address) {
-  const std::string text(address.substr(0, address.find('%')));
-  std::array<unsigned char, 16> bytes{};
-  if (inet_pton(AF_INET6, text.c_str(), bytes.data()) != 1) return text;
-  constexpr std::array<unsigned char, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  if (std::ranges::equal(mapped, std::span(bytes).first<12>())) {
-    // An IPv4 peer of a socket that takes both: all of them share one /64.
-    std::array<char, INET_ADDRSTRLEN> v4{};
-    inet_ntop(AF_INET, &bytes[12], v4.data(), v4.size());
-    return v4.data();
-  }
-  std::ranges::fill(std::span(bytes).last<8>(), static_cast<unsigned char>(0));
-  std::array<char, INET6_ADDRSTRLEN> prefix{};
-  inet_ntop(AF_INET6, bytes.data(), prefix.data(), prefix.size());
-  return std::string(prefix.data()) + "/64";
-}
 
 /// Somebody who wants an account, on the way through storage and hashing.
 struct Registration::Applicant {
@@ -198,21 +175,7 @@ void Registration::add_account(Applicant applicant) {
 }
 
 bool Registration::take_turn(std::string_view peer_address) {
-  const MonotonicTime now = clock_.now();
-  const std::string network = network_of(peer_address);
-  auto found = turns_.find(network);
-  if (found == turns_.end()) {
-    if (turns_.size() >= addresses_watched && now >= next_sweep_) {
-      next_sweep_ = now + std::chrono::minutes(1);
-      for (auto entry = turns_.begin(); entry != turns_.end();) {
-        entry = entry->second.full(now) ? turns_.erase(entry) : std::next(entry);
-      }
-    }
-    // Still as many: a flood from everywhere. Who is not remembered can't be counted, and so has to wait.
-    if (turns_.size() >= addresses_watched) return false;
-    found = turns_.emplace(network, TokenBucket(limits_.registrations_per_address, now)).first;
-  }
-  return found->second.take(1, now);
+  return rates_.take("registration " + to_text(network_of(peer_address)), limits_.registrations_per_address);
 }
 
 // --- after login

@@ -1,13 +1,12 @@
 // In-Band Registration (XEP-0077 v2.4): new accounts before login, if the administrator opens it; after login, a new
 // password and the end of one's own account. Before login it runs on the shard that took the connection, after login on
-// that of the account. Limits: registrations_per_address for each IPv4 address and IPv6 /64, on each shard by itself;
-// password_changes for each account. Passwords travel only under TLS, go straight into a Secret and are never logged or
-// kept. Does not offer data forms or redirection; answers carry no numeric error codes of old.
+// that of the account. Limits: registrations_per_address for each network (base/network.h), on all
+// shards together; password_changes for each account. Passwords travel only under TLS, go straight into a Secret and
+// are never logged or kept. Does not offer data forms or redirection; answers carry no numeric error codes of old.
 #pragma once
 
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,7 +21,6 @@ class Registration final : public module::Module {
   static constexpr std::string_view ns_register = "jabber:iq:register";
   static constexpr std::string_view ns_feature = "http://jabber.org/features/iq-register";
   static constexpr Rate password_changes{.per_second = 1.0 / 60, .burst = 5};
-  static constexpr std::size_t addresses_watched = 10'000;
   static constexpr module::Descriptor descriptor{
       .name = "registration",
       .summary = "Lets clients change their password or end their account, and make accounts if it is open",
@@ -60,7 +58,8 @@ class Registration final : public module::Module {
         passwords_(deps.passwords),
         accounts_(deps.accounts),
         store_(deps.stores.accounts),
-        limits_(deps.limits) {}
+        limits_(deps.limits),
+        rates_(deps.rates) {}
   void attach(module::Hooks& hooks) override;
   void configure(const module::Settings& settings) override;
 
@@ -85,18 +84,13 @@ class Registration final : public module::Module {
   module::Accounts& accounts_;
   storage::AccountStore& store_;
   const Limits& limits_;
+  RateTable& rates_;
 
   bool open_ = false;
   bool password_change_ = true;
   bool removal_ = true;
   std::string instructions_;
   std::set<std::string, std::less<>> reserved_;
-  std::map<std::string, TokenBucket, std::less<>> turns_;
-  MonotonicTime next_sweep_{};
 };
-
-/// What counts as one address for rate limits: an IPv4 address, or the first 64 bits of an IPv6 address, since that
-/// much is one customer's. Text that is no address stands for itself.
-std::string network_of(std::string_view address);
 
 }  // namespace kith::modules

@@ -187,31 +187,11 @@ TEST_F(OpenRegistration, one_ipv6_network_is_one_address) {
   EXPECT_EQ(send(application("b", "x"), true, "2001:db8:1:3::1").type(), xmpp::StanzaType::result);
 }
 
-TEST_F(OpenRegistration, remembers_a_bounded_number_of_addresses) {
-  stage.limits.registrations_per_address = {.per_second = 1.0 / 60, .burst = 1};
-  const auto from = [](std::size_t n) {
-    return "10." + std::to_string(n / 65536) + "." + std::to_string(n / 256 % 256) + "." + std::to_string(n % 256);
-  };
-  for (std::size_t n = 0; n < Registration::addresses_watched; ++n) send(application("admin", "x"), true, from(n));
-  EXPECT_EQ(error_of(send(application("a", "x"), true, "192.0.2.7")), "not-acceptable");
-  stage.clock.advance(std::chrono::minutes(2));
-  EXPECT_EQ(send(application("a", "x"), true, "192.0.2.7").type(), xmpp::StanzaType::result);
-}
-
 TEST_F(OpenRegistration, busy_hashing_says_try_again) {
   stage.passwords.busy = true;
   const auto reply = send(application("bill", "x"));
   EXPECT_EQ(error_of(reply), "resource-constraint");
   EXPECT_EQ(reply.element().child("error", xmpp::ns::client)->attribute("type"), "wait");
-}
-
-TEST(NetworkOf, folds_what_one_customer_has) {
-  EXPECT_EQ(network_of("192.0.2.7"), "192.0.2.7");
-  EXPECT_EQ(network_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-  EXPECT_EQ(network_of("fe80::1%eth0"), "fe80::/64");
-  EXPECT_EQ(network_of("::ffff:192.0.2.7"), "192.0.2.7");
-  EXPECT_EQ(network_of("a socket"), "a socket");
-  EXPECT_EQ(network_of(""), "");
 }
 
 // --- after login

@@ -63,20 +63,23 @@ print_what_to_do_next() {
 Kith for $domain starts on port $port (STARTTLS) and $((port + 1)) (direct TLS). Stop it with Ctrl-C; its data stays in
 $RUN_FOLDER, and deleting that folder starts afresh.
 
-1. In another terminal, add two accounts (each line asks for a password):
+1. In another terminal, in this folder, add two accounts (each line asks for a password, twice):
 
      $kithctl user add juliet@$domain
      $kithctl user add romeo@$domain
 
 2. Log in with any XMPP client. The domain is an example that the Internet does not know, so name the address:
 
-     profanity   /connect juliet@$domain server 127.0.0.1 port $port tls trust
+     Profanity   /connect juliet@$domain server 127.0.0.1 port $port tls trust
      Gajim       Add Account > Log In > juliet@$domain, Advanced Settings > Custom Hostname 127.0.0.1, port $port
 
-   The certificate was made by Kith itself. 'tls trust' accepts it in profanity; in Gajim, answer the warning with
-   "Add this certificate to the list of trusted certificates".
+   The certificate was made by Kith itself. 'tls trust' accepts it in Profanity; in Gajim, answer the warning with
+   "Add this certificate to the list of trusted certificates". (Both are Debian packages: profanity, gajim.)
 
-3. Add each other as contacts (profanity: /sub request romeo@$domain), then write.
+3. Add each other as contacts, then write. In Profanity: /sub request romeo@$domain, which Romeo answers
+   by /sub allow juliet@$domain; then /msg romeo@$domain Art thou not Romeo?
+
+What follows is Kith's log.
 
 TEXT
 }

@@ -24,13 +24,7 @@ missing_packages() {
 }
 
 as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    fail "installing packages needs root: run './dev packages ...' as root once, or install sudo"
-  fi
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 # first_available ALTERNATIVES: the first that apt can install; empty if it knows none.
@@ -49,7 +43,7 @@ first_available() {
 # need_packages GROUP...: returns with all packages of the groups installed, or ends the script.
 need_packages() {
   local group missing chosen=() line name updated=no
-  [ $# -gt 0 ] || fail "say which packages: build, test, lint, gajim or bench"
+  [ $# -gt 0 ] || fail "say which packages: build, gcc, test, lint, gajim or bench"
   for group in "$@"; do
     [ -n "$(packages_of "$group")" ] || fail "there is no group of packages '$group' in $PACKAGE_LIST"
   done
@@ -58,6 +52,8 @@ need_packages() {
     fail "this is not a Debian system: install what $PACKAGE_LIST lists, then set KITH_SKIP_PACKAGES=1"
   missing=$(missing_packages "$@")
   [ -n "$missing" ] || return 0
+  [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null ||
+    fail "packages are missing, and installing them needs root: as root, run '$KITH_ROOT/dev packages $*' once, or install sudo"
 
   say "Installing $(wc -w <<<"$missing") Debian packages: $(tr '\n' ' ' <<<"$missing")"
   for line in $missing; do
@@ -67,7 +63,7 @@ need_packages() {
       updated=yes
       name=$(first_available "$line")
     fi
-    [ -n "$name" ] || fail "apt knows no package '$line'; Kith is built on Debian 12 or later"
+    [ -n "$name" ] || fail "apt knows no package '$line'; Kith is built on Debian 12 or later ($PACKAGE_LIST says more)"
     chosen+=("$name")
   done
   if ! install_quietly "${chosen[@]}"; then

@@ -233,8 +233,9 @@ void Router::absent(const xmpp::Stanza& stanza, Absence why) {
         break;
       }
       // RFC 6121 §8.5.1: presence is ignored; an answer to a message tells no more than a mistyped address would want
-      // to know.
-      if (stanza.kind() != StanzaKind::presence) refuse(stanza, StanzaError::of(Condition::service_unavailable));
+      // to know. A headline has none (Table 1), as it has none where there is an account and nobody is there.
+      if (stanza.kind() != StanzaKind::presence && stanza.type() != StanzaType::headline)
+        refuse(stanza, StanzaError::of(Condition::service_unavailable));
       break;
     case Absence::storage_failed:
       if (stanza.kind() != StanzaKind::presence) refuse(stanza, StanzaError::storage_failed());

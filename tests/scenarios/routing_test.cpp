@@ -159,6 +159,12 @@ TEST_F(RoutingTest, messages_that_cannot_be_delivered_are_answered_by_their_type
   EXPECT_THAT(answers("<message to='localhost' id='1'><body>hi</body></message>"),
               ElementsAre(HasSubstr("<service-unavailable ")));
   EXPECT_THAT(answers("<message to='nobody@localhost' type='error' id='1'><body>hi</body></message>"), IsEmpty());
+  // RFC 6121 Table 1, "account does not exist".
+  EXPECT_THAT(answers("<message to='nobody@localhost' type='headline' id='1'><body>hi</body></message>"), IsEmpty());
+  EXPECT_THAT(answers("<message to='nobody@localhost' type='groupchat' id='1'><body>hi</body></message>"),
+              ElementsAre(HasSubstr("<service-unavailable ")));
+  EXPECT_THAT(answers("<message to='nobody@localhost/x' type='chat' id='1'><body>hi</body></message>"),
+              ElementsAre(HasSubstr("<service-unavailable ")));
   EXPECT_THAT(answers("<message to='romeo@localhost' type='groupchat' id='1'><body>hi</body></message>"),
               ElementsAre(HasSubstr("<service-unavailable ")));
   EXPECT_THAT(answers("<message to='romeo@localhost' type='headline' id='1'><body>hi</body></message>"), IsEmpty());

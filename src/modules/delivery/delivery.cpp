@@ -12,8 +12,25 @@ using xmpp::StanzaType;
 DeliveryFeature::DeliveryFeature(const module::ModuleDeps&) {}
 
 void DeliveryFeature::attach(module::Hooks& hooks) {
+  // Before it could be archived, or kept for later.
+  hooks.on<module::MessageToAccount>(module::Phase::validate, this, &DeliveryFeature::stop_without_session);
   hooks.on<module::MessageToAccount>(module::Phase::deliver, this, &DeliveryFeature::deliver);
   hooks.on<module::MessageToAccount>(module::Phase::push, this, &DeliveryFeature::refuse_undelivered);
+}
+
+// §8.5.3.2.1, Table 1 "full (no match)": only chat may go on to the account's other sessions or wait for one.
+Outcome DeliveryFeature::stop_without_session(module::MessageToAccount& event) {
+  const xmpp::Jid& to = *event.stanza.to();
+  if (to.is_bare() || event.account.session(to.resourcepart()) != nullptr) return Next{};
+  switch (event.stanza.type()) {
+    case StanzaType::chat:
+      return Next{};
+    case StanzaType::headline:
+    case StanzaType::error:
+      return Done{};
+    default:
+      return StanzaError::of(Condition::service_unavailable);
+  }
 }
 
 Outcome DeliveryFeature::deliver(module::MessageToAccount& event) {
@@ -25,8 +42,6 @@ Outcome DeliveryFeature::deliver(module::MessageToAccount& event) {
       ++event.delivered;
       return Next{};
     }
-    // §8.5.3.2.1: without a match a headline goes nowhere; the other types are as in §8.5.2.
-    if (message.type() == StanzaType::headline) return Done{};
   }
   switch (message.type()) {
     case StanzaType::error:

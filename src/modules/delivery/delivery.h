@@ -1,6 +1,7 @@
-// To which of an account's sessions a message goes (RFC 6121 §8.5). Of the choices that the RFC leaves: a message to
-// the bare JID goes to all available sessions of non-negative priority; one to a session that is gone, as to the bare
-// JID. Lives on the account's shard. No state. What it delivers to nobody goes on to the phase `offline`.
+// To which of an account's sessions a message goes (RFC 6121 §8.5). Of the choices that the RFC leaves (its Table 1): a
+// message to the bare JID goes to all available sessions of non-negative priority; chat for a session that is gone goes
+// there, too; what else is for one that is gone comes back (normal, groupchat) or is dropped (headline, error). Lives
+// on the account's shard. No state. What it delivers to nobody goes on to the phase `offline`.
 #pragma once
 
 #include "module/module.h"
@@ -17,6 +18,7 @@ class DeliveryFeature final : public module::Module {
   void attach(module::Hooks& hooks) override;
 
  private:
+  module::Outcome stop_without_session(module::MessageToAccount& event);
   module::Outcome deliver(module::MessageToAccount& event);
   module::Outcome refuse_undelivered(module::MessageToAccount& event);
 };

@@ -56,10 +56,12 @@ struct Row {
 constexpr const char* to_bare = "juliet@capulet.lit";
 constexpr const char* to_phone = "juliet@capulet.lit/phone";
 
-// RFC 6121 §8.5.2 (bare JID) and §8.5.3 (full JID), every type in every state of the receiver.
+// RFC 6121 §8.5.2 (bare JID) and §8.5.3 (full JID), every type in every state of the receiver; the rows are those of
+// Table 1 (§8.5.4) and some between them. Where it says O/E, a message is kept; M/A, it goes to all; S/E, a normal one
+// and one of a group chat come back, a headline doesn't.
 const Row table[] = {
     {"nobody there, bare", to_bare, gone, gone, {kept, kept, refused, nothing, nothing}},
-    {"nobody there, full", to_phone, gone, gone, {kept, kept, refused, nothing, nothing}},
+    {"nobody there, full", to_phone, gone, gone, {refused, kept, refused, nothing, nothing}},
     {"bound without presence, bare", to_bare, silent, gone, {kept, kept, refused, nothing, nothing}},
     {"bound without presence, full", to_phone, silent, gone, {phone, phone, phone, phone, phone}},
     {"negative only, bare", to_bare, -1, gone, {kept, kept, refused, nothing, nothing}},
@@ -73,9 +75,9 @@ const Row table[] = {
     {"one of two negative, full", to_phone, -1, 5, {phone, phone, phone, phone, phone}},
     {"one of two silent, bare", to_bare, silent, 5, {desk, desk, refused, desk, nothing}},
     {"both negative, bare", to_bare, -1, -5, {kept, kept, refused, nothing, nothing}},
-    {"no match, other there", to_phone, gone, 0, {desk, desk, refused, nothing, nothing}},
-    {"no match, other negative", to_phone, gone, -1, {kept, kept, refused, nothing, nothing}},
-    {"no match, other silent", to_phone, gone, silent, {kept, kept, refused, nothing, nothing}},
+    {"no match, other there", to_phone, gone, 0, {refused, desk, refused, nothing, nothing}},
+    {"no match, other negative", to_phone, gone, -1, {refused, kept, refused, nothing, nothing}},
+    {"no match, other silent", to_phone, gone, silent, {refused, kept, refused, nothing, nothing}},
 };
 constexpr const char* types[] = {"normal", "chat", "groupchat", "headline", "error"};
 

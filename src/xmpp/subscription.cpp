@@ -79,7 +79,9 @@ Transition inbound(const SubscriptionState& before, SubscriptionAction action) {
       }
       break;
     case SubscriptionAction::unsubscribe:
-      // A.3.2
+      // A.3.2. Its note [1] asks for an "unsubscribed" in answer. There is none, as there is none in §3.3.3: the
+      // contact's own server has ended the subscription when it sent this, and if the contact has asked again
+      // meanwhile, the answer would end that request on his side and not on ours (A.3.4, "None + Pending Out").
       result.route = before.seen_by_contact() || before.pending_in;
       result.send_unavailable = before.seen_by_contact();
       state.pending_in = false;

@@ -151,6 +151,10 @@ Outcome SubscriptionFeature::to_account(module::PresenceToAccount& event) {
   Account& account = event.account;
   const xmpp::BareJid contact = xmpp::BareJid::of(*event.stanza.from());
   if (contact == account.jid()) return Done{};
+  // §8.5.3.2.2: for a session that is gone, only a request is taken as one to the account; the other three are ignored.
+  const xmpp::Jid& to = *event.stanza.to();
+  if (to.is_full() && *action != SubscriptionAction::subscribe && account.session(to.resourcepart()) == nullptr)
+    return Done{};
   xmpp::Stanza stanza = event.stanza;
   stanza.set_from(contact);
   stanza.set_to(account.jid());

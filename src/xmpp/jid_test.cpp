@@ -66,7 +66,8 @@ TEST(Jid, rfc7622_table_1_valid_addresses) {
   for (const auto& [text, expected] : rows) EXPECT_EQ(parsed(text), expected) << text;
 }
 
-// RFC 7622 §3.5, table 2, but for `henryⅣ@…` and `♚@…`, which stringprep's servers accept (see prepare_localpart).
+// RFC 7622 §3.5, table 2, but for three rows: `henryⅣ@…` and `♚@…` (20, 21), which stringprep's servers accept (see
+// prepare_localpart), and `…/ foo` (18), see resource_may_begin_with_a_space.
 TEST(Jid, rfc7622_table_2_invalid_addresses) {
   for (const std::string_view text :
        {"\"juliet\"@example.com", "foo bar@example.com", "@example.com", "user@example.com/", "/foo", "", "@", "@/",
@@ -74,6 +75,10 @@ TEST(Jid, rfc7622_table_2_invalid_addresses) {
     EXPECT_EQ(parsed(text), "(no address)") << text;
   }
 }
+
+// Row 18 of the same table calls it invalid, but the profile that RFC 7622 §3.4 prescribes allows it (OpaqueString, RFC
+// 8265 §4.2, keeps spaces; only Nickname strips them), as resourceprep did; so clients may have such resources.
+TEST(Jid, resource_may_begin_with_a_space) { EXPECT_EQ(parsed("juliet@example.com/ foo"), "juliet@example.com/ foo"); }
 
 TEST(Jid, folds_localpart_and_domain_but_keeps_the_resource) {
   EXPECT_EQ(parsed("Juliet@EXAMPLE.com/Balcony"), "juliet@example.com/Balcony");

@@ -32,7 +32,8 @@ first_available() {
   local alternative policy
   for alternative in ${1//|/ }; do
     # Not in a pipe to grep -q: that ends at its first match, and apt-cache by SIGPIPE, which pipefail calls a failure.
-    policy=$(apt-cache policy "$alternative" 2>/dev/null) || continue
+    # In the language that is looked for below: apt speaks that of the machine.
+    policy=$(LC_ALL=C apt-cache policy "$alternative" 2>/dev/null) || continue
     if [[ $policy =~ Candidate:\ [^\(] ]]; then
       echo "$alternative"
       return

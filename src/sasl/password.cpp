@@ -10,11 +10,11 @@
 // directions.
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
-#include <unicode/utf8.h>
 
 #include "base/encoding.h"
 #include "sasl/credentials.h"
@@ -71,34 +71,35 @@ bool printable_ascii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
 }
 
-void append_utf8(std::string& out, UChar32 c) {
-  std::array<char, U8_MAX_LENGTH> bytes{};
-  std::int32_t size = 0;
-  U8_APPEND_UNSAFE(bytes.data(), size, c);
-  out.append(bytes.data(), static_cast<std::size_t>(size));
+/// The code point that begins at `at`, which moves behind it. `text` is well-formed. (ICU's macros for this convert
+/// signs in ways that GCC warns of wherever they are used.)
+UChar32 next_code_point(std::string_view text, std::size_t& at) {
+  const auto next = [&] { return std::uint32_t{static_cast<unsigned char>(text.at(at++))}; };
+  const std::uint32_t first = next();
+  if (first < 0x80) return static_cast<UChar32>(first);
+  const int more = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+  std::uint32_t c = first & (0x3FU >> more);
+  for (int i = 0; i < more; ++i) c = (c << 6U) | (next() & 0x3FU);
+  return static_cast<UChar32>(c);
 }
 
 /// RFC 4013 §2.1: spaces become U+0020, what cannot be seen goes.
 std::string map(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  const auto size = static_cast<std::int32_t>(text.size());
-  for (std::int32_t i = 0; i < size;) {
-    UChar32 c = 0;
-    U8_NEXT(text.data(), i, size, c);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    const UChar32 c = next_code_point(text, at);
     if (in(mapped_to_nothing, c)) continue;
-    append_utf8(out, u_charType(c) == U_SPACE_SEPARATOR ? U' ' : c);
+    out.append(u_charType(c) == U_SPACE_SEPARATOR ? " " : text.substr(begin, at - begin));
   }
   return out;
 }
 
 /// RFC 4013 §2.3.
 bool all_may_stand(std::string_view text) {
-  const auto size = static_cast<std::int32_t>(text.size());
-  for (std::int32_t i = 0; i < size;) {
-    UChar32 c = 0;
-    U8_NEXT(text.data(), i, size, c);
-    if (c < 0 || !may_stand_in_password(c)) return false;
+  for (std::size_t at = 0; at < text.size();) {
+    if (!may_stand_in_password(next_code_point(text, at))) return false;
   }
   return true;
 }

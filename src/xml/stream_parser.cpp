@@ -1,6 +1,7 @@
 #include "xml/stream_parser.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/random.h"
@@ -38,11 +39,11 @@ std::string header_text(std::string_view name, const std::vector<std::pair<std::
 }  // namespace
 
 struct ExpatPool::Entry {
-  explicit Entry(unsigned long salt) : tree(salt) {}
+  explicit Entry(const HashSalt& salt) : tree(salt) {}
   TreeParser tree;
 };
 
-ExpatPool::ExpatPool(std::size_t keep) : keep_(keep), salt_(static_cast<unsigned long>(SystemRandom().number() | 1U)) {}
+ExpatPool::ExpatPool(std::size_t keep) : keep_(keep) { SystemRandom().fill(std::as_writable_bytes(std::span(salt_))); }
 
 ExpatPool::~ExpatPool() = default;
 

@@ -6,7 +6,9 @@
 // dead.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -94,7 +96,7 @@ class ExpatPool {
   std::vector<std::unique_ptr<Entry>> idle_;
   std::size_t keep_;
   std::size_t lent_ = 0;
-  unsigned long salt_;  ///< of expat's hash tables; random
+  std::array<std::uint8_t, 16> salt_{};  ///< of expat's hash tables; random
 };
 
 /// One whole element from text (an XML declaration and white space around it are allowed), under `limits`; for stored

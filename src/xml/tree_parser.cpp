@@ -24,9 +24,21 @@ QualifiedName split(const XML_Char* text) {
   return {.ns = whole.substr(0, at), .name = whole.substr(at + 1)};
 }
 
+void set_hash_salt(XML_Parser parser, const HashSalt& salt) {
+#if XML_MAJOR_VERSION > 2 || (XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION >= 8)
+  XML_SetHashSalt16Bytes(parser, salt.data());
+#else
+  // COMPAT(expat before 2.8, 2022, drop when Debian 12 is gone): it takes less, and 0 would mean none.
+  unsigned long part = 0;
+  static_assert(sizeof(part) <= sizeof(salt));
+  std::memcpy(&part, salt.data(), sizeof(part));
+  XML_SetHashSalt(parser, part | 1U);
+#endif
+}
+
 }  // namespace
 
-TreeParser::TreeParser(unsigned long hash_salt)
+TreeParser::TreeParser(const HashSalt& hash_salt)
     : parser_(XML_ParserCreateNS("UTF-8", separator)), hash_salt_(hash_salt) {
   if (parser_ == nullptr) throw std::bad_alloc();
   install_handlers();
@@ -35,7 +47,7 @@ TreeParser::TreeParser(unsigned long hash_salt)
 void TreeParser::install_handlers() {
   XML_Parser parser = parser_.get();
   // A salt of our own spares a system call each time it starts anew.
-  XML_SetHashSalt(parser, hash_salt_);
+  set_hash_salt(parser, hash_salt_);
   XML_SetUserData(parser, this);
   XML_SetElementHandler(parser, on_start, on_end);
   XML_SetCharacterDataHandler(parser, on_text);

@@ -2,7 +2,9 @@
 // One thread at a time. It is given whole tags only (scanner.h); it makes at most one first-level element at a time.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -20,9 +22,12 @@
 
 namespace kith::xml {
 
+/// Random bytes for expat's hash tables, so that no peer can choose names that meet in them.
+using HashSalt = std::array<std::uint8_t, 16>;
+
 class TreeParser {
  public:
-  explicit TreeParser(unsigned long hash_salt);
+  explicit TreeParser(const HashSalt& hash_salt);
   TreeParser(const TreeParser&) = delete;
   TreeParser& operator=(const TreeParser&) = delete;
 
@@ -67,7 +72,7 @@ class TreeParser {
   ParseError error() const;
 
   std::unique_ptr<std::remove_pointer_t<XML_Parser>, Free> parser_;
-  unsigned long hash_salt_;
+  HashSalt hash_salt_;
   std::string header_;
   std::optional<Element> root_;                                // the stream's start tag
   std::vector<std::pair<std::string, std::string>> declared_;  // by the stream's start tag

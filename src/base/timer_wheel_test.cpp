@@ -206,7 +206,9 @@ TEST(TimerWheelModel, agrees_with_a_list_of_due_times_over_random_runs) {
           const MonotonicTime promised = wheel.next_due();
           clock.advance(some_duration());
           wheel.advance(clock.now());
-          if (!fired.empty()) ASSERT_GE(clock.now(), promised) << "something fired before next_due()";
+          if (!fired.empty()) {
+            ASSERT_GE(clock.now(), promised) << "something fired before next_due()";
+          }
           for (const int id : fired) {
             ASSERT_TRUE(due.contains(id)) << "fired, but does not wait";
             ASSERT_LE(due[id], clock.now()) << "fired too early";

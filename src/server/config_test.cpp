@@ -412,7 +412,7 @@ TEST(Settings, each_has_a_name_of_its_own_and_a_help_that_is_a_sentence) {
 // A limit that cannot be set is one that an administrator cannot raise.
 TEST(Settings, every_field_of_the_limits_can_be_set) {
   std::size_t limits = 0;
-  for (const ConfigSetting& setting : all_settings({})) limits += setting.section == "limits" ? 1 : 0;
+  for (const ConfigSetting& setting : all_settings({})) limits += setting.section == "limits" ? 1U : 0U;
   constexpr std::size_t sizes = sizeof(Limits) - 2 * sizeof(XmlLimits);
   constexpr std::size_t rates = 8;
   EXPECT_EQ((limits - rates) * sizeof(std::size_t) + rates * sizeof(Rate), sizes)

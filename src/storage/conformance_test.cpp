@@ -304,7 +304,9 @@ TEST_P(Conformance, offline_messages_come_in_order_page_by_page) {
   for (std::size_t i = 0; i < 25; ++i) {
     EXPECT_EQ(all[i].stanza, "<message id='" + std::to_string(i) + "'/>");
     EXPECT_EQ(all[i].when, noon + std::chrono::seconds(i));
-    if (i > 0) EXPECT_GT(all[i].id, all[i - 1].id);
+    if (i > 0) {
+      EXPECT_GT(all[i].id, all[i - 1].id);
+    }
   }
   EXPECT_TRUE(page(alice_, UINT64_MAX, 10).empty());
 }

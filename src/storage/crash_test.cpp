@@ -139,7 +139,7 @@ TEST(Crash, whatever_was_called_committed_survives_kill_9) {
       }
     }
     std::size_t missing = 0;
-    for (const std::string& report : reported) missing += there.contains(report) ? 0 : 1;
+    for (const std::string& report : reported) missing += there.contains(report) ? 0U : 1U;
     EXPECT_EQ(missing, 0U) << "after " << lines << " lines";
   }
 }

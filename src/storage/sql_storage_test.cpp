@@ -193,14 +193,17 @@ TEST_P(FailingDisk, committed_is_there_and_failed_is_not_wherever_it_breaks) {
         if (!failed(ticket)) expected.push_back(head(stanza));
       }
       expected.emplace_back("healed");
-      if (account) EXPECT_TRUE(*account);
+      if (account) {
+        EXPECT_TRUE(*account);
+      }
       EXPECT_EQ(stored(), expected) << nth;
       // Adding once more says whether the first time had been committed.
       EXPECT_EQ(add_account("bob@example.org"), !account.has_value()) << nth;
       open();
       EXPECT_EQ(stored(), expected) << nth;
-      if (forever && nth == 1)
+      if (forever && nth == 1) {
         EXPECT_EQ(expected.size(), 2U) << "nothing can be committed on a disk that takes nothing";
+      }
     }
   }
   EXPECT_GT(faults, 10);

@@ -165,9 +165,10 @@ TEST_F(DurabilityTest, a_refusal_that_waited_for_a_write_comes_however_that_ends
     EXPECT_THAT(ids, Contains("bare"));
     EXPECT_THAT(ids, Contains("grou"));
     EXPECT_EQ(fails, std::ranges::count_if(ids, [](const std::string& id) { return id.starts_with("m'"); }) == 1);
-    if (fails)
+    if (fails) {
       EXPECT_LT(std::ranges::find_if(ids, [](const std::string& id) { return id.starts_with("m'"); }),
                 std::ranges::find(ids, "full"));
+    }
     (*nurse)->send(closing);
     world.settle();
   }

@@ -51,7 +51,9 @@ class StreamsTest : public ::testing::Test {
     EXPECT_EQ(count_of(reply, "<stream:error"), 1U) << reply;
     EXPECT_THAT(reply, HasSubstr("<" + condition + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'"));
     EXPECT_THAT(reply, EndsWith("</stream:error></stream:stream>"));
-    if (headers != 0) EXPECT_LT(reply.find("<stream:stream "), reply.find("<stream:error"));
+    if (headers != 0) {
+      EXPECT_LT(reply.find("<stream:stream "), reply.find("<stream:error"));
+    }
     EXPECT_TRUE(raw.closed());
     EXPECT_EQ(world->connections(), 0U);
   }

@@ -66,7 +66,9 @@ class Sight : public ::testing::TestWithParam<unsigned> {
         visible.insert(session->jid().text());
     }
     for (std::size_t i = 0; i < 2; ++i) {
-      if (watcher.sessions[i] != nullptr && watcher.sessions[i]->available()) EXPECT_EQ(watcher.views[i], visible);
+      if (watcher.sessions[i] != nullptr && watcher.sessions[i]->available()) {
+        EXPECT_EQ(watcher.views[i], visible);
+      }
     }
   }
 

@@ -38,5 +38,6 @@ dev_build() {
   local preset=${1:-clang}
   [ $# -eq 0 ] || shift
   need_packages build
+  [ "$preset" != gcc ] || need_packages gcc
   build "$preset" "$@" || fail "build/$preset could not be built"
 }

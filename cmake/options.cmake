@@ -30,6 +30,15 @@ elseif(KITH_SANITIZE STREQUAL "thread")
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(kith_options INTERFACE -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-clash-protection
     -ftrivial-auto-var-init=zero)
+  # What is linked is what is used: code that nobody calls stays out of the file, and so out of memory.
+  target_compile_options(kith_options INTERFACE -ffunction-sections -fdata-sections)
+  target_link_options(kith_options INTERFACE -Wl,--gc-sections -Wl,--as-needed)
+  # Thin link-time optimisation; CMake names the archiver that understands its object files.
+  include(CheckIPOSupported)
+  check_ipo_supported(RESULT kith_has_lto OUTPUT kith_lto_refusal LANGUAGES CXX)
+  if(kith_has_lto)
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+  endif()
   # Each kind of processor has a way of its own to keep jumps where they belong, and compilers refuse the other's.
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|i.86")
     target_compile_options(kith_options INTERFACE -fcf-protection)

@@ -71,7 +71,7 @@ struct Shard::Loop {
 };
 
 Shard::Shard(unsigned index, const Clock& clock)
-    : index_(index), clock_(clock), timers_(clock.now()), loop_(std::make_unique<Loop>()) {
+    : index_(index), clock_(clock), turn_clock_(clock), timers_(clock.now()), loop_(std::make_unique<Loop>()) {
   if (!readiness_.add(loop_->wake_up.descriptor(), loop_->wake_up)) {
     throw std::system_error(errno, std::generic_category(), "epoll_ctl");
   }
@@ -206,7 +206,7 @@ void Shard::advance_timers(const OnFault& on_fault) {
     again = true;  // the others that are due
     on_fault(what);
   };
-  while (std::exchange(again, false)) guarded(note, [&] { timers_.advance(clock_.now()); });
+  while (std::exchange(again, false)) guarded(note, [&] { timers_.advance(turn_clock_.begin_turn()); });
 }
 
 void Shard::run_tasks(const OnFault& on_fault) {

@@ -16,6 +16,7 @@
 #include "base/executor.h"
 #include "base/timer_wheel.h"
 #include "runtime/readiness.h"
+#include "runtime/turn_clock.h"
 
 namespace boost::asio {
 class io_context;
@@ -80,7 +81,8 @@ class Shard final : public Executor {
   Readiness& readiness() { return readiness_; }
   TimerWheel& timers() { return timers_; }
   BufferPool& buffers() { return buffers_; }
-  const Clock& clock() const { return clock_; }
+  /// The time of this turn.
+  const Clock& clock() const { return turn_clock_; }
   /// Calls `work.at_turn_end()` once when this turn's ready handlers have run, however often it is asked for; `work`
   /// must live until then or be taken back.
   void call_at_turn_end(TurnEnd& work);
@@ -101,6 +103,7 @@ class Shard final : public Executor {
 
   unsigned index_;
   const Clock& clock_;
+  TurnClock turn_clock_;
   Readiness readiness_;
   TimerWheel timers_;
   BufferPool buffers_;

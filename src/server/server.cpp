@@ -264,7 +264,7 @@ std::expected<void, std::string> Server::Parts::open_shards() {
     unit.runtime = std::make_unique<ShardRuntime>(
         ShardSurroundings{.index = unit.shard.index(),
                           .shard = unit.shard,
-                          .clock = clock,
+                          .clock = unit.shard.clock(),
                           .timers = unit.shard.timers(),
                           .random = random,
                           .events = events,

@@ -12,6 +12,7 @@
 
 #include "base/version.h"
 #include "modules/all.h"
+#include "net/record_buffers.h"
 #include "server/config.h"
 #include "server/reference.h"
 #include "server/server.h"
@@ -66,6 +67,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "kithd " + std::string(kith::version));
   app.footer("Signals: TERM ends every stream and stops, HUP reads the configuration and the certificates again.");
   CLI11_PARSE(app, argc, argv);
+
+  kith::net::keep_record_buffers();
 
   // SECURITY: files that are made are for this user only; no core dump ever holds keys; a vanished peer is an error, no
   // signal.

@@ -30,6 +30,7 @@
 #include "server/admin_work.h"
 #include "server/metrics_server.h"
 #include "server/shard_unit.h"
+#include "server/startup_pages.h"
 #include "storage/sqlite/migrations.h"
 #include "xmpp/jid.h"
 
@@ -509,6 +510,7 @@ int Server::run() {
   parts_->wait_for_end();
   parts_->wait_for_hangup();
   parts_->start_threads();
+  release_startup_pages();
   parts_->events.record(LogLevel::info, "started",
                         {{"version", std::string(version)}, {"domain", parts_->config.domains.front()}});
   const auto work = boost::asio::make_work_guard(parts_->control);

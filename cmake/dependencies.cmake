@@ -8,7 +8,7 @@ find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(GTest REQUIRED)
-find_package(Boost 1.81 REQUIRED)
+find_package(Boost 1.81 CONFIG REQUIRED)
 # Header only; one translation unit (server/config.cpp) reads it.
 find_path(KITH_TOML_INCLUDE toml++/toml.h REQUIRED)
 

@@ -5,155 +5,75 @@
 
 #include <gtest/gtest.h>
 
-#include "matcher.h"
+#include "player.h"
 #include "script.h"
 #include "world.h"
-#include "xml/writer.h"
+#include "xmpp/jid.h"
 
 namespace kith::scenario {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Player {
+class WorldStage final : public Stage {
  public:
-  explicit Player(Script script) : script_(std::move(script)) {}
-
-  void play() {
-    for (const ClientEntry& entry : script_.clients) {
-      const auto jid = xmpp::Jid::parse(entry.jid);
-      ASSERT_TRUE(jid) << entry.jid;
-      const std::string bare(jid->bare_text());
+  explicit WorldStage(const Script& script) {
+    for (const ClientEntry& entry : script.clients) {
+      const std::string bare(xmpp::Jid::parse(entry.jid)->bare_text());
       if (!world_.has_account(bare)) world_.add_account(bare, entry.password);
     }
-    for (const Step& step : script_.steps) {
-      carry_out(step);
-      if (testing::Test::HasFatalFailure()) return;
+  }
+
+  std::expected<std::string, std::string> connect(const ClientEntry& entry) override {
+    const auto jid = xmpp::Jid::parse(entry.jid);
+    const std::string resource = entry.resource.empty() ? std::string(jid->resourcepart()) : entry.resource;
+    auto client = world_.log_in(std::string(jid->bare_text()), entry.password, resource);
+    if (!client) return std::unexpected(client.error());
+    std::string full_jid = (*client)->full_jid;
+    clients_[entry.name] = std::move(*client);
+    return full_jid;
+  }
+  void send(const std::string& client, const std::string& stanza) override { clients_.at(client)->send(stanza); }
+  std::optional<xml::Element> next(const std::string& client, bool) override {
+    return clients_[client] ? clients_[client]->next() : std::nullopt;
+  }
+  void disconnect(const std::string& client) override {
+    clients_.at(client)->send("</stream:stream>");
+    world_.settle();
+    clients_.erase(client);
+  }
+  void vanish(const std::string& client) override {
+    clients_.at(client)->link().cut();
+    world_.settle();
+    clients_.erase(client);
+  }
+  void settle() override { world_.settle(); }
+  bool arrange(const Step& step) override {
+    if (step.kind == Step::Kind::restart) {
+      clients_.clear();
+      world_.restart();
+    } else if (step.kind == Step::Kind::wait) {
+      wait(step.seconds);
+    } else {
+      world_.fail_writes(step.kind == Step::Kind::disk_full);
     }
+    return true;
   }
 
  private:
-  const ClientEntry& entry_of(const std::string& name) const {
-    for (const ClientEntry& entry : script_.clients) {
-      if (entry.name == name) return entry;
+  /// In steps, so that clients can answer the pings that the server sends meanwhile.
+  void wait(long seconds) {
+    for (long left = seconds; left > 0; left -= 30) {
+      world_.advance(std::chrono::seconds(std::min(left, 30L)));
+      for (auto& [name, client] : clients_) {
+        if (client) client->poll();
+      }
+      world_.settle();
     }
-    throw std::logic_error("the parser let an unknown client through");
   }
 
-  std::string filled(std::string text) const {
-    for (const ClientEntry& entry : script_.clients) {
-      const auto jid = xmpp::Jid::parse(entry.jid);
-      replace(text, "${" + entry.name + "'s JID}", std::string(jid->bare_text()));
-      const auto client = clients_.find(entry.name);
-      const auto last = last_full_jid_.find(entry.name);
-      if (client != clients_.end() && client->second) {
-        replace(text, "${" + entry.name + "'s full JID}", client->second->full_jid);
-      } else if (last != last_full_jid_.end()) {
-        replace(text, "${" + entry.name + "'s full JID}", last->second);
-      }
-    }
-    for (const auto& [name, value] : captures_) replace(text, "${" + name + "}", value);
-    return text;
-  }
-
-  static void replace(std::string& text, const std::string& what, const std::string& by) {
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
-      text.replace(at, what.size(), by);
-  }
-
-  void carry_out(const Step& step) {
-    const std::string where = "line " + std::to_string(step.line) + ": ";
-    using Kind = Step::Kind;
-    switch (step.kind) {
-      case Kind::connects: {
-        const ClientEntry& entry = entry_of(step.client);
-        const auto jid = xmpp::Jid::parse(entry.jid);
-        std::string resource = entry.resource.empty() ? std::string(jid->resourcepart()) : entry.resource;
-        auto client = world_.log_in(std::string(jid->bare_text()), entry.password, resource);
-        ASSERT_TRUE(client) << where << client.error();
-        last_full_jid_[step.client] = (*client)->full_jid;
-        clients_[step.client] = std::move(*client);
-        break;
-      }
-      case Kind::sends:
-        // A script may go on after a client has left; what it sends then reaches nobody.
-        if (auto& client = clients_[step.client]) client->send(filled(step.stanza));
-        break;
-      case Kind::receives: {
-        world_.settle();
-        auto& client = clients_[step.client];
-        ASSERT_TRUE(client) << where << step.client << " is not connected";
-        const std::string text = "<e xmlns='jabber:client' xmlns:scansion='" + std::string(ns_scansion) + "'>" +
-                                 filled(step.stanza) + "</e>";
-        const auto expected = xml::parse_element(text);
-        ASSERT_TRUE(expected && expected->first_child())
-            << where << "the script's stanza is not well-formed: " << step.stanza;
-        const auto actual = client->next();
-        ASSERT_TRUE(actual) << where << step.client << " received nothing; expected " << step.stanza;
-        const std::string what = difference(*expected->first_child(), *actual, captures_);
-        ASSERT_TRUE(what.empty()) << where << what << "\n  expected " << step.stanza << "  got      "
-                                  << xml::to_string(*actual, "jabber:client");
-        break;
-      }
-      case Kind::receives_nothing: {
-        world_.settle();
-        auto& client = clients_[step.client];
-        ASSERT_TRUE(client) << where << step.client << " is not connected";
-        const auto actual = client->next();
-        ASSERT_FALSE(actual) << where << step.client << " received " << xml::to_string(*actual, "jabber:client");
-        break;
-      }
-      case Kind::ignores:
-        world_.settle();
-        while (clients_[step.client]->next()) {
-        }
-        break;
-      case Kind::disconnects:
-        if (auto& client = clients_[step.client]) {
-          world_.settle();
-          client->send("</stream:stream>");
-          world_.settle();
-          client.reset();
-          world_.settle();
-        }
-        break;
-      case Kind::vanishes:
-        world_.settle();
-        clients_[step.client]->link().cut();
-        world_.settle();
-        clients_[step.client].reset();
-        break;
-      case Kind::wait:
-        // In steps, so that clients can answer the pings that the server sends meanwhile.
-        for (long left = step.seconds; left > 0; left -= 30) {
-          world_.advance(std::chrono::seconds(std::min(left, 30L)));
-          for (auto& [name, client] : clients_) {
-            if (client) client->poll();
-          }
-          world_.settle();
-        }
-        break;
-      case Kind::restart:
-        clients_.clear();
-        world_.restart();
-        break;
-      case Kind::disk_full:
-        world_.settle();
-        world_.fail_writes(true);
-        break;
-      case Kind::disk_works:
-        world_.settle();
-        world_.fail_writes(false);
-        break;
-    }
-    world_.settle();
-  }
-
-  Script script_;
   World world_;
   std::map<std::string, std::unique_ptr<WorldClient>> clients_;
-  std::map<std::string, std::string> last_full_jid_;
-  Captures captures_;
 };
 
 class Scenario : public testing::Test {
@@ -163,10 +83,16 @@ class Scenario : public testing::Test {
     std::ifstream in(file_);
     std::stringstream text;
     text << in.rdbuf();
-    auto script = parse_script(text.str());
+    const auto script = parse_script(text.str());
     ASSERT_TRUE(script) << file_ << ": " << script.error();
     ASSERT_FALSE(script->steps.empty()) << file_ << " says nothing";
-    Player(std::move(*script)).play();
+    WorldStage stage(*script);
+    const Outcome outcome = Player(*script, stage, false).play();
+    for (const Difference& difference : outcome.differences) {
+      ADD_FAILURE() << "line " << difference.line << ": " << difference.what << "\n  expected " << difference.expected
+                    << "\n  got      " << difference.actual;
+    }
+    EXPECT_FALSE(outcome.stopped_at) << "a step that is not carried out in process, in line " << *outcome.stopped_at;
   }
 
  private:

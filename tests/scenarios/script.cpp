@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "xmpp/jid.h"
+
 namespace kith::scenario {
 
 namespace {
@@ -20,8 +22,8 @@ struct Verb {
 constexpr Verb verbs[] = {
     {" connects", Step::Kind::connects, false},        {" sends:", Step::Kind::sends, true},
     {" receives:", Step::Kind::receives, true},        {" receives nothing", Step::Kind::receives_nothing, false},
-    {" ignores the rest", Step::Kind::ignores, false}, {" disconnects", Step::Kind::disconnects, false},
-    {" vanishes", Step::Kind::vanishes, false},
+    {" ignores the rest", Step::Kind::ignores, false}, {" receives: nothing", Step::Kind::receives_nothing, false},
+    {" disconnects", Step::Kind::disconnects, false},  {" vanishes", Step::Kind::vanishes, false},
 };
 
 std::expected<long, std::string> seconds_of(std::string_view text) {
@@ -61,7 +63,11 @@ std::expected<Script, std::string> parse_script(std::string_view text) {
     const bool indented = !line.empty() && (line.front() == ' ' || line.front() == '\t');
     if (content.empty()) continue;
     if (!indented && content.front() == '#') {
-      if (script.title.empty()) script.title = trimmed(content.substr(1));
+      if (content.starts_with("##")) {
+        script.strict = script.strict || trimmed(content.substr(2)) == "strict";
+      } else if (script.title.empty()) {
+        script.title = trimmed(content.substr(1));
+      }
       stanza = nullptr;
       continue;
     }
@@ -127,6 +133,8 @@ std::expected<Script, std::string> parse_script(std::string_view text) {
   }
   for (const ClientEntry& client : script.clients) {
     if (client.jid.empty()) return std::unexpected("[Client] " + client.name + " has no jid");
+    const auto jid = xmpp::Jid::parse(client.jid);
+    if (!jid || !jid->has_localpart()) return std::unexpected(client.jid + " is no address of an account");
   }
   return script;
 }

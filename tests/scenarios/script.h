@@ -1,14 +1,15 @@
 // A scenario (.scs): a conversation as text. The format is the one of Prosody's scenario scripts, read as they stand,
 // with additions of ours:
 //
-//   # a comment
+//   # a comment; the first one is the title
+//   ## strict                         a tag; we know this one (matcher.h), others are passed over
 //   [Client] Romeo
 //       jid: romeo@example.org        password: … (tab- or space-indented lines)
 //   -----
 //   Romeo connects                    logs in and binds
 //   Romeo sends:                      + an indented stanza
 //   Romeo receives:                   + an indented stanza; the next thing that Romeo gets must match it
-//   Romeo receives nothing            ours: nothing is waiting for Romeo
+//   Romeo receives: nothing           nothing is waiting for Romeo; also without the colon
 //   Romeo ignores the rest            ours: drops what is waiting for Romeo
 //   Romeo disconnects                 closes the stream;  'Romeo vanishes' (ours) cuts the connection without a word
 //   wait 5 minutes                    ours: virtual time goes by (seconds, minutes, hours, days)
@@ -21,7 +22,6 @@
 #pragma once
 
 #include <expected>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +58,7 @@ struct Step {
 
 struct Script {
   std::string title;
+  bool strict = false;
   std::vector<ClientEntry> clients;
   std::vector<Step> steps;
 };

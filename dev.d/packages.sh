@@ -44,7 +44,7 @@ first_available() {
 # need_packages GROUP...: returns with all packages of the groups installed, or ends the script.
 need_packages() {
   local group missing chosen=() line name updated=no
-  [ $# -gt 0 ] || fail "say which packages: build, gcc, test, lint, gajim or bench"
+  [ $# -gt 0 ] || fail "say which packages: build, gcc, test, scenarios, lint, gajim or bench"
   for group in "$@"; do
     [ -n "$(packages_of "$group")" ] || fail "there is no group of packages '$group' in $PACKAGE_LIST"
   done

@@ -128,6 +128,11 @@ wait_for_fuzzers() {
   names=()
 }
 
+# The same conversations in process, on kithd and on prosody; build/scenarios/report.md says where they differ. One test.
+three_targets() {
+  KITH_BUILD=$KITH_ROOT/build/dev python tests/scenarios/compare.py && count 1 0
+}
+
 # Building several targets at once shares the work between them; all of a preset's targets go to one ninja.
 build_dev() { build dev all; }
 build_tsan() {
@@ -146,7 +151,7 @@ dev_test() {
     *) fail "./dev test takes 'quick' or 'full', not '$extent'" ;;
   esac
   need_packages build test
-  [ "$extent" != full ] || need_packages gajim
+  [ "$extent" != full ] || need_packages gajim scenarios
   rm -rf "$RESULTS"
   mkdir -p "$RESULTS"
   # Sanitizers: what they find ends the program, and freed memory is not kept so long that it hides a growth.
@@ -173,6 +178,7 @@ dev_test() {
   fi
   if [ "$extent" = full ]; then
     step "Gajim in a window" python_tests tests/gajim
+    step "The conversations on three targets" three_targets
   fi
 
   say "What took how long"

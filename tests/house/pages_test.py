@@ -48,7 +48,7 @@ class Pages(unittest.TestCase):
     def test_the_list_of_packages_is_well_formed(self):
         for line in tree.text("packaging/debian-packages.txt").splitlines():
             if line and not line.startswith("#"):
-                self.assertRegex(line, r"^(build|gcc|test|lint|gajim|bench) +[a-z0-9.+|-]+$")
+                self.assertRegex(line, r"^(build|gcc|test|scenarios|lint|gajim|bench) +[a-z0-9.+|-]+$")
 
 
 if __name__ == "__main__":

@@ -18,13 +18,18 @@ void replace(std::string& text, const std::string& what, const std::string& by) 
 
 std::string written(const xml::Element& element) { return on_one_line(xml::to_string(element, "jabber:client")); }
 
-/// Whether the two are the same stanza, differently filled: then the one stands for the other.
-bool answers_for(const xml::Element& expected, const xml::Element& actual) {
+/// Whether the actual stanza stands where the expected one should, only filled differently: an answer by its id,
+/// anything else by its kind.
+bool stands_for(const xml::Element& expected, const xml::Element& actual) {
   if (expected.name() != actual.name()) return false;
-  return std::ranges::all_of(std::initializer_list<std::string_view>{"id", "from"}, [&](std::string_view name) {
-    const auto wanted = expected.attribute(name);
-    return !wanted || wanted->starts_with('{') || actual.attribute(name) == wanted;
-  });
+  const auto id = expected.attribute("id");
+  if (id && !id->starts_with('{')) return actual.attribute("id") == *id;
+  const xml::Element* wanted = expected.first_child();
+  const xml::Element* found = actual.first_child();
+  const bool same_payload = wanted == nullptr || found == nullptr || wanted->name() == found->name();
+  const auto from = actual.attribute("from");
+  return expected.attribute("type") == actual.attribute("type") && same_payload &&
+         (!from || !expected.attribute("from") || from == expected.attribute("from"));
 }
 
 }  // namespace
@@ -124,28 +129,27 @@ void Player::receive(const Step& step) {
       return;
     }
   }
-  if (go_on_ && receive_later_one(step, *expected)) return;
+  if (go_on_) return receive_out_of_turn(step, *expected, text);
   differs(step, what, text, first == arrived.end() ? std::string() : written(first->element));
-  if (first == arrived.end()) return;
-  if (answers_for(*expected, first->element))
-    arrived.erase(first);
-  else
-    first->told = true;
 }
 
-bool Player::receive_later_one(const Step& step, const xml::Element& expected) {
+void Player::receive_out_of_turn(const Step& step, const xml::Element& expected, const std::string& text) {
   const Rules rules = script_.strict ? Rules::strict : Rules::of_the_format;
   auto& arrived = clients_[step.client].arrived;
-  const auto found = std::ranges::find_if(
+  auto found = std::ranges::find_if(
       arrived, [&](const Arrived& one) { return difference(expected, one.element, captures_, rules).empty(); });
-  if (found == arrived.end()) return false;
+  const bool as_expected = found != arrived.end();
+  if (!as_expected)
+    found = std::ranges::find_if(arrived, [&](const Arrived& one) { return stands_for(expected, one.element); });
+  if (found == arrived.end()) return differs(step, "did not come", text);
   for (auto before = arrived.begin(); before != found; ++before) {
     if (before->told) continue;
     before->told = true;
-    differs(step, "received something else first", step.stanza, written(before->element));
+    differs(step, "received something else first", text, written(before->element));
   }
+  if (!as_expected)
+    differs(step, difference(expected, found->element, captures_, rules), text, written(found->element));
   arrived.erase(found);
-  return true;
 }
 
 void Player::receive_nothing(const Step& step) {

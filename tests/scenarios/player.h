@@ -72,8 +72,8 @@ class Player {
   void connect(const Step& step);
   void receive(const Step& step);
   void receive_nothing(const Step& step);
-  /// Looks for it behind what has come first. True if it was found, and what came before is told.
-  bool receive_later_one(const Step& step, const xml::Element& expected);
+  /// When going on: looks for it behind what has come first, then for what stands for it; tells what is different.
+  void receive_out_of_turn(const Step& step, const xml::Element& expected, const std::string& text);
   void take_in(const std::string& client);
   void differs(const Step& step, std::string what, std::string expected = {}, std::string actual = {});
 

@@ -116,9 +116,21 @@ TEST(Player, going_on_the_same_stanza_filled_otherwise_takes_its_place) {
             Lines{"9 A: <message> has 1 children, not 0 | <message id='1'/> | <message id='1'><x/></message>"});
 }
 
+TEST(Player, going_on_an_answer_is_found_by_its_id_behind_others) {
+  EXPECT_EQ(told(play(one_then_two, {"<message id='2'/>", "<message id='1'><x/></message>"}, true).outcome),
+            (Lines{"9 A: received something else first | <message id='1'/> | <message id='2'/>",
+                   "9 A: <message> has 1 children, not 0 | <message id='1'/> | <message id='1'><x/></message>"}));
+}
+
 TEST(Player, going_on_what_is_missing_hides_nothing_behind_it) {
   EXPECT_EQ(told(play(one_then_two + "A receives nothing\n", {"<message id='2'/>"}, true).outcome),
-            Lines{"9 A: <message> has id='2', not '1' | <message id='1'/> | <message id='2'/>"});
+            Lines{"9 A: did not come | <message id='1'/> | "});
+}
+
+TEST(Player, going_on_what_nobody_expected_is_told_at_the_end) {
+  EXPECT_EQ(told(play(one_then_two + "A receives nothing\n", {"<message id='3'/>"}, true).outcome),
+            (Lines{"9 A: did not come | <message id='1'/> | ", "11 A: did not come | <message id='2'/> | ",
+                   "13 A: received something | nothing | <message id='3'/>"}));
 }
 
 TEST(Player, a_step_that_the_stage_does_not_have_ends_it_and_is_told) {

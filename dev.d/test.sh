@@ -170,6 +170,7 @@ dev_test() {
     step "A conversation by slixmpp" python_tests tests/interop --only conversation_test
   else
     step "Clients and attackers on a running daemon" python_tests tests/interop
+    step "Crashes and signals under load" python_tests tests/crash
     step "Build: TSan" build_tsan
     # shellcheck disable=SC2046
     step "Threaded rooms under TSan" unit_tests tsan $(threaded_test_programs)

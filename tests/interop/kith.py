@@ -73,9 +73,12 @@ class Kith:
     RELAXED = {"connections_per_address_rate": "500/s burst 1000", "failed_logins_per_address_rate": "100/s burst 100",
                "failed_logins_per_account_rate": "100/s burst 100"}
 
-    def __init__(self, *, domains=("example.org",), limits=None, top="", settings="", issue=True, host="127.0.0.1"):
-        """`limits`: keys of [limits], besides RELAXED; `top`: lines for the top of kith.toml; `settings`: whole sections of it."""
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kith-test-"))
+    def __init__(self, *, domains=("example.org",), limits=None, top="", settings="", issue=True, host="127.0.0.1", where=None):
+        """`limits`: keys of [limits], besides RELAXED; `top`: lines for the top of kith.toml; `settings`: whole sections of it;
+        `where`: the directory to make its folder in."""
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kith-test-", dir=where))
+        self.keep = False  # whether the folder is left for looking at
+        self.wrapper, self.environment = [], {}  # what kithd is started by, and with
         self.domains = list(domains)
         self.host = host
         self.limits = {**self.RELAXED, **(limits or {})}
@@ -132,19 +135,24 @@ directories = ["{self.live}"]
         return path
 
     def start(self):
+        first = len(self.log)
+        self.launch()
+        self.wait_for_log(READY, seconds=READY_SECONDS, since=first)
+
+    def launch(self):
+        """Starts it, without waiting for anything."""
         program = BUILD / "bin" / "kithd"
         if not program.is_file():
             raise Broken(f"{program} has not been built")
         path = self.write_configuration()
-        self.process = subprocess.Popen([program, "--config", path], cwd=self.folder, stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*self.wrapper, program, "--config", path], cwd=self.folder, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                                        env={**os.environ, **self.environment},
                                         # Python ignores SIGXFSZ and so lets the daemon do: a full disk, which a limit on file sizes
                                         # stands for in a test, sends no signal either.
                                         restore_signals=False)
-        first = len(self.log)
         self._reader = threading.Thread(target=self._read_log, args=(self.process,), daemon=True)
         self._reader.start()
-        self.wait_for_log(READY, seconds=READY_SECONDS, since=first)
 
     def _read_log(self, process):
         for line in process.stdout:
@@ -194,13 +202,14 @@ directories = ["{self.live}"]
         return status
 
     def remove(self):
-        """Ends the daemon, keeps its folder only if it went wrong, and complains if a sanitizer did."""
+        """Ends the daemon, removes its folder, and complains if it ended badly or a sanitizer did."""
         status = None
         if self.process is not None and self.process.poll() is None:
             status = self.terminate()
         complaint = next((index for index, line in enumerate(self.log)
                           if re.search(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion", line)), None)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
         if complaint is not None:
             raise Broken("the sanitizers of kithd complained:\n" + "\n".join(self.log[complaint:complaint + 60]))
         if status not in (None, 0):

@@ -11,6 +11,7 @@ import os
 import pathlib
 import random
 import shutil
+import subprocess
 import sys
 import time
 
@@ -31,6 +32,26 @@ LIMITS = {"offline_messages": 100_000, "offline_bytes": "1 GiB", "stanzas": UNLI
           "subscription_requests": UNLIMITED, "registrations_per_address": UNLIMITED, "unauthenticated_per_address": 10_000}
 
 
+class Lock:
+    """Another program that keeps the database from being written: what is acknowledged meanwhile without being on disk is lost for sure
+    when the daemon is killed. Its process is killed, too, so that it tidies nothing up."""
+
+    def __init__(self, file):
+        self.process = subprocess.Popen(["sqlite3", file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def take(self):
+        self.process.stdin.write(".timeout 5000\nBEGIN IMMEDIATE;\nSELECT 'locked';\n")
+        self.process.stdin.flush()
+        if self.process.stdout.readline() != "locked\n":
+            raise Broken("sqlite3 could not lock the database")
+
+    def drop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
 class CrashTest:
     def __init__(self, seed):
         self.first = self.seed = seed
@@ -39,7 +60,7 @@ class CrashTest:
         (self.kith.folder / "tmp").mkdir()
         self.kith.environment = {"TMPDIR": str(self.kith.folder / "tmp")}
         self.books = Books()
-        self.moment = self.stage = None
+        self.moment = self.locked = self.stage = None
         self.starts = []
         self.totals = {}
 
@@ -57,20 +78,30 @@ class CrashTest:
         self.kith.remove()
 
     def plan(self):
-        """(kind, count) or ("seconds", s), and after what share of a start the next daemon is killed, too (or None)."""
+        """When: (kind, count) or ("seconds", s); for how many seconds before the kill the database is locked (or None); and after what
+        share of a start the next daemon is killed, too (or None)."""
         dice = random.Random(f"{self.seed} moment")
         if dice.random() < 0.35:
             moment = "seconds", round(dice.uniform(0.01, LONGEST_LOAD_SECONDS), 3)
         else:
             kind = dice.choice(sorted(KINDS))
             moment = kind, dice.randint(1, KINDS[kind])
-        return moment, dice.random() if dice.random() < 0.2 else None
+        locked = dice.uniform(0.01, 0.1) if dice.random() < 0.5 else None
+        return moment, locked, dice.random() if dice.random() < 0.2 else None
 
     def cycle(self):
         """One crash; raises Fault or Broken with the data left for looking at."""
         try:
-            self.moment, in_start = self.plan()
-            self.load(self.kith.process.kill)
+            self.moment, self.locked, in_start = self.plan()
+            if self.locked is None:
+                self.load(self.kith.process.kill)
+            else:
+                lock = Lock(self.kith.folder / "data" / "kith.db")
+                try:
+                    self.load(lambda: self.kill_while_locked(lock))
+                finally:
+                    self.kith.process.kill()
+                    lock.drop()
             status = self.kith.kill()
             if status != -9:
                 raise Fault(f"kithd ended by itself, with status {status}:\n{self.kith.log_end()}")
@@ -80,6 +111,18 @@ class CrashTest:
             raise Fault(f"seed {self.seed}, {self.told_moment()}: {fault}\nThe data lies in {self.kith.folder}; data-after-crash is "
                         f"what the crash left. Once more: ./dev crash 1 {self.seed}") from fault
         self.seed += 1
+
+    def kill_while_locked(self, lock):
+        lock.take()
+        self.wait(self.locked)
+        self.kith.process.kill()
+
+    def wait(self, seconds):
+        """Lets the daemon work on for so long."""
+        try:
+            self.kith.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
 
     def load(self, end, beside=None):
         """`beside`: a thread that does something to the daemon meanwhile, and then ends the load."""
@@ -99,10 +142,7 @@ class CrashTest:
         if in_start is not None:
             # A crash while the daemon recovers from a crash.
             self.kith.launch()
-            try:
-                self.kith.process.wait(in_start * (self.starts[-1] if self.starts else 0.1))
-            except Exception:  # noqa: BLE001  (it goes on, as it should)
-                pass
+            self.wait(in_start * (self.starts[-1] if self.starts else 0.1))
             self.kith.kill()
         started = time.monotonic()
         self.kith.start()
@@ -118,8 +158,10 @@ class CrashTest:
     def told_moment(self):
         kind, count = self.moment
         planned = f"after {count} s" if kind == "seconds" else f"at acknowledgement {count} of kind {kind}"
-        counts = ", ".join(f"{name} {number}" for name, number in sorted(self.stage.counts.items())) if self.stage else "none"
-        return f"kill planned {planned}; acknowledged: {counts or 'none'}"
+        if self.locked is not None:
+            planned += f", {1000 * self.locked:.0f} ms after the database was locked"
+        counts = ", ".join(f"{name} {number}" for name, number in sorted(self.stage.counts.items())) if self.stage else ""
+        return f"kill planned {planned}; acknowledged: {counts or 'nothing'}"
 
 
 def main():

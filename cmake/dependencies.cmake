@@ -14,7 +14,6 @@ find_path(KITH_TOML_INCLUDE toml++/toml.h REQUIRED)
 
 # What each room takes from outside. Third-party headers are system headers: our warnings are for our code.
 set(KITH_EXTERNAL_base fmt::fmt OpenSSL::Crypto)
-set(KITH_EXTERNAL_xml EXPAT::EXPAT)
 set(KITH_EXTERNAL_xmpp ICU::uc)
 set(KITH_EXTERNAL_sasl OpenSSL::Crypto ICU::uc)
 set(KITH_EXTERNAL_storage SQLite::SQLite3)
@@ -22,5 +21,9 @@ set(KITH_EXTERNAL_runtime Boost::headers Threads::Threads)
 set(KITH_EXTERNAL_net Boost::headers OpenSSL::SSL OpenSSL::Crypto)
 set(KITH_EXTERNAL_server nlohmann_json::nlohmann_json CLI11::CLI11)
 set(KITH_EXTERNAL_ctl nlohmann_json::nlohmann_json CLI11::CLI11 Boost::headers Threads::Threads)
+
+# What the tests of a room take besides, as a second opinion.
+set(KITH_TEST_EXTERNAL_xml EXPAT::EXPAT)
+set(KITH_TEST_EXTERNAL_server EXPAT::EXPAT)
 
 add_compile_definitions(BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)

@@ -46,7 +46,7 @@ void C2sService::accept(std::unique_ptr<net::Transport> transport, stream::Negot
   net::Transport& link = *transport;
   auto connection = std::make_unique<C2sConnection>(
       *this, id, std::move(transport), std::make_unique<stream::Negotiation>(surroundings_, security),
-      xml::StreamParser(parsers_, deps_.limits.xml_before_login), std::move(admission),
+      xml::StreamParser(deps_.limits.xml_before_login), std::move(admission),
       TokenBucket(deps_.limits.bytes_before_login, now), TokenBucket(deps_.limits.stanzas, now));
   C2sConnection& self = *connection;
   connections_.emplace(id, std::move(connection));
@@ -74,7 +74,6 @@ void C2sService::arrive(std::unique_ptr<Parcel> parcel) {
   const std::uint64_t id = ++ids_;
   std::unique_ptr<net::Transport> transport = parcel->transport->attach(deps_.shard);
   net::Transport& link = *transport;
-  parcel->parser.set_pool(parsers_);
   parcel->negotiation->move_to(surroundings_);
   auto connection = std::make_unique<C2sConnection>(*this, id, std::move(transport), std::move(parcel->negotiation),
                                                     std::move(parcel->parser), std::move(parcel->admission),

@@ -111,7 +111,6 @@ class C2sService {
 
   C2sDeps deps_;
   stream::Surroundings surroundings_;
-  xml::ExpatPool parsers_;
   std::unordered_map<std::uint64_t, std::unique_ptr<C2sConnection>> connections_;
   std::uint64_t ids_ = 0;
   bool stopping_ = false;

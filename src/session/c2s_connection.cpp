@@ -60,7 +60,7 @@ std::string_view C2sConnection::domain() const {
 // ----------------------------------------------------------------------------------------------------------------
 
 std::unique_ptr<Parcel> C2sConnection::pack() {
-  // Nothing can be lent between two elements, and Bind comes exactly there.
+  // Bind comes between two elements.
   if (!parser_.park()) return nullptr;
   closed_ = true;
   timer_.cancel();

@@ -27,7 +27,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void close(const xmpp::StreamError& error) override;
   void ended(const xmpp::StreamError& error) override;
 
-  /// Gives the parser back if nothing came for a while. True if nothing is lent any more.
+  /// Lets the parser free what only an element in work needs, if nothing came for a while. True if that was done.
   bool park_if_idle(MonotonicTime now);
   const stream::Negotiation* negotiation() const { return negotiation_.get(); }
   std::string_view domain() const;

@@ -6,16 +6,13 @@
 // dead.
 #pragma once
 
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 #include "base/limits.h"
 #include "xml/element.h"
@@ -33,13 +30,9 @@ struct StreamClose {};
 struct NeedMore {};
 using StreamEvent = std::variant<NeedMore, StreamOpen, Element, StreamClose>;
 
-class ExpatPool;
-
 class StreamParser {
  public:
-  /// `pool` lends the parser proper; it is given back by park(). It must outlive this object or be changed by
-  /// set_pool().
-  StreamParser(ExpatPool& pool, const XmlLimits& limits);
+  explicit StreamParser(const XmlLimits& limits);
   ~StreamParser();
   StreamParser(StreamParser&&) noexcept;
   StreamParser& operator=(StreamParser&&) noexcept;
@@ -58,11 +51,9 @@ class StreamParser {
   void restart();
   /// Changes the limits (at login).
   void set_limits(const XmlLimits& limits);
-  /// Gives the parser proper back to the pool if the stream is between two elements; the next bytes borrow it again.
-  /// True if nothing is borrowed any more. What stays is a few dozen bytes.
+  /// Frees all that only an element in work needs, if the stream is between two elements; the next element takes it
+  /// again. True unless elements are open. What stays is a few dozen bytes and what the header declared.
   bool park();
-  /// The pool of the shard that the connection moved to. Only while parked.
-  void set_pool(ExpatPool& pool);
   /// True if a first-level element has begun and is not complete (for time-outs of slow senders).
   bool inside_element() const;
 
@@ -70,33 +61,6 @@ class StreamParser {
   friend std::expected<Element, ParseError> parse_element(std::string_view, std::string_view, const XmlLimits&);
   struct Impl;
   std::unique_ptr<Impl> impl_;
-};
-
-/// Parsers at rest, to be lent. One for each shard. Keeps at most `keep` of them.
-/// OPTIMIZATION: a parser rests right after the stream header that it was given, and is lent first to a stream with the
-/// same declarations, which costs nothing; for any other it is reset and given that header.
-/// SECURITY: without DTDs, all that expat keeps beyond an element are names it has met, in its hash tables; it is reset
-/// when 128 KiB have gone through. After an error, in the middle of an element, or after an element of more than 32 KiB
-/// it is freed.
-class ExpatPool {
- public:
-  explicit ExpatPool(std::size_t keep = 64);
-  ~ExpatPool();
-  ExpatPool(const ExpatPool&) = delete;
-  ExpatPool& operator=(const ExpatPool&) = delete;
-
-  std::size_t lent() const { return lent_; }
-
- private:
-  friend class StreamParser;
-  struct Entry;
-  std::unique_ptr<Entry> lend(std::string_view header);
-  void give_back(std::unique_ptr<Entry> entry, bool reusable);
-
-  std::vector<std::unique_ptr<Entry>> idle_;
-  std::size_t keep_;
-  std::size_t lent_ = 0;
-  std::array<std::uint8_t, 16> salt_{};  ///< of expat's hash tables; random
 };
 
 /// One whole element from text (an XML declaration and white space around it are allowed), under `limits`; for stored

@@ -1,4 +1,4 @@
-// The life of a parser: parked and woken, moved to another pool, emptied, restarted.
+// The life of a parser: parked and woken, moved to another shard, emptied, restarted.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,8 +14,7 @@ using ::testing::IsEmpty;
 const std::string header(c2s_header);
 
 struct Stream {
-  ExpatPool pool{4};
-  StreamParser parser{pool, {}};
+  StreamParser parser{XmlLimits{}};
 
   std::vector<std::string> give(std::string_view bytes) {
     std::vector<std::string> lines;
@@ -25,25 +24,20 @@ struct Stream {
   }
 };
 
-TEST(StreamParserLife, a_parked_stream_borrows_nothing_and_goes_on_where_it_was) {
+TEST(StreamParserLife, a_parked_stream_goes_on_where_it_was) {
   Stream stream;
-  EXPECT_EQ(stream.pool.lent(), 0U);
   stream.give(header);
-  EXPECT_EQ(stream.pool.lent(), 1U);
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(stream.parser.park());
-    EXPECT_EQ(stream.pool.lent(), 0U);
     EXPECT_THAT(
         stream.give("<stream:features/><message/>"),
         ElementsAre("<features xmlns='http://etherx.jabber.org/streams'/>", "<message xmlns='jabber:client'/>"));
-    EXPECT_EQ(stream.pool.lent(), 1U);
   }
   EXPECT_TRUE(stream.parser.park());
   EXPECT_THAT(stream.give("</stream:stream>"), ElementsAre("close"));
-  EXPECT_EQ(stream.pool.lent(), 0U);
 }
 
-TEST(StreamParserLife, keep_alives_and_unfinished_tags_wake_no_parser) {
+TEST(StreamParserLife, keep_alives_and_unfinished_tags_let_a_stream_be_parked) {
   Stream stream;
   stream.give(header);
   EXPECT_TRUE(stream.parser.park());
@@ -51,7 +45,6 @@ TEST(StreamParserLife, keep_alives_and_unfinished_tags_wake_no_parser) {
   EXPECT_THAT(stream.give("\n\r\t \n"), IsEmpty());
   EXPECT_FALSE(stream.parser.inside_element());
   EXPECT_THAT(stream.give(" <mess"), IsEmpty());
-  EXPECT_EQ(stream.pool.lent(), 0U);
   EXPECT_TRUE(stream.parser.inside_element());
   EXPECT_TRUE(stream.parser.park());
   EXPECT_THAT(stream.give("age/>"), ElementsAre("<message xmlns='jabber:client'/>"));
@@ -63,7 +56,6 @@ TEST(StreamParserLife, a_stream_is_not_parked_inside_an_element) {
   stream.give(header + "<message><body>half");
   EXPECT_TRUE(stream.parser.inside_element());
   EXPECT_FALSE(stream.parser.park());
-  EXPECT_EQ(stream.pool.lent(), 1U);
   EXPECT_THAT(stream.give("-way</body></message>"),
               ElementsAre("<message xmlns='jabber:client'><body>half-way</body></message>"));
   EXPECT_TRUE(stream.parser.park());
@@ -88,56 +80,15 @@ TEST(StreamParserLife, the_end_tag_of_a_parked_stream_must_fit) {
   EXPECT_THAT(stream.give("</stream:strewn>"), ElementsAre("error not_well_formed"));
 }
 
-TEST(StreamParserLife, streams_that_share_a_pool_see_nothing_of_each_other) {
-  ExpatPool pool(1);
-  StreamParser first(pool, {});
-  StreamParser second(pool, {});
-  std::vector<std::string> lines;
-  first.feed(
-      "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
-      "xmlns:secret='urn:secret'>");
-  collect(first, lines);
-  ASSERT_TRUE(first.park());
-  second.feed(header);
-  collect(second, lines);
-  ASSERT_TRUE(second.park());
-  first.feed("<secret:a xmlns:inner='urn:inner'/>");
-  collect(first, lines);
-  EXPECT_EQ(lines.back(), "<a xmlns='urn:secret'/>");
-  ASSERT_TRUE(first.park());
-  second.feed("<secret:a/>");
-  collect(second, lines);
-  EXPECT_EQ(lines.back(), "error not_well_formed");
-  first.feed("<inner:a/>");
-  collect(first, lines);
-  EXPECT_EQ(lines.back(), "error not_well_formed");
-  EXPECT_EQ(pool.lent(), 0U);
+TEST(StreamParserLife, what_one_element_declares_is_unknown_to_the_next) {
+  Stream stream;
+  stream.give("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' xmlns:p='urn:p'>");
+  EXPECT_THAT(stream.give("<p:a xmlns:inner='urn:inner' xmlns:p='urn:other'><inner:b/></p:a><p:a/>"),
+              ElementsAre("<a xmlns='urn:other'><b xmlns='urn:inner'/></a>", "<a xmlns='urn:p'/>"));
+  EXPECT_THAT(stream.give("<inner:a/>"), ElementsAre("error not_well_formed"));
 }
 
-TEST(StreamParserLife, a_parser_that_met_an_error_is_not_lent_again) {
-  ExpatPool pool(1);
-  for (int i = 0; i < 3; ++i) {
-    StreamParser bad(pool, {});
-    std::vector<std::string> lines;
-    const std::string begun = header + "<a><b>";
-    bad.feed(begun);
-    collect(bad, lines);
-    if (i == 1) {  // once by an error, else by destruction in the middle of an element
-      bad.feed("</a>");
-      collect(bad, lines);
-      EXPECT_EQ(lines.back(), "error not_well_formed");
-    }
-  }
-  EXPECT_EQ(pool.lent(), 0U);
-  StreamParser good(pool, {});
-  std::vector<std::string> lines;
-  const std::string bytes = header + "<presence/>";
-  good.feed(bytes);
-  collect(good, lines);
-  EXPECT_EQ(lines.back(), "<presence xmlns='jabber:client'/>");
-}
-
-TEST(StreamParserLife, a_long_stream_of_ever_new_names_goes_on_through_the_parsers_renewal) {
+TEST(StreamParserLife, a_long_stream_of_ever_new_names_goes_on) {
   Stream stream;
   stream.give("<s:stream xmlns:s='http://etherx.jabber.org/streams' xmlns='jabber:client' xmlns:p='urn:p'>");
   std::size_t bytes = 0;
@@ -157,9 +108,7 @@ TEST(StreamParserLife, what_was_not_used_can_be_taken_at_every_boundary_and_give
   const auto expected = events_of({bytes});
   for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
     for (std::size_t move_after = 0; move_after <= expected.size(); ++move_after) {
-      ExpatPool here(2);
-      ExpatPool there(2);
-      StreamParser parser(here, {});
+      StreamParser parser(XmlLimits{});
       std::vector<std::string> lines;
       const std::string pieces[] = {bytes.substr(0, cut), bytes.substr(cut)};
       std::string rest;
@@ -169,8 +118,6 @@ TEST(StreamParserLife, what_was_not_used_can_be_taken_at_every_boundary_and_give
         for (;;) {
           if (!moved && lines.size() == move_after && parser.park()) {
             rest = parser.take_rest();
-            EXPECT_EQ(here.lent(), 0U);
-            parser.set_pool(there);
             StreamParser elsewhere(std::move(parser));
             parser = std::move(elsewhere);
             parser.feed(rest);
@@ -238,7 +185,6 @@ TEST(StreamParserLife, a_restart_keeps_the_bytes_that_came_early_and_forgets_all
   ASSERT_TRUE(std::holds_alternative<StreamOpen>(*stream.parser.next()));
   ASSERT_TRUE(std::holds_alternative<Element>(*stream.parser.next()));
   stream.parser.restart();
-  EXPECT_EQ(stream.pool.lent(), 0U);
   std::vector<std::string> lines;
   collect(stream.parser, lines);
   EXPECT_THAT(lines, ElementsAre("open jabber:server <stream xmlns='http://etherx.jabber.org/streams'/>",
@@ -275,10 +221,8 @@ TEST(StreamParserLife, a_slow_header_counts_as_begun) {
   EXPECT_TRUE(stream.parser.inside_element());
   stream.give("ion='1.0'?>");
   EXPECT_FALSE(stream.parser.inside_element());
-  EXPECT_EQ(stream.pool.lent(), 0U);
   stream.give("<stream:str");
   EXPECT_TRUE(stream.parser.inside_element());
-  EXPECT_EQ(stream.pool.lent(), 0U);
 }
 
 TEST(StreamParserLife, an_empty_feed_changes_nothing) {
@@ -287,29 +231,6 @@ TEST(StreamParserLife, an_empty_feed_changes_nothing) {
   stream.give(header + "<a><b");
   EXPECT_THAT(stream.give(""), IsEmpty());
   EXPECT_THAT(stream.give("/></a>"), ElementsAre("<a xmlns='jabber:client'><b/></a>"));
-}
-
-TEST(ExpatPool, keeps_no_more_parsers_than_told_and_serves_as_many_as_needed) {
-  ExpatPool pool(2);
-  {
-    std::vector<std::unique_ptr<StreamParser>> streams;
-    std::vector<std::string> lines;
-    for (int i = 0; i < 5; ++i) {
-      streams.push_back(std::make_unique<StreamParser>(pool, XmlLimits{}));
-      streams.back()->feed(c2s_header);
-      collect(*streams.back(), lines);
-    }
-    EXPECT_EQ(pool.lent(), 5U);
-    for (auto& stream : streams) EXPECT_TRUE(stream->park());
-    EXPECT_EQ(pool.lent(), 0U);
-    lines.clear();
-    for (auto& stream : streams) {
-      stream->feed("<a/>");
-      collect(*stream, lines);
-    }
-    EXPECT_EQ(lines, std::vector<std::string>(5, "<a xmlns='jabber:client'/>"));
-  }
-  EXPECT_EQ(pool.lent(), 0U);
 }
 
 }  // namespace

@@ -56,8 +56,7 @@ enum class Between { nothing, park };
 
 inline std::vector<std::string> events_of(const std::vector<std::string>& pieces, const XmlLimits& limits = {},
                                           Between between = Between::nothing) {
-  ExpatPool pool;
-  StreamParser parser(pool, limits);
+  StreamParser parser(limits);
   std::vector<std::string> lines;
   for (const std::string& piece : pieces) {
     parser.feed(piece);

@@ -67,7 +67,7 @@ std::string WireClient::connect() {
 }
 
 std::string WireClient::open() {
-  parser_.emplace(pool_, generous_limits());
+  parser_.emplace(generous_limits());
   send(
       "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='" +
       target_.domain + "' version='1.0'>");

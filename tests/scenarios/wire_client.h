@@ -67,7 +67,6 @@ class WireClient {
   int socket_ = -1;
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_{nullptr, &SSL_CTX_free};
   std::unique_ptr<SSL, decltype(&SSL_free)> tls_{nullptr, &SSL_free};
-  xml::ExpatPool pool_;
   std::optional<xml::StreamParser> parser_;
   std::string fed_;
   std::deque<xml::Element> inbox_;

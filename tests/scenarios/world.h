@@ -44,14 +44,13 @@ class WorldClient {
   bool answers_pings = true;
   bool stream_closed() const { return closed_; }
   /// A new stream begins on the same connection (after TLS and SASL).
-  void restart() { parser_.emplace(pool_, limits_); }
+  void restart() { parser_.emplace(limits_); }
   std::string full_jid;
 
  private:
   friend class World;
 
   std::unique_ptr<net::LinkClient> link_;
-  xml::ExpatPool pool_;
   XmlLimits limits_ = Limits{}.xml_after_login;
   std::optional<xml::StreamParser> parser_;
   std::string fed_;

@@ -25,7 +25,8 @@ class SessionOutput {
   /// Puts a stanza in the output queue. It leaves when `gate` is committed; if that write failed, `if_failed` leaves
   /// instead, or nothing. Order is kept.
   virtual void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) = 0;
-  /// How much waits to be written, for those who have a lot to send and can pace themselves.
+  /// How much waits to be written, for those who have a lot to send and can pace themselves. More than nothing when the
+  /// connection was lost: what it had taken may not have left.
   virtual std::size_t queued_bytes() const { return 0; }
   /// Ends the stream with this error. The session is unbound later, never inside the call.
   virtual void close(const xmpp::StreamError& error) = 0;

@@ -198,6 +198,11 @@ std::string LinkClient::take() {
 
 const std::string& LinkClient::arrived() const { return wire_->to_client; }
 
+void LinkClient::set_window(std::size_t bytes) {
+  wire_->options.window_bytes = bytes;
+  if (wire_->server != nullptr) wire_->server->schedule();
+}
+
 void LinkClient::close() {
   wire_->client_closed = true;
   if (wire_->server != nullptr) wire_->server->schedule();

@@ -43,6 +43,8 @@ class LinkClient {
   /// What has arrived, which makes room in the window.
   std::string take();
   const std::string& arrived() const;
+  /// From now on the client's side takes so much before it is read from.
+  void set_window(std::size_t bytes);
   /// Ends the client's side: what was sent still arrives, then on_closed(peer).
   void close();
   /// As if the cable were cut: what was sent and not delivered is lost; on_closed(error).

@@ -431,6 +431,7 @@ void C2sConnection::unbind() {
 void C2sConnection::on_closed(net::CloseReason reason) {
   if (reason == net::CloseReason::tls_failed) service_.deps_.events.record(LogLevel::debug, "tls_failed");
   closed_ = true;
+  lost_ = true;
   timer_.cancel();
   pause_.cancel();
   unbind();

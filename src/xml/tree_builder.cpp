@@ -133,7 +133,7 @@ std::optional<ParseError> TreeBuilder::move_attributes(Element& element, const S
     ns_bytes_ += ns->view().size();
   }
   if (attributes_.size() > 1 && has_a_double(attributes_)) return ParseError::not_well_formed;
-  element.reserve_attributes(attributes_.size());
+  element.reserve_attributes(attributes_.size() + 1);  // the router adds "from"
   for (Attribute& attribute : attributes_) element.append_attribute(std::move(attribute));
   attributes_.clear();
   return std::nullopt;

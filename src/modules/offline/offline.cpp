@@ -246,10 +246,15 @@ void OfflineFeature::session_unavailable(module::SessionUnavailable& event) {
   if (state != nullptr && state->receiver == event.session.jid().resourcepart()) stop_handing(account);
 }
 
+/// The client has said something since, and nothing is left in its output.
+bool OfflineFeature::has_taken_all(Session& session, const State& state) {
+  return session.last_active() > state.handed_at && session.output().queued_bytes() == 0;
+}
+
 void OfflineFeature::session_ended(module::SessionEnded& event) {
   State* const state = event.account.attachments().find<State>();
   if (state == nullptr || state->receiver != event.session.jid().resourcepart()) return;
-  if (event.session.last_active() > state->handed_at) remove_handed(event.account, *state);
+  if (has_taken_all(event.session, *state)) remove_handed(event.account, *state);
   // What it did not confirm is as if it had never been handed over.
   state->handed = {};
   stop_handing(event.account);
@@ -360,6 +365,8 @@ Outcome OfflineFeature::iq_alive(module::IqFromClient& event) {
 void OfflineFeature::alive(Session& session) {
   State* const state = session.account().attachments().find<State>();
   if (state == nullptr || state->handed.messages == 0 || state->receiver != session.jid().resourcepart()) return;
+  // What has not left yet would be lost with the connection; the next tick looks again.
+  if (session.output().queued_bytes() > 0) return;
   remove_handed(session.account(), *state);
   if (!state->handing) stop_handing(session.account());
 }
@@ -396,7 +403,7 @@ void OfflineFeature::on_tick() {
       continue;
     }
     Session* const session = account->session(state->receiver);
-    if (session != nullptr && session->last_active() > state->handed_at) alive(*session);
+    if (session != nullptr && has_taken_all(*session, *state)) alive(*session);
     state->handed_since_tick = 0;
     if (state->handing && state->paused) next_page(*account);
   }

@@ -4,9 +4,9 @@
 // that has no room gets service-unavailable.
 //
 // When a kept message is removed: not when it is put in the session's output, which a dead connection may swallow, but
-// at the client's next sign of life after that (a stanza from it). If the session ends without one, the message stays
-// and is handed out again, with the same id and stamp: better twice than not at all. With stream management this will
-// be the client's <a/>.
+// at the client's next sign of life after that (a stanza from it) when nothing waits in that output any more. If the
+// session ends without one, the message stays and is handed out again, with the same id and stamp: better twice than
+// not at all. With stream management this will be the client's <a/>.
 //
 // One order for what one sender sends: while kept messages are being handed out, live ones for the same session are
 // kept behind them and follow in turn; and a message to the full JID of a session that was bound a moment ago and has
@@ -112,6 +112,7 @@ class OfflineFeature final : public module::Module {
   void hand_page(const xmpp::BareJid& jid, std::uint64_t number, std::uint64_t added,
                  const storage::Result<std::vector<storage::OfflineMessage>>& page);
   void stop_handing(module::Account& account);
+  static bool has_taken_all(module::Session& session, const State& state);
   void alive(module::Session& session);
   void remove_handed(module::Account& account, State& state);
   void watch(const xmpp::BareJid& jid);

@@ -1,8 +1,20 @@
 # Measures Kith beside Debian's prosody and ejabberd; bench/README.md says what and how.
 
+# dev_bench [quick|full] [OPTION of bench/run...]
 dev_bench() {
-  need_packages build bench
-  [ -x bench/run ] || fail "bench/run is missing from this clone"
-  build release kithd kithctl kith-load || fail "the release build failed, so there is nothing to measure"
-  exec bench/run "$@"
+  local extent=full options=()
+  case "${1:-}" in
+    quick | full)
+      extent=$1
+      shift
+      ;;
+  esac
+  need_packages build
+  if [ "$extent" = quick ]; then
+    options=(--quick)
+  else
+    need_packages bench
+  fi
+  build release kithd kith-load kith-floor || fail "the release build failed, so there is nothing to measure"
+  KITH_BUILD=$KITH_ROOT/build/release python bench/run "${options[@]}" "$@"
 }

@@ -56,13 +56,14 @@ run_gtest() {
   fi
 }
 
-# The test programs (NAME of NAME_tests): of all rooms that have tests, and the scenarios.
+# The test programs (NAME of NAME_tests): of all rooms that have tests, the scenarios, and the bench's tools.
 test_programs() {
   local room
   for room in $(sed -n 's/^\([a-z]*\):.*/\1/p' docs/arrows.txt); do
     [ -z "$(find "src/$room" -name '*_test.cpp' 2>/dev/null | head -n 1)" ] || echo "$room"
   done
   echo scenario
+  echo bench
 }
 
 # Those of them that run on several threads.
@@ -171,6 +172,7 @@ dev_test() {
   else
     step "Clients and attackers on a running daemon" python_tests tests/interop
     step "Crashes and signals under load" python_tests tests/crash
+    step "The bench, on a small scale" python_tests tests/bench
     step "Build: TSan" build_tsan
     # shellcheck disable=SC2046
     step "Threaded rooms under TSan" unit_tests tsan $(threaded_test_programs)

@@ -1,97 +1,107 @@
-// One XMPP client of the load generator: a non-blocking socket, TLS, and just enough of the protocol to log in and
-// count messages. It looks at bytes, not at a tree: the generator must cost far less than the server that it measures.
+// One client of a load: a link and just enough of XMPP to be online (STARTTLS, SCRAM-SHA-1, resource binding, roster,
+// presence), after which every stanza goes to the load. Beside a bare forwarder (bench/floor) it is online once TLS is.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
-#include <openssl/ssl.h>
+#include "link.h"
+#include "loop.h"
+#include "scram.h"
 
 namespace kith::bench {
 
-/// PBKDF2 is the dearest part of a login; clients of one account share its result.
-class SaltedPasswords {
- public:
-  const std::string& of(const std::string& password, const std::string& salt, unsigned iterations);
-
- private:
-  std::map<std::pair<std::string, unsigned>, std::string> cache_;
+/// What all clients of a run share.
+struct World {
+  Loop loop;
+  std::shared_ptr<SSL_CTX> tls = new_client_context();
+  SaltedPasswords passwords;
+  Endpoint endpoint;
+  std::string domain;
+  std::string password;
+  /// True beside bench/floor: TLS from the first byte, no login, and bytes go to the connection that came next to it.
+  bool forwarder = false;
+  /// The most that one step of a load may take.
+  Seconds step_limit{300};
 };
 
-class Client {
+class Client final : public Loop::Source {
  public:
-  struct Account {
+  struct Wanted {
     std::string user;
-    std::string domain;
-    std::string password;
     std::string resource;
-  };
-  enum class State {
-    connecting,
-    opening,
-    starttls,
-    handshake,
-    features,
-    scram_first,
-    scram_final,
-    reopening,
-    binding,
-    ready,
-    failed
+    bool roster = false;    // asks for the roster before it is online
+    bool presence = false;  // is available, and has seen its own presence, before it is online
   };
 
-  Client(SSL_CTX* context, SaltedPasswords& passwords, Account account, bool send_presence);
-  ~Client();
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
+  Client(World& world, Wanted wanted);
 
-  /// Begins to connect to 127.0.0.1:port. False if the kernel refuses.
-  bool connect(std::uint16_t port);
-  int descriptor() const { return descriptor_; }
-  State state() const { return state_; }
-  const std::string& why() const { return why_; }
+  void connect();
+  bool online() const { return state_ == State::online; }
+  bool closed() const { return state_ == State::closed; }
   const std::string& full_jid() const { return full_jid_; }
+  std::string bare_jid() const { return wanted_.user + "@" + world_.domain; }
+  const std::string& user() const { return wanted_.user; }
 
-  /// Reads and writes what the kernel allows.
-  void on_ready(std::uint32_t events);
-  /// Queues bytes for the stream; flush() sends them.
-  void queue(std::string_view bytes) { out_ += bytes; }
+  /// Adds to what flush() sends. Within on_stanza no flush is needed.
+  void queue(std::string_view bytes) { link_.queue(bytes); }
   void flush();
-  bool wants_write() const { return !out_.empty() || state_ == State::connecting || wants_write_; }
+  /// Takes leave; on_closed follows once the server has closed its side.
+  void log_out();
+  /// Ends the load: `what` goes on from "u7/bench", as in "was told …".
+  void fail(const std::string& what);
 
-  /// Called for each complete <message …>…</message> or answer that arrives once ready.
+  void on_ready(std::uint32_t events) override;
+
+  std::function<void()> on_online;
+  /// Each whole stanza that login has no use for.
   std::function<void(std::string_view stanza)> on_stanza;
+  std::function<void()> on_closed;
 
  private:
-  void fail(std::string why);
-  void read_plain(std::string_view bytes);
-  void step();
-  bool take(std::string_view upto, std::string& found);
-  void open_stream();
-  void scram_first();
-  void scram_final(const std::string& challenge);
-  void stanzas();
-  void handshake();
+  enum class State {
+    connecting,
+    header,  // waits for the server's stream header, and then for its features
+    features,
+    proceed,
+    handshake,
+    challenge,
+    success,
+    binding,
+    roster,
+    presence,
+    online,
+    leaving,
+    closed
+  };
 
-  SSL_CTX* context_;
-  SaltedPasswords& passwords_;
-  Account account_;
-  bool send_presence_;
-  int descriptor_ = -1;
-  SSL* ssl_ = nullptr;
-  bool secure_ = false;
-  bool wants_write_ = false;
+  static std::string_view step_of(State state);
+  void open_stream();
+  void on_connected();
+  void on_handshake();
+  void on_features();
+  void on_challenge(std::string_view stanza);
+  void on_bound(std::string_view stanza);
+  void on_roster_or_bound();
+  void become_online();
+  void on_end();
+  void consume();
+  bool skip_header();
+  void on_element(std::string_view element);
+  void watch();
+
+  World& world_;
+  Wanted wanted_;
+  Link link_;
+  std::optional<ScramClient> scram_;
   State state_ = State::connecting;
-  std::string why_;
+  bool authenticated_ = false;
+  std::uint32_t watched_ = 0;
   std::string in_;
-  std::string out_;
   std::string full_jid_;
-  std::string client_first_bare_;
-  std::string nonce_;
 };
 
 }  // namespace kith::bench

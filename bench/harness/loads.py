@@ -1,0 +1,69 @@
+"""Which loads are put on a server, in which order, and what each needs of it.
+
+A load of a later feature (stream management, archive, rooms) is a line in `loads_of` with the feature that it needs, and
+that feature's word in the `features` of the servers that have it.
+"""
+import dataclasses
+
+
+@dataclasses.dataclass
+class Sizes:
+    """How much of each; the quick mode and the tests take less."""
+    seconds: float = 8
+    warm_up_seconds: float = 1
+    settle_seconds: float = 4
+    pairs: int = 50
+    sessions: tuple = (1000, 5000, 9000)
+    held: int = 9000
+    held_accounts: int = 450
+    logins_at_once: int = 16
+    ring_accounts: int = 100
+    contacts: int = 50
+    offline_pairs: int = 50
+    offline_messages: int = 200
+    step_seconds: float = 300
+
+
+QUICK = Sizes(seconds=4, settle_seconds=3, sessions=(1000,), held=1000, held_accounts=50, ring_accounts=60, offline_messages=100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    name: str
+    needs: str     # a feature of the server; servers without it are left out
+    words: tuple   # for kith-load
+    prepares: bool = False  # true for one that is put on for the next one's sake
+    fresh: bool = False     # true for one that needs a server without memory that earlier loads have left it
+
+
+class Accounts:
+    """Each load has accounts of its own, so that what one does to an account (contacts, waiting messages) is not in the way of the next."""
+
+    def __init__(self, sizes):
+        self.messages = 0
+        self.logins = self.messages + 2 * sizes.pairs
+        self.held = self.logins + sizes.logins_at_once
+        self.ring = self.held + sizes.held_accounts
+        self.offline = self.ring + sizes.ring_accounts
+        self.count = self.offline + 2 * sizes.offline_pairs
+
+
+def loads_of(sizes):
+    first = Accounts(sizes)
+    time = ("--seconds", sizes.seconds, "--warm-up-seconds", sizes.warm_up_seconds, "--step-seconds", sizes.step_seconds)
+    logins = ("logins", "--first", first.logins, "--at-once", sizes.logins_at_once, *time)
+    ring = ("--first", first.ring, "--accounts", sizes.ring_accounts, "--contacts", sizes.contacts, *time)
+    messages = ("messages", "--first", first.messages, "--pairs", sizes.pairs, *time)
+    return [
+        Load("messages, window 4", "tls", (*messages, "--window", 4)),
+        Load("messages, window 1", "tls", (*messages, "--window", 1)),
+        Load("logins", "login", logins),
+        Load("contacts", "roster", ("contacts", *ring), prepares=True),
+        Load("presence", "roster", ("presence", "--at-once", 10, *ring)),
+        Load("offline", "offline", ("offline", "--first", first.offline, "--pairs", sizes.offline_pairs,
+                                    "--messages", sizes.offline_messages, *time)),
+        Load("idle", "tls", ("idle", "--first", first.held, "--accounts", sizes.held_accounts, "--at-once", 32,
+                             "--sessions", ",".join(map(str, sizes.sessions)), "--settle-seconds", sizes.settle_seconds, *time), fresh=True),
+        Load("logins, held", "login", (*logins, "--held", sizes.held, "--held-first", first.held,
+                                       "--held-accounts", sizes.held_accounts), fresh=True),
+    ]

@@ -1,0 +1,67 @@
+"""A whole run on a small scale: every load on a real daemon and on the floor, and what it leaves behind."""
+import json
+import unittest
+from xml.etree import ElementTree
+
+from bench import Bench
+from harness import loads
+
+
+class WholeRun(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.bench = Bench()
+        cls.addClassCleanup(cls.bench.__exit__)
+        cls.status, cls.out, cls.complaints = cls.bench.run("--only", "kith", "--only", "floor", "--keep")
+        cls.lines = {}
+        for path in cls.bench.results.glob("2*.jsonl"):
+            for line in path.read_text().splitlines():
+                found = json.loads(line)
+                cls.lines[found["server"]] = found
+
+    def loads_of(self, server):
+        self.assertIn(server, self.lines, self.out + self.complaints)
+        return self.lines[server]["loads"]
+
+    def test_every_load_was_measured(self):
+        self.assertEqual(self.status, 0, self.out + self.complaints)
+        names = {load.name for load in loads.loads_of(loads.Sizes())} | {"rest"}
+        self.assertEqual(set(self.loads_of("kith")), names)
+        self.assertEqual(set(self.loads_of("floor")), {"rest", "idle", "messages, window 4", "messages, window 1"})
+
+    def test_what_a_message_costs_is_in_the_figures_of_both_sides(self):
+        for server in ("kith", "floor"):
+            result = self.loads_of(server)["messages, window 4"]
+            self.assertGreater(result["processor_us_per_message"], 0)
+            self.assertGreater(result["generator_us_per_message"], 0)
+            self.assertEqual(result["latency_us"]["samples"], result["messages"])
+            self.assertLessEqual(result["latency_us"]["p50"], result["latency_us"]["p999"])
+
+    def test_memory_is_read_at_each_number_of_sessions(self):
+        self.assertEqual([step["sessions"] for step in self.loads_of("kith")["idle"]["steps"]], [10, 30])
+
+    def test_each_message_to_one_who_is_away_was_stored_and_fetched(self):
+        result = self.loads_of("kith")["offline"]
+        self.assertEqual(result["store"]["messages"], 3 * 30)
+        self.assertEqual(result["fetch"]["messages"], 3 * 30)
+
+    def test_a_line_says_where_and_how_it_was_measured(self):
+        for line in self.lines.values():
+            self.assertTrue({"when", "commit", "machine", "version", "round", "settings"} <= set(line))
+            self.assertGreater(line["machine"]["cores"], 0)
+
+    def test_settings_table_and_picture_lie_beside_the_figures_and_are_kept(self):
+        for stem in ("2*", "latest"):
+            settings = list(self.bench.results.glob(stem + ".settings/kith/kith.toml"))
+            self.assertEqual(len(settings), 1)
+            self.assertIn("stanzas = ", settings[0].read_text())
+            table = next(self.bench.results.glob(stem + ".md")).read_text()
+            self.assertIn("| full login: processor time | µs |", table)
+            ElementTree.parse(next(self.bench.results.glob(stem + ".svg")))
+
+    def test_nothing_is_left_behind(self):
+        self.assertEqual(self.bench.left_behind(), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -50,6 +50,16 @@ def write_for_prosody(data, domain, password, count):
         (folder / f"u{i}.dat").write_text(text)
 
 
+def write_contacts_for_prosody(data, domain, first, count, contacts):
+    """The ring of the load `contacts`, in prosody's own format: over the protocol it takes minutes, since each step writes a roster anew."""
+    folder = data / domain.replace(".", "%2e") / "roster"
+    folder.mkdir(parents=True)
+    for place in range(count):
+        neighbours = [(place + distance) % count for half in range(1, contacts // 2 + 1) for distance in (half, -half)]
+        items = " ".join(f'["u{first + other}@{domain}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};' for other in neighbours)
+        (folder / f"u{first + place}.dat").write_text(f'return {{ [false] = {{ ["version"] = 1; ["pending"] = {{}}; }}; {items} }};\n')
+
+
 def _until(link, mark):
     got = b""
     while mark not in got:

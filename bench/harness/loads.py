@@ -14,6 +14,7 @@ class Sizes:
     settle_seconds: float = 4
     pairs: int = 50
     sessions: tuple = (1000, 5000, 9000)
+    base_sessions: int = 200
     held: int = 9000
     held_accounts: int = 450
     logins_at_once: int = 16
@@ -63,7 +64,8 @@ def loads_of(sizes):
         Load("offline", "offline", ("offline", "--first", first.offline, "--pairs", sizes.offline_pairs,
                                     "--messages", sizes.offline_messages, *time)),
         Load("idle", "tls", ("idle", "--first", first.held, "--accounts", sizes.held_accounts, "--at-once", 32,
-                             "--sessions", ",".join(map(str, sizes.sessions)), "--settle-seconds", sizes.settle_seconds, *time), fresh=True),
+                             "--sessions", ",".join(map(str, sizes.sessions)),
+                             "--base-sessions", sizes.base_sessions, "--settle-seconds", sizes.settle_seconds, *time), fresh=True),
         Load("logins, held", "login", (*logins, "--held", sizes.held, "--held-first", first.held,
                                        "--held-accounts", sizes.held_accounts), fresh=True),
     ]

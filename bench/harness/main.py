@@ -102,7 +102,7 @@ def measure(kind, turn, options, kept):
             server.start()
             say(f"  {kind.name} runs as process {server.process.pid}")
             measured["rest"] = {"load": "rest", "resident_mib": processes.resident_mib(server.process.pid)}
-            server.add_accounts(loads.Accounts(options.sizes).count)
+            server.add_accounts(loads.Accounts(options.sizes), options.sizes)
             for load in loads.loads_of(options.sizes):
                 if load.needs not in server.features or not wanted(load, options):
                     continue

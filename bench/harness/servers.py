@@ -46,8 +46,8 @@ class Server:
         """Writes its settings; returns the command that starts it, and its environment."""
         raise NotImplementedError
 
-    def add_accounts(self, count):
-        """Makes u0, u1, … Called once it listens."""
+    def add_accounts(self, numbers, sizes):
+        """Makes u0, u1, … (`numbers.count` of them). Called once it listens."""
 
     # --- for all ----------------------------------------------------------------------------------------------------------
 
@@ -147,8 +147,8 @@ offline_messages = 100000
 """)
         return [self.build / "bin" / "kithd", "--config", "kith.toml"], {}
 
-    def add_accounts(self, count):
-        accounts.add_to_kith(self.folder / "kith.sock", self.domain, self.password, count)
+    def add_accounts(self, numbers, sizes):
+        accounts.add_to_kith(self.folder / "kith.sock", self.domain, self.password, numbers.count)
 
 
 class Ejabberd(Server):
@@ -171,6 +171,7 @@ listen:
     shaper: none
     access: c2s
     starttls_required: true
+    backlog: 128
 auth_method: internal
 auth_password_format: scram
 access_rules:
@@ -190,8 +191,8 @@ modules:
                 {"EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"), "EJABBERD_LOG_PATH": str(self.folder / "log" / "ejabberd.log"),
                  "ERL_LIBS": "/usr/lib/x86_64-linux-gnu", "HOME": str(self.folder), "ERL_CRASH_DUMP_SECONDS": "0"})
 
-    def add_accounts(self, count):
-        accounts.register((self.address, self.port), self.domain, self.password, count)
+    def add_accounts(self, numbers, sizes):
+        accounts.register((self.address, self.port), self.domain, self.password, numbers.count)
 
 
 class Prosody(Server):
@@ -201,7 +202,6 @@ class Prosody(Server):
 
     def configure(self):
         self.certificate()
-        # kith-load's accounts are there before it starts; its storage is a folder of text files.
         (self.folder / "data").mkdir()
         self.write("prosody.cfg.lua", f"""run_as_root = true
 daemonize = false
@@ -219,8 +219,9 @@ VirtualHost "{self.domain}"
 """)
         return ["prosody", "-F", "--config", "prosody.cfg.lua"], {}
 
-    def add_accounts(self, count):
-        accounts.write_for_prosody(self.folder / "data", self.domain, self.password, count)
+    def add_accounts(self, numbers, sizes):
+        accounts.write_for_prosody(self.folder / "data", self.domain, self.password, numbers.count)
+        accounts.write_contacts_for_prosody(self.folder / "data", self.domain, numbers.ring, sizes.ring_accounts, sizes.contacts)
 
 
 class Floor(Server):

@@ -25,6 +25,7 @@ class Contacts {
 
   nlohmann::json run() {
     log_in(run_.world, clients_, 0, run_.options.at_once);
+    const std::uint64_t before = mutual_;
     const Meter meter(run_.server);
     all_there_ = true;
     for (unsigned i = 0; i < ring_.accounts(); ++i) {
@@ -33,7 +34,7 @@ class Contacts {
     }
     const std::uint64_t wanted = static_cast<std::uint64_t>(ring_.accounts()) * ring_.contacts();
     run_.world.loop.run_until([&] { return mutual_ >= wanted; }, run_.world.step_limit, "becoming contacts");
-    nlohmann::json result = meter.per("contact", "contacts", mutual_);
+    nlohmann::json result = meter.per("contact", "contacts", mutual_ - before);
     result["accounts"] = ring_.accounts();
     return result;
   }

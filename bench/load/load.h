@@ -25,6 +25,7 @@ struct Options {
   double settle_seconds = 4;
   unsigned at_once = 16;
   std::vector<unsigned> sessions{1000};
+  unsigned base_sessions = 100;
   unsigned held = 0;
   unsigned held_first = 0;
   unsigned held_accounts = 450;

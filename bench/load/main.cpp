@@ -74,6 +74,9 @@ void add_options(CLI::App& app, Options& options) {
                  "idle: at which numbers of sessions the memory is read, as in 1000,5000")
       ->delimiter(',')
       ->check(positive);
+  app.add_option("--base-sessions", options.base_sessions, "idle: the sessions whose memory is not counted")
+      ->check(CLI::Range(0U, 1'000'000U))
+      ->capture_default_str();
   app.add_option("--held", options.held, "logins: how many idle sessions there are beside")->capture_default_str();
   app.add_option("--held-first", options.held_first, "logins: the number of their first account")
       ->capture_default_str();

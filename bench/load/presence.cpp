@@ -40,7 +40,7 @@ class Presence {
                                           " are known; the load 'contacts' makes the accounts contacts");
     }
     const unsigned at_once = std::min(run_.options.at_once, ring_.accounts());
-    for (next_ = 0; next_ < at_once;) tell_next();
+    for (unsigned n = 0; n < at_once; ++n) tell_next();
     loop.run_for(Seconds(run_.options.warm_up_seconds), "warming up");
     arrived_ = 0;
     latency_.clear();
@@ -68,6 +68,7 @@ class Presence {
 
   /// The next of the accounts, in turn, that has nothing on its way.
   void tell_next() {
+    while (tellers_[next_ % ring_.accounts()].outstanding > 0) ++next_;  // one has just finished, so there is one
     const unsigned i = next_++ % ring_.accounts();
     Teller& teller = tellers_[i];
     ++teller.number;

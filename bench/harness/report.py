@@ -2,7 +2,7 @@
 
 A bar is a share of what ejabberd costs in the same run, since absolute figures move from machine to machine: "at most
 6 µs where ejabberd takes 62" means at most 6/62 of what ejabberd takes now. Both figures were measured on one machine when
-the design was made.
+the design was made. Memory does not move with the speed of a machine: its bars are what they are.
 """
 import dataclasses
 import statistics
@@ -14,13 +14,19 @@ GENERATOR_BUSY_CORES = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """Kith's `must` beside ejabberd's `reference` on the machine where both were set; `load` if not the row's own."""
+    """Kith's `must`, beside ejabberd's `reference` on the machine where both were set (none: whatever ejabberd takes).
+
+    `load` is where ejabberd's figure comes from, if not from the row's own.
+    """
     must: float
-    reference: float
+    reference: typing.Optional[float] = None
     load: str = ""
 
-    def share(self):
-        return self.must / self.reference
+    def limit(self, ejabberd):
+        """In the figures of a run in which ejabberd took so much; None if that was not measured."""
+        if self.reference is None:
+            return self.must
+        return ejabberd * self.must / self.reference if ejabberd else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +59,11 @@ def rows(sizes):
         Row("full login: processor time", "logins", lambda r: r["processor_us_per_login"], "µs", login),
         Row(f"the same, {sizes.held:,} sessions held", "logins, held", lambda r: r["processor_us_per_login"], "µs", login),
         Row("logins per second", "logins", lambda r: r["logins_per_second"], "/s", None, True),
-        *[Row(f"memory of an idle TLS session, {n:,} of them", "idle", _idle(n, "kib_per_session"), "KiB", Bar(18, 73)) for n in sizes.sessions],
+        *[Row(f"memory of an idle TLS session, {n:,} of them", "idle", _idle(n, "kib_per_session"), "KiB", Bar(18)) for n in sizes.sessions],
         Row("offline store: processor time of a message", "offline", lambda r: r["store"]["processor_us_per_message"], "µs", offline_store),
         Row("the same: messages acknowledged per second", "offline", lambda r: r["store"]["messages_per_second"], "/s", None, True),
         Row("offline fetch: processor time of a message", "offline", lambda r: r["fetch"]["processor_us_per_message"], "µs"),
-        Row("resident memory at rest, no session", "rest", lambda r: r["resident_mib"], "MiB", Bar(12, 160)),
+        Row("resident memory at rest, no session", "rest", lambda r: r["resident_mib"], "MiB", Bar(12)),
     ]
 
 
@@ -95,8 +101,7 @@ def lines(everything, sizes):
         values = {server: median(rounds, row) for server, rounds in everything.items()}
         limit = None
         if row.bar is not None:
-            beside = median(everything.get("ejabberd", []), row, row.bar.load)
-            limit = beside * row.bar.share() if beside else None
+            limit = row.bar.limit(median(everything.get("ejabberd", []), row, row.bar.load))
         if any(value is not None for value in values.values()):
             table.append(Line(row, values, limit))
     return table

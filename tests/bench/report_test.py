@@ -43,6 +43,10 @@ class Bars(unittest.TestCase):
         self.assertEqual(alone.verdict(), "")
         self.assertIn("needs ejabberd", report.table([alone], ["kith"]))
 
+    def test_memory_has_its_bar_whatever_ejabberd_takes(self):
+        for mib, verdict in ((12, "pass"), (15, "falls short, by 1.25 times")):
+            self.assertEqual(line({"kith": [{"rest": {"resident_mib": mib}}]}, "at rest").verdict(), verdict)
+
     def test_a_login_beside_held_sessions_has_the_bar_of_one_without(self):
         def logins(us):
             return {"processor_us_per_login": us, "logins_per_second": 1}

@@ -33,7 +33,7 @@ class Load:
     name: str
     needs: str     # a feature of the server; servers without it are left out
     words: tuple   # for kith-load
-    prepares: bool = False  # true for one that is put on for the next one's sake
+    prepares: str = ""      # the name of the load for whose sake it is put on
     fresh: bool = False     # true for one that needs a server without memory that earlier loads have left it
 
 
@@ -59,7 +59,7 @@ def loads_of(sizes):
         Load("messages, window 4", "tls", (*messages, "--window", 4)),
         Load("messages, window 1", "tls", (*messages, "--window", 1)),
         Load("logins", "login", logins),
-        Load("contacts", "roster", ("contacts", *ring), prepares=True),
+        Load("contacts", "roster", ("contacts", *ring), prepares="presence"),
         Load("presence", "roster", ("presence", "--at-once", 10, *ring)),
         Load("offline", "offline", ("offline", "--first", first.offline, "--pairs", sizes.offline_pairs,
                                     "--messages", sizes.offline_messages, *time)),

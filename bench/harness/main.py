@@ -131,7 +131,7 @@ def measure(kind, turn, options, kept):
 
 
 def wanted(load, options):
-    return not options.load or load.prepares or any(load.name.startswith(word) for word in options.load)
+    return not options.load or any((load.prepares or load.name).startswith(word) for word in options.load)
 
 
 def stop_undisturbed(server):
@@ -163,7 +163,7 @@ def run(options):
         return EXIT_INCOMPLETE
     lines = report.lines(everything, options.sizes)
     table = report.table(lines, names)
-    note = f"{kept.when}, commit {kept.commit}, {kept.machine['processor']}, {kept.machine['cores']} cores; medians of {options.rounds} rounds"
+    note = f"{kept.when}, commit {kept.commit}, {kept.machine['processor']}, {kept.machine['cores']} cores; medians of {options.rounds} round(s)"
     kept.finish(table + report.busy_generator(everything), picture.svg(lines, names, "What Kith costs beside others", note), options.keep)
     say("\n" + table + report.busy_generator(everything))
     say(f"All figures, the settings and the picture: {kept.path('.*')}")

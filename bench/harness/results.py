@@ -63,7 +63,7 @@ class Results:
 
     def finish(self, table, picture, keep):
         head = (f"Measured {self.when} at commit {self.commit} on {self.machine['processor']}, {self.machine['cores']} cores, "
-                f"{self.machine['memory_gib']} GiB, Linux {self.machine['kernel']}; medians of {self.settings['rounds']} rounds.\n\n")
+                f"{self.machine['memory_gib']} GiB, Linux {self.machine['kernel']}; medians of {self.settings['rounds']} round(s).\n\n")
         self.path(".md").write_text(head + table, encoding="utf-8")
         if picture is not None:
             self.path(".svg").write_text(picture, encoding="utf-8")

@@ -99,7 +99,8 @@ class Server:
     def settings(self):
         """{name of a file: its text} and the command, without the folder, which is another each time."""
         texts = {name: (self.folder / name).read_text() for name in self.files}
-        texts["command.txt"] = " ".join(map(str, self.command)).replace(str(self.build), "BUILD") + "\n"
+        words = [f"{name}={value}" for name, value in self.environment.items()] + [str(word) for word in self.command]
+        texts["command.txt"] = " ".join(words).replace(str(self.build), "BUILD") + "\n"
         return {name: text.replace(str(self.folder), "FOLDER") for name, text in texts.items()}
 
     def version(self):

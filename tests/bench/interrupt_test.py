@@ -1,8 +1,24 @@
 """Nothing of a run is left when it is interrupted, however that happens."""
+import os
 import signal
 import unittest
 
 from bench import Bench, children, command, runs, wait_until
+
+
+# Stands in for a server: it listens, has a child of its own that cannot be asked to end, and writes down that it itself was.
+SERVER_WITH_CHILD = """#!/usr/bin/env python3
+import os, pathlib, signal, socket, subprocess, sys
+child = subprocess.Popen(["sleep", "3600"], preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+def asked(*_):
+    pathlib.Path(os.environ["TMPDIR"]).parent.joinpath("asked").write_text(str(child.pid))
+    os._exit(0)
+signal.signal(signal.SIGTERM, asked)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])))
+while True:
+    listener.accept()
+"""
+LOAD_THAT_FAILS = "#!/bin/sh\nexit 1\n"
 
 
 class Interrupts(unittest.TestCase):
@@ -33,6 +49,17 @@ class Interrupts(unittest.TestCase):
         left, complaints = self.interrupt(signal.SIGTERM, 130)
         self.assertEqual(left, [])
         self.assertIn("what was started has been stopped", complaints)
+
+    def test_a_server_is_asked_to_end_and_what_it_started_ends_with_it(self):
+        with Bench({"kith-floor": SERVER_WITH_CHILD, "kith-load": LOAD_THAT_FAILS}) as bench:
+            status, out, complaints = bench.run("--only", "floor", "--load", "messages")
+            self.assertEqual(status, 1, out + complaints)
+            asked = bench.folder / "asked"
+            self.assertTrue(asked.exists(), "it was killed without having been asked")
+            child = int(asked.read_text())
+            if runs(child):
+                os.kill(child, signal.SIGKILL)
+                self.fail("a process that the server had started was left")
 
     def test_even_when_the_run_is_killed_its_processes_end(self):
         self.interrupt(signal.SIGKILL, -signal.SIGKILL)  # its folder stays: nobody is left to remove it

@@ -98,6 +98,7 @@ TEST_F(SlowReader, what_has_left_goes_when_the_client_has_said_something) {
   auto juliet = enter("juliet@localhost", {});
   juliet->send("<presence/>");
   EXPECT_THAT(bodies(world, *juliet), ::testing::ElementsAre("one", "two", "three"));
+  world.advance(std::chrono::milliseconds(10));
   juliet->send("<iq type='get' id='p' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>");
   world.settle();
   world.advance(std::chrono::seconds(5));

@@ -258,5 +258,22 @@ TEST_F(DurabilityTest, nothing_acknowledged_is_lost_by_a_crash) {
   EXPECT_THAT(got(world, *romeo), Contains(HasSubstr("hark")));
 }
 
+// Between the commit and the moment at which the shard hears of it, other stanzas may come. Found by the simulation.
+TEST(Durability, what_comes_back_comes_before_the_answer_however_soon_after_the_commit_that_is_asked_for) {
+  World world({.shards = 1});
+  for (const char* name : {"juliet@localhost", "romeo@localhost"}) world.add_account(name, "secret");
+  const auto romeo = available(world, "romeo@localhost", "orchard");
+  world.storage().hold_commits(true);
+  world.fail_writes(true);
+  romeo->send("<message to='juliet@localhost' type='chat' id='m'><body>hi</body></message>");
+  world.settle();
+  world.fail_writes(false);
+  romeo->send("<iq type='get' id='p' to='juliet@localhost'><ping xmlns='urn:xmpp:ping'/></iq>");
+  world.storage().commit_now();  // The ping is on its way already; the shard is told behind it.
+  world.storage().hold_commits(false);
+  EXPECT_THAT(got(world, *romeo),
+              ElementsAre(AllOf(HasSubstr("id='m'"), HasSubstr("type='error'")), HasSubstr("id='p'")));
+}
+
 }  // namespace
 }  // namespace kith::scenario

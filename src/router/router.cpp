@@ -101,12 +101,12 @@ std::optional<StreamError> Router::from_client(module::Session& session, xml::El
     case StanzaKind::message: {
       if (!stanza.to()) stanza.set_to(own);
       module::MessageFromClient event{session, stanza};
-      if (!stopped(hooks_.run(event))) route(std::move(stanza));
+      if (!stopped(hooks_.run(event))) send_on({std::move(stanza), {}, {}}, false);
       break;
     }
     case StanzaKind::presence: {
       module::PresenceFromClient event{session, stanza};
-      if (!stopped(hooks_.run(event)) && stanza.to()) route(std::move(stanza));
+      if (!stopped(hooks_.run(event)) && stanza.to()) send_on({std::move(stanza), {}, {}}, false);
       break;
     }
     case StanzaKind::iq: {
@@ -120,7 +120,7 @@ std::optional<StreamError> Router::from_client(module::Session& session, xml::El
         to_server(std::move(stanza), &session, {});
       } else {
         module::IqFromClient event{session, stanza};
-        if (!stopped(hooks_.run(event))) route(std::move(stanza));
+        if (!stopped(hooks_.run(event))) send_on({std::move(stanza), {}, {}}, false);
       }
       break;
     }
@@ -137,6 +137,12 @@ void Router::retire() {
 }
 
 void Router::route(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed) {
+  send_on({std::move(stanza), gate, std::move(if_failed)}, true);
+}
+
+void Router::send_on(Deliver item, bool ours) {
+  xmpp::Stanza& stanza = item.stanza;
+  const storage::Ticket gate = item.gate;
   if (retired_) return;
   if (!stanza.to()) {
     deps_.events.record(LogLevel::error, "route_without_to");
@@ -157,14 +163,21 @@ void Router::route(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp
   }
   const unsigned shard = owner(xmpp::BareJid::of(to));
   if (shard == deps_.shard) {
-    local_.push_back({std::move(stanza), gate, std::move(if_failed)});
+    local_.push_back(std::move(item));
     return;
   }
-  Crossing crossing = Deliver{std::move(stanza), gate, std::move(if_failed)};
+  Crossing crossing = std::move(item);
   if (deps_.crossroads.send(shard, crossing)) return;
   deps_.events.limit_hit("mailbox_items");
-  // The way is full. An error travels the same kinds of boxes; if those are full, too, it is counted and lost.
-  const Deliver& kept = std::get<Deliver>(crossing);
+  Deliver& kept = std::get<Deliver>(crossing);
+  const bool answer = kept.stanza.type() == StanzaType::error || kept.stanza.type() == StanzaType::result;
+  if (ours && answer) {
+    // Somebody waits for it, and nobody would tell him that it is lost. SECURITY: an answer of ours is to a stanza that
+    // had a place in a mailbox, so there are no more of them than had room; what a client calls an answer has no such
+    // bound.
+    deps_.crossroads.at(shard, [kept = std::move(kept)](Router& there) mutable { there.receive(std::move(kept)); });
+    return;
+  }
   refuse(kept.stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."}, gate);
 }
 

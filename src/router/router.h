@@ -94,6 +94,8 @@ class Router final : public module::Delivery, public module::Accounts {
   /// While one lives, what is routed to this shard waits; the outermost delivers it when it goes.
   class Turn;
 
+  /// `ours`: made by this server, not a client's own stanza.
+  void send_on(Deliver item, bool ours);
   void deliver(Deliver item);
   void deliver_to(module::Account& account, Deliver& item);
   void message_to(module::Account& account, Deliver& item);

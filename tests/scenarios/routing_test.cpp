@@ -231,6 +231,24 @@ TEST_F(RoutingTest, what_a_full_mailbox_refuses_comes_back_to_try_again) {
   EXPECT_EQ(crossed, 2U);
 }
 
+// An answer that a full mailbox swallowed would be waited for in vain. Found by the simulation.
+TEST_F(RoutingTest, an_answer_finds_its_way_through_a_full_mailbox) {
+  for (const auto& [shard, jid] : by_shard) {
+    if (router::owner_of(*xmpp::BareJid::parse("juliet@localhost"), 3) == shard) continue;
+    const auto other = entered(*world, jid, "there");
+    world->storage().hold_commits(true);
+    other->send("<iq type='set' id='s'><query xmlns='jabber:iq:private'><a xmlns='urn:a'>x</a></query></iq>");
+    world->settle();
+    // Both wait for that write, and are answered when the way back is full.
+    EXPECT_THAT(answers("<message id='m' type='groupchat' to='" + jid + "'><body>hi</body></message>"), IsEmpty());
+    EXPECT_THAT(answers("<iq type='get' id='q' to='" + jid + "'>" + unknown + "</iq>"), IsEmpty());
+    world->mailboxes_full(true);
+    world->storage().hold_commits(false);
+    EXPECT_THAT(got(*world, *juliet), ElementsAre(HasSubstr("id='m'"), HasSubstr("id='q'")));
+    world->mailboxes_full(false);
+  }
+}
+
 TEST_F(RoutingTest, sessions_of_a_busy_shard_are_closed_all_the_same) {
   const auto romeo = entered(*world, "romeo@localhost", "orchard");
   world->mailboxes_full(true);

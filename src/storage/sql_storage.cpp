@@ -182,5 +182,17 @@ void SqlStorage::hold_commits(bool held) { parts_->writes->hold(held); }
 void SqlStorage::commit_now() { parts_->writes->commit_now(); }
 void SqlStorage::fail_next(std::size_t count, StorageError error) { parts_->writes->fail_next(count, error); }
 void SqlStorage::fail_next_reads(std::size_t count) { parts_->reads->fail_next(count); }
+void SqlStorage::defer() {
+  parts_->writes->hold(true);
+  parts_->reads->hold();
+}
+std::size_t SqlStorage::writes_gathered() const { return parts_->writes->gathered(); }
+std::size_t SqlStorage::reads_ready() const { return parts_->reads->ready(); }
+void SqlStorage::commit_group(std::size_t most) { parts_->writes->commit_group(most); }
+void SqlStorage::read_one() { parts_->reads->read_one(); }
+void SqlStorage::abandon() {
+  parts_->writes->abandon();
+  parts_->reads->abandon();
+}
 
 }  // namespace kith::storage

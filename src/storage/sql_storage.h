@@ -73,6 +73,17 @@ class SqlStorage {
   /// The next `count` reads fail with StorageError::unavailable.
   void fail_next_reads(std::size_t count);
 
+  // For the simulation, in immediate mode, where writes and reads are decided by a scheduler.
+  /// From now on writes gather until commit_group(), and reads until read_one().
+  void defer();
+  std::size_t writes_gathered() const;
+  std::size_t reads_ready() const;
+  /// Commits the first `most` writes that gathered as one group.
+  void commit_group(std::size_t most);
+  void read_one();
+  /// As kill -9: what gathered and what was asked is dropped, and nobody is told.
+  void abandon();
+
  private:
   struct Parts;
   std::unique_ptr<Parts> parts_;

@@ -80,17 +80,17 @@ void CommitQueue::run() {
       wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
       if (queue_.empty()) return;
       working_ = true;
-      group = take_group();
+      group = take_group(limits_.writes_per_commit);
     }
     process(group);
   }
 }
 
-CommitQueue::Group CommitQueue::take_group() {
+CommitQueue::Group CommitQueue::take_group(std::size_t usual) {
   Group group;
   std::size_t bytes = 0;
   // A lock that outlasts the busy time-out is waited for once by all that gathered, not once by each group.
-  const std::size_t most = locked_out_ ? limits_.writes : limits_.writes_per_commit;
+  const std::size_t most = locked_out_ ? limits_.writes : usual;
   const std::size_t most_bytes = locked_out_ ? limits_.bytes : limits_.bytes_per_commit;
   group.reserve(std::min(most, queue_.size()));
   while (!queue_.empty() && group.size() < most) {
@@ -282,18 +282,33 @@ void CommitQueue::hold(bool held) {
 }
 
 void CommitQueue::commit_now() {
-  for (;;) {
-    Group group;
-    {
-      const std::lock_guard lock(mutex_);
-      // An answer that writes again is served by the loop that is already going.
-      if (working_ || queue_.empty()) return;
-      working_ = true;
-      group = take_group();
-    }
-    process(group);
+  while (commit_group(limits_.writes_per_commit)) {
+  }
+}
+
+bool CommitQueue::commit_group(std::size_t most) {
+  Group group;
+  {
     const std::lock_guard lock(mutex_);
-    working_ = false;
+    // An answer that writes again is served by the loop that is already going.
+    if (working_ || queue_.empty()) return false;
+    working_ = true;
+    group = take_group(most);
+  }
+  process(group);
+  const std::lock_guard lock(mutex_);
+  working_ = false;
+  return true;
+}
+
+void CommitQueue::abandon() {
+  std::deque<Operation> lost;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    lost.swap(queue_);
+    waiting_writes_ = 0;
+    waiting_bytes_ = 0;
   }
 }
 

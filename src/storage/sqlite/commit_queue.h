@@ -70,6 +70,12 @@ class CommitQueue {
   void hold(bool held);
   /// Commits what gathered, in immediate mode.
   void commit_now();
+  /// Commits the first of what gathered, at most `most` writes, as one group. False if nothing waits.
+  bool commit_group(std::size_t most);
+  /// Drops what gathered, as a crash does: it is not written and nobody is told. What comes afterwards fails.
+  void abandon();
+  /// How many writes have gathered.
+  std::size_t gathered() const { return queue_.size(); }
   /// The next `count` writes that are submitted fail with `error`.
   void fail_next(std::size_t count, StorageError error);
 
@@ -92,7 +98,7 @@ class CommitQueue {
   };
 
   void run();
-  Group take_group();
+  Group take_group(std::size_t usual);
   void process(Group& group);
   bool commit_together(Group& group);
   void commit_apart(Group& group);

@@ -64,6 +64,34 @@ TEST_F(CommitQueueTest, a_group_is_bounded_in_writes_and_in_bytes) {
   EXPECT_EQ(progress_, (std::vector<std::uint64_t>{4, 7, 8, 9, 10}));
 }
 
+TEST_F(CommitQueueTest, a_group_can_be_taken_as_small_as_one_likes) {
+  CommitQueue queue = make();
+  queue.hold(true);
+  for (int i = 1; i <= 5; ++i) queue.submit(1, insert(std::to_string(i)));
+  EXPECT_TRUE(queue.commit_group(2));
+  EXPECT_EQ(queue.log().decided(), Ticket{2});
+  EXPECT_EQ(rows(), (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(queue.gathered(), 3U);
+  EXPECT_TRUE(queue.commit_group(10));
+  EXPECT_EQ(queue.log().decided(), Ticket{5});
+  EXPECT_FALSE(queue.commit_group(1));
+}
+
+TEST_F(CommitQueueTest, what_is_abandoned_is_not_written_and_nobody_hears_of_it) {
+  std::vector<Result<bool>> outcomes;
+  {
+    CommitQueue queue = make();
+    queue.hold(true);
+    queue.submit(1, insert("1"), into(outcomes));
+    EXPECT_TRUE(queue.commit_group(1));
+    queue.submit(1, insert("2"), into(outcomes));
+    queue.abandon();
+    EXPECT_TRUE(queue.log().failed(queue.submit(1, insert("3"))));
+  }
+  EXPECT_EQ(outcomes.size(), 1U);
+  EXPECT_EQ(rows(), (std::vector<std::string>{"1"}));
+}
+
 TEST_F(CommitQueueTest, one_refused_write_does_not_take_the_group_along) {
   CommitQueue queue = make();
   queue.hold(true);

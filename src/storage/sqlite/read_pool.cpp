@@ -75,13 +75,25 @@ void ReadPool::run(Db& db) {
 
 void ReadPool::work_off(Db& db) {
   // What a read's answer asks for in turn is served by the loop that is already going.
-  if (std::exchange(working_off_, true)) return;
+  if (held_ || std::exchange(working_off_, true)) return;
   while (!ready_.empty()) {
     Read read = std::move(ready_.front());
     ready_.pop_front();
     read(&db);
   }
   working_off_ = false;
+}
+
+void ReadPool::read_one() {
+  if (ready_.empty()) return;
+  Read read = std::move(ready_.front());
+  ready_.pop_front();
+  read(shared_);
+}
+
+void ReadPool::abandon() {
+  const std::deque<Read> ready = std::exchange(ready_, {});
+  const std::multimap<Ticket, Read> waiting = std::exchange(waiting_, {});
 }
 
 void ReadPool::drain() {

@@ -42,6 +42,16 @@ class ReadPool {
   /// The next `count` reads are refused (for tests).
   void fail_next(std::size_t count);
 
+  // For the simulation, in immediate mode.
+  /// From now on reads that may be done wait for read_one().
+  void hold() { held_ = true; }
+  /// How many reads may be done now.
+  std::size_t ready() const { return ready_.size(); }
+  /// Does the first read that may be done.
+  void read_one();
+  /// Drops what waits, as a crash does: nobody is answered.
+  void abandon();
+
  private:
   void run(Db& db);
   void release_waiting();
@@ -59,6 +69,7 @@ class ReadPool {
   std::size_t refuse_count_ = 0;
   bool stopping_ = false;
   bool working_off_ = false;
+  bool held_ = false;
   std::vector<std::thread> threads_;
 };
 

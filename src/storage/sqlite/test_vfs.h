@@ -40,6 +40,8 @@ class FaultyVfs {
     forever_ = forever;
   }
   void heal() { fail_at_ = 0; }
+  /// Synchronising counts and may fail, but does not wait for the disk: for tests that never cut the power.
+  void skip_syncs() { skip_syncs_ = true; }
   /// Changing calls since fail().
   int calls() const { return calls_; }
 
@@ -91,7 +93,7 @@ class FaultyVfs {
             },
         .xSync =
             [](F* f, int flags) {
-              if (const int code = guarded(f); code != SQLITE_OK) return code;
+              if (const int code = guarded(f); code != SQLITE_OK || file(f)->vfs->skip_syncs_) return code;
               return under(f)->pMethods->xSync(under(f), flags);
             },
         .xFileSize = [](F* f, sqlite3_int64* size) { return under(f)->pMethods->xFileSize(under(f), size); },
@@ -120,6 +122,7 @@ class FaultyVfs {
   std::atomic<int> fail_at_{0};
   std::atomic<int> code_{SQLITE_IOERR_WRITE};
   std::atomic<bool> forever_{false};
+  std::atomic<bool> skip_syncs_{false};
 };
 
 }  // namespace kith::storage::sqlite

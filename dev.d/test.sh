@@ -56,7 +56,7 @@ run_gtest() {
   fi
 }
 
-# The test programs (NAME of NAME_tests): of all rooms that have tests, the scenarios, and the bench's tools.
+# The test programs (NAME of NAME_tests): of all rooms that have tests, the scenarios, the simulation's own, and the bench's.
 test_programs() {
   local room
   for room in $(sed -n 's/^\([a-z]*\):.*/\1/p' docs/arrows.txt); do
@@ -64,6 +64,7 @@ test_programs() {
   done
   echo scenario
   echo bench
+  echo simulation
 }
 
 # Those of them that run on several threads.
@@ -134,6 +135,28 @@ three_targets() {
   KITH_BUILD=$KITH_ROOT/build/dev python tests/scenarios/compare.py && count 1 0
 }
 
+# simulate_seeds PRESET COUNT: one test, whatever the count; under the sanitizers, which see what no checker does. In two
+# halves at once: a seed uses one core.
+simulate_seeds() {
+  local half=$(($2 / 2)) first pids=() ok=1 log
+  for first in 1 $((half + 1)); do
+    timeout --kill-after=10 600 "build/$1/tests/simulate" "$first" "$half" >"$RESULTS/$1-simulation-from-$first.log" 2>&1 &
+    pids+=($!)
+  done
+  for first in 1 $((half + 1)); do
+    log=$RESULTS/$1-simulation-from-$first.log
+    if wait "${pids[$((first > 1))]}"; then
+      note "from seed $first on: $(tail -n 1 "$log")"
+    else
+      ok=0
+      note "the beginning and the end of $log:"
+      head -n 60 "$log"
+      tail -n 1 "$log"
+    fi
+  done
+  count $ok $((1 - ok))
+}
+
 # Building several targets at once shares the work between them; all of a preset's targets go to one ninja.
 build_dev() { build dev all; }
 build_tsan() {
@@ -166,6 +189,7 @@ dev_test() {
   step "Build: ASan and UBSan" build_dev
   # shellcheck disable=SC2046
   step "Unit tests under ASan and UBSan" unit_tests dev $(test_programs)
+  step "Simulation, 200 seeds" simulate_seeds dev 200
   step "Generated documents" python_tests tests/generated
   if [ "$extent" = quick ]; then
     step "A conversation by slixmpp" python_tests tests/interop --only conversation_test

@@ -1,0 +1,150 @@
+// What was acknowledged is delivered, stored or bounced, once (design.md promise 1; docs/durability.md "What is
+// acknowledged when"). A message counts as acknowledged when an iq that was sent behind it to the account's own address
+// is answered, by anything but an error of type wait.
+//
+// What docs/durability.md allows: a message that was handed to a session may be lost with that session's connection;
+// what the offline store handed out comes again if the session ended without a sign of life after it, or if the server
+// crashed or the disk failed before the removal was written.
+#include <algorithm>
+
+#include "checkers.h"
+#include "ledger.h"
+
+namespace kith::simulation {
+
+namespace {
+
+/// A server learns of a cut a moment after the client's side does.
+constexpr Duration grace = std::chrono::seconds(1);
+
+class Messages {
+ public:
+  explicit Messages(const History& history) : history_(history), exchanges_(exchanges_of(history)) {}
+
+  Faults check() {
+    for (const auto& [id, message] : messages_of(history_)) {
+      check_receivers(message);
+      check_once(message);
+      if (message.acknowledged != nowhere) check_not_lost(message);
+    }
+    return std::move(faults_);
+  }
+
+ private:
+  const Record& record(std::size_t index) const { return history_.records()[index]; }
+  const Stream& stream_of(std::size_t index) const { return history_.streams()[record(index).stream]; }
+  void wrong(const std::string& why, const Message& message) { faults_.push_back({"messages", why, message.id}); }
+
+  void check_receivers(const Message& message) {
+    const Record& sent = record(message.sent);
+    for (const std::size_t at : message.deliveries) {
+      if (stream_of(at).account != bare_of(sent.facts.to)) wrong("delivered to " + stream_of(at).account, message);
+    }
+    for (const std::size_t at : message.bounces) {
+      if (record(at).stream != sent.stream && stream_of(at).jid != history_.streams()[sent.stream].jid)
+        wrong("somebody else got it back", message);
+      if (record(at).facts.from != sent.facts.to) wrong("it came back from " + record(at).facts.from, message);
+    }
+  }
+
+  void check_once(const Message& message) {
+    if (message.bounces.size() > 1) wrong("came back twice", message);
+    if (!message.bounces.empty() && !message.deliveries.empty()) wrong("was delivered and came back", message);
+    for (std::size_t i = 0; i < message.deliveries.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) check_pair(message, message.deliveries[j], message.deliveries[i]);
+    }
+  }
+
+  void check_pair(const Message& message, std::size_t first, std::size_t second) {
+    const bool kept_first = record(first).facts.delayed;
+    const bool kept_second = record(second).facts.delayed;
+    const bool same_stream = record(first).stream == record(second).stream;
+    if (kept_first && kept_second) {
+      if (happened(What::failed, 0, second)) return;  // What could not be removed is handed out again.
+      if (same_stream) return wrong("came twice on one stream", message);
+      if (confirmed(first, second)) wrong("handed out again, after its receiver had shown that it was there", message);
+    } else if (same_stream) {
+      wrong("came twice on one stream", message);
+    } else if (kept_first != kept_second) {
+      wrong("was delivered and kept", message);
+    }
+    // Else it went to several sessions of the account at once.
+  }
+
+  bool happened(What what, std::size_t after, std::size_t before) const {
+    for (std::size_t i = after; i < before; ++i) {
+      if (record(i).what == what) return true;
+    }
+    return false;
+  }
+
+  /// True if the receiver said something to somebody else after it got the message and the server heard it, and did not
+  /// crash before the removal that follows from that was written. (What it asks the server itself the offline store
+  /// sees up to a second later, and by then the next page may have gone out, which that word does not confirm.)
+  bool confirmed(std::size_t first, std::size_t second) const {
+    // What a slow reader hears may have been handed to it long before: only a stream that began later tells of a second
+    // time.
+    if (stream_of(second).opened_at < first) return false;
+    if (happened(What::crashed, first, second)) return false;
+    return std::ranges::any_of(exchanges_, [&](const auto& entry) {
+      const Exchange& exchange = entry.second;
+      const std::string& to = record(exchange.sent).facts.to;
+      if (to.find('@') == std::string::npos || bare_of(to) == stream_of(first).account) return false;
+      return exchange.sent > first && exchange.answered < second &&
+             record(exchange.sent).stream == record(first).stream;
+    });
+  }
+
+  void check_not_lost(const Message& message) {
+    const Facts& sent = record(message.sent).facts;
+    // Headlines and errors, and what has no content, are for who is there.
+    if (sent.mark.empty() || sent.type == "headline" || sent.type == "error") return;
+    if (!message.deliveries.empty()) return;
+    const bool back_in_time =
+        std::ranges::any_of(message.bounces, [&](std::size_t at) { return at < message.acknowledged; });
+    if (back_in_time) return;
+    // What an account sends to itself is answered without a way through its queue.
+    const bool to_self = stream_of(message.sent).account == bare_of(sent.to);
+    if (!message.bounces.empty() && to_self) return;
+    if (!message.bounces.empty()) return wrong("came back only after it was acknowledged", message);
+    for (const Stream& stream : history_.streams()) {
+      if (may_have_lost(stream, message)) return;
+    }
+    wrong("acknowledged and lost", message);
+  }
+
+  /// True if the message may have been on its way to this session when that ended: as it came, or later, out of the
+  /// store, which forgets what it handed out at the receiver's next word.
+  bool may_have_lost(const Stream& stream, const Message& message) const {
+    const Record& sent = record(message.sent);
+    if (stream.account != bare_of(sent.facts.to) || stream.end == End::left) return false;
+    if (stream.over() && record(stream.ended_at).at + grace < sent.at) return false;
+    const std::size_t end = std::min(stream.ended_at, history_.records().size());
+    if (words(stream, end).second > 0) return true;
+    if (stream.opened_at > message.acknowledged) return false;
+    if (stream.jid == sent.facts.to || (is_full(sent.facts.to) && !stream.bound())) return true;
+    return words(stream, message.acknowledged).first;
+  }
+
+  /// Whether the stream's client made itself available, and how much it said after that.
+  std::pair<bool, std::size_t> words(const Stream& stream, std::size_t before) const {
+    std::pair<bool, std::size_t> found{false, 0};
+    for (std::size_t i = stream.opened_at; i < before; ++i) {
+      if (record(i).what != What::sent || &history_.streams()[record(i).stream] != &stream) continue;
+      if (found.first) ++found.second;
+      const Facts& facts = record(i).facts;
+      if (facts.name == "presence" && facts.type.empty() && facts.to.empty()) found.first = true;
+    }
+    return found;
+  }
+
+  const History& history_;
+  std::map<std::string, Exchange> exchanges_;
+  Faults faults_;
+};
+
+}  // namespace
+
+Faults check_messages(const History& history) { return Messages(history).check(); }
+
+}  // namespace kith::simulation

@@ -1,0 +1,85 @@
+// One client on one connection: TLS, a login by one of the mechanisms, a resource; then it says what it is told to say
+// and writes down what it hears. What it promises the server it keeps (it answers pings and requests, reads what it
+// gets) unless it is told not to. Resuming a session will come in here, beside binding one, when the server can.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "history.h"
+#include "house.h"
+#include "link.h"
+#include "sasl/test_client.h"
+#include "xml/stream_parser.h"
+
+namespace kith::simulation {
+
+struct Login {
+  std::string account;  ///< bare JID
+  std::string password;
+  std::string resource;  ///< empty: the server makes one up
+  std::string mechanism = "PLAIN";
+  bool direct_tls = false;
+};
+
+class Client {
+ public:
+  Client(Scheduler& scheduler, House& house, History& history, Login login, const LinkWeather& weather);
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  unsigned stream() const { return stream_; }
+  bool bound() const { return state_ == State::bound && !over(); }
+  bool over() const { return history_.streams()[stream_].over(); }
+  /// The end was asked for; nothing more is sent.
+  bool leaving() const { return leaving_; }
+  const std::string& jid() const { return history_.streams()[stream_].jid; }
+  const std::string& account() const { return login_.account; }
+
+  /// A stanza, written down and sent.
+  void send(const std::string& stanza);
+  /// Bytes that are no stanza.
+  void send_raw(std::string_view bytes, const std::string& note);
+  /// The next stream error of these is this client's own fault.
+  void deserve(std::string condition);
+  /// The ways to go: the cable is cut; the sending side is closed, with or without the stream's end before it.
+  void cut();
+  void half_close();
+  void close(End end = End::by_client);
+
+  ClientLink& link() { return *link_; }
+  /// Each stanza that arrives, after it was written down.
+  std::function<void(const Facts&)> on_stanza;
+  std::function<void()> on_bound;
+
+ private:
+  enum class State : std::uint8_t { tls, proceed, mechanisms, challenge, success, bind, binding, bound };
+
+  void open_stream();
+  void on_bytes(std::string_view bytes);
+  void on_closed();
+  void on_element(xml::Element element);
+  void negotiate(const xml::Element& element);
+  void authenticate();
+  void answer_challenge(const xml::Element& challenge);
+  void stanza(const xml::Element& element);
+
+  History& history_;
+  Login login_;
+  unsigned stream_;
+  std::string domain_;
+  bool leaving_ = false;
+  End leaving_how_ = End::by_client;
+  State state_;
+  XmlLimits limits_;
+  std::optional<xml::StreamParser> parser_;
+  std::string fed_;
+  std::optional<sasl::ScramClient> scram_;
+  std::unique_ptr<ClientLink> link_;
+};
+
+}  // namespace kith::simulation

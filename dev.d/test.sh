@@ -168,10 +168,10 @@ build_tsan() {
 conversation_under_tsan() { KITH_TEST_PRESET=tsan python_tests tests/interop --only conversation_test; }
 
 dev_test() {
-  local extent=${1:-usual} fuzz_seconds=20 line
+  local extent=${1:-usual} fuzz_seconds=60 line
   case "$extent" in
     usual | quick) ;;
-    full) fuzz_seconds=60 ;;
+    full) fuzz_seconds=180 ;;
     *) fail "./dev test takes 'quick' or 'full', not '$extent'" ;;
   esac
   need_packages build test

@@ -16,6 +16,8 @@ namespace {
 
 /// A server learns of a cut a moment after the client's side does.
 constexpr Duration grace = std::chrono::seconds(1);
+/// Longer than a stall of the disk, which holds output back.
+constexpr Duration a_while = std::chrono::seconds(12);
 
 class Messages {
  public:
@@ -78,21 +80,29 @@ class Messages {
     return false;
   }
 
-  /// True if the receiver said something to somebody else after it got the message and the server heard it, and did not
-  /// crash before the removal that follows from that was written. (What it asks the server itself the offline store
-  /// sees up to a second later, and by then the next page may have gone out, which that word does not confirm.)
+  /// True if the message must have been removed before it was handed out a second time: its receiver had all that was
+  /// handed out, said a word after that, and was there for a while, so that its output was seen to be empty; and
+  /// nothing happened to the write that removes it.
   bool confirmed(std::size_t first, std::size_t second) const {
+    const Stream& receiver = stream_of(first);
     // What a slow reader hears may have been handed to it long before: only a stream that began later tells of a second
     // time.
-    if (stream_of(second).opened_at < first) return false;
-    if (happened(What::crashed, first, second)) return false;
+    if (stream_of(second).opened_at < first || happened(What::crashed, first, second)) return false;
+    if (receiver.lazy || history_.narrow_links) return false;
+    const std::size_t end = std::min(receiver.ended_at, second);
     return std::ranges::any_of(exchanges_, [&](const auto& entry) {
       const Exchange& exchange = entry.second;
-      const std::string& to = record(exchange.sent).facts.to;
-      if (to.find('@') == std::string::npos || bare_of(to) == stream_of(first).account) return false;
-      return exchange.sent > first && exchange.answered < second &&
-             record(exchange.sent).stream == record(first).stream;
+      if (exchange.sent < first || exchange.answered > end || &stream_of(exchange.sent) != &receiver) return false;
+      return record(end).at - record(exchange.answered).at >= a_while && !handed_more(receiver, exchange.sent, end);
     });
+  }
+
+  bool handed_more(const Stream& receiver, std::size_t after, std::size_t before) const {
+    for (std::size_t i = after; i < before; ++i) {
+      const Record& one = record(i);
+      if (one.what == What::received && one.facts.delayed && &history_.streams()[one.stream] == &receiver) return true;
+    }
+    return false;
   }
 
   void check_not_lost(const Message& message) {

@@ -155,7 +155,7 @@ TEST_F(CheckersTest, what_the_store_handed_out_comes_again_only_without_a_sign_o
   const unsigned second = story.bound("b@kith.test/1");
   story.received(second, kept("m1"));
   EXPECT_THAT(story.faults(check_messages), IsEmpty());
-  story.pinged(second, "i1", "a@kith.test").ended(second, End::cut);
+  story.pinged(second, "i1", "a@kith.test").later().ended(second, End::cut);
   const unsigned third = story.bound("b@kith.test/1");
   story.received(third, kept("m1"));
   EXPECT_THAT(story.faults(check_messages),

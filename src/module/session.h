@@ -25,9 +25,12 @@ class SessionOutput {
   /// Puts a stanza in the output queue. It leaves when `gate` is committed; if that write failed, `if_failed` leaves
   /// instead, or nothing. Order is kept.
   virtual void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) = 0;
-  /// How much waits to be written, for those who have a lot to send and can pace themselves. More than nothing when the
-  /// connection was lost: what it had taken may not have left.
+  /// How much waits to be written, for those who have a lot to send and can pace themselves.
   virtual std::size_t queued_bytes() const { return 0; }
+  /// How many bytes send() has taken so far, and how many of them have left the server's memory (none, as far as
+  /// anybody can tell, once the connection is lost): for those who must know whether a stanza is gone.
+  virtual std::uint64_t taken_bytes() const { return 0; }
+  virtual std::uint64_t left_bytes() const { return 0; }
   /// Ends the stream with this error. The session is unbound later, never inside the call.
   virtual void close(const xmpp::StreamError& error) = 0;
   /// The router has ended the session itself (another took its resource, the account is gone): it must not be touched

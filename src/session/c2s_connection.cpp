@@ -481,8 +481,17 @@ void C2sConnection::write_element(const xml::Element& element) {
   std::string& out = service_.scratch_;
   out.clear();
   xml::write(out, element, ns::client);
+  taken_bytes_ += out.size();
   transport_->write(out);
   check_outbox();
+}
+
+std::uint64_t C2sConnection::left_bytes() const {
+  std::uint64_t queued = transport_->unsent();
+  if (waiting_) {
+    for (const Waiting& item : *waiting_) queued += item.bytes.size();
+  }
+  return lost_ || queued > taken_bytes_ ? 0 : taken_bytes_ - queued;
 }
 
 void C2sConnection::send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) {
@@ -502,6 +511,7 @@ void C2sConnection::send(const xmpp::Stanza& stanza, storage::Ticket gate, const
   xml::write(item.bytes, stanza.element(), ns::client);
   if (if_failed != nullptr) xml::write(item.bytes_if_failed, if_failed->element(), ns::client);
   waiting_bytes_ += item.bytes.size() + item.bytes_if_failed.size();
+  taken_bytes_ += item.bytes.size();
   waiting_->push_back(std::move(item));
   if (!queued) wait_for_head();
   check_outbox();

@@ -23,7 +23,9 @@ class C2sConnection final : public net::TransportHandler, public module::Session
 
   // module::SessionOutput
   void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) override;
-  std::size_t queued_bytes() const override { return lost_ ? 1 : transport_->unsent() + waiting_bytes_; }
+  std::size_t queued_bytes() const override { return transport_->unsent() + waiting_bytes_; }
+  std::uint64_t taken_bytes() const override { return taken_bytes_; }
+  std::uint64_t left_bytes() const override;
   void close(const xmpp::StreamError& error) override;
   void ended(const xmpp::StreamError& error) override;
 
@@ -70,6 +72,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   module::Session* session_ = nullptr;
   std::unique_ptr<std::deque<Waiting>> waiting_;
   std::size_t waiting_bytes_ = 0;
+  std::uint64_t taken_bytes_ = 0;
   std::unique_ptr<xmpp::StreamError>
       last_word_;             ///< how the stream ends when the output queue is empty, if by an error
   stream::Actions deferred_;  ///< what follows an answer that is being held back
@@ -89,7 +92,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   bool hot_ = false;
   bool overflowed_ = false;  ///< the client does not read: nothing more is queued, the end is on its way
   bool finishing_ = false;   ///< the stream ends when the output queue is empty
-  bool lost_ = false;        ///< the connection is gone, and with it nobody knows how much of what was written
+  bool lost_ = false;        ///< the connection is gone, and nobody knows how much of what was written it had sent
   bool closed_ = false;      ///< the closing tag was written, or the connection is gone
 
   friend class C2sService;

@@ -246,9 +246,9 @@ void OfflineFeature::session_unavailable(module::SessionUnavailable& event) {
   if (state != nullptr && state->receiver == event.session.jid().resourcepart()) stop_handing(account);
 }
 
-/// The client has said something since, and nothing is left in its output.
+/// What was handed over has left, and the client has said something since.
 bool OfflineFeature::has_taken_all(Session& session, const State& state) {
-  return session.last_active() > state.handed_at && session.output().queued_bytes() == 0;
+  return session.last_active() > state.handed_at && session.output().left_bytes() >= state.handed_mark;
 }
 
 void OfflineFeature::session_ended(module::SessionEnded& event) {
@@ -336,6 +336,7 @@ void OfflineFeature::hand_page(const xmpp::BareJid& jid, std::uint64_t number, s
     if (session->output().queued_bytes() > output_pause_bytes) break;
   }
   state->handed_at = clock_.now();
+  state->handed_mark = session->output().taken_bytes();
   next_page(*account);
 }
 
@@ -366,7 +367,7 @@ void OfflineFeature::alive(Session& session) {
   State* const state = session.account().attachments().find<State>();
   if (state == nullptr || state->handed.messages == 0 || state->receiver != session.jid().resourcepart()) return;
   // What has not left yet would be lost with the connection; the next tick looks again.
-  if (session.output().queued_bytes() > 0) return;
+  if (session.output().left_bytes() < state->handed_mark) return;
   remove_handed(session.account(), *state);
   if (!state->handing) stop_handing(session.account());
 }

@@ -4,8 +4,8 @@
 // that has no room gets service-unavailable.
 //
 // When a kept message is removed: not when it is put in the session's output, which a dead connection may swallow, but
-// at the client's next sign of life after that (a stanza from it) when nothing waits in that output any more. If the
-// session ends without one, the message stays and is handed out again, with the same id and stamp: better twice than
+// at the client's next sign of life after that (a stanza from it), once it has left that output. If the session ends
+// without one, the message stays and is handed out again, with the same id and stamp: better twice than
 // not at all. With stream management this will be the client's <a/>.
 //
 // One order for what one sender sends: while kept messages are being handed out, live ones for the same session are
@@ -75,6 +75,7 @@ class OfflineFeature final : public module::Module {
     std::uint64_t handed_through = 0;      ///< the last id that was handed over
     storage::OfflineStore::Size handed{};  ///< handed over and not removed yet
     MonotonicTime handed_at{};
+    std::uint64_t handed_mark = 0;      ///< when the session's output has let go of so many bytes, all of it has left
     std::size_t handed_since_tick = 0;  ///< bytes
   };
   /// Of a session.

@@ -121,18 +121,23 @@ void append_attributes(std::string& out, const std::vector<Attribute>& attribute
   }
 }
 
+/// What stands before the element's name, its colon included; nothing if its namespace is to be the default.
+/// SECURITY: Namespaces in XML 1.0 §3 lets nobody declare the namespace of `xml:` as the default. Every reader would
+/// refuse that, and with one <xml:a/> in a message anyone could end another's stream.
+std::string_view prefix_of(const Element& element, bool stream_prefix) {
+  if (stream_prefix && element.ns() == ns_streams) return "stream:";
+  return element.ns() == ns_xml ? "xml:" : "";
+}
+
 }  // namespace
 
 void write(std::string& out, const Element& element, std::string_view default_ns, bool stream_prefix) {
-  const bool prefixed = stream_prefix && element.ns() == ns_streams;
-  const auto append_name = [&] {
-    if (prefixed) out += "stream:";
-    out += element.name();
-  };
+  const std::string_view prefix = prefix_of(element, stream_prefix);
+  const auto append_name = [&] { out.append(prefix).append(element.name()); };
   out += '<';
   append_name();
   std::string_view inner_ns = default_ns;
-  if (!prefixed && element.ns() != default_ns) {
+  if (prefix.empty() && element.ns() != default_ns) {
     append_attribute(out, "xmlns", element.ns());
     inner_ns = element.ns();
   }

@@ -48,6 +48,14 @@ TEST(Writer, attributes_with_a_namespace_get_a_declared_prefix) {
   EXPECT_EQ(parse_element(to_string(element)), element);
 }
 
+TEST(Writer, an_element_of_the_xml_prefix_keeps_it) {
+  // As a default namespace it would be refused by every reader, our own included.
+  const auto element = parse_element("<a xmlns='urn:a'><xml:b xml:lang='de'>x<c/><xml:d/></xml:b></a>");
+  ASSERT_TRUE(element);
+  EXPECT_EQ(to_string(*element), "<a xmlns='urn:a'><xml:b xml:lang='de'>x<c/><xml:d/></xml:b></a>");
+  EXPECT_EQ(parse_element(to_string(*element)), *element);
+}
+
 TEST(Writer, escapes_all_that_could_end_a_value_or_be_changed_by_a_reader) {
   std::string out;
   escape_attribute(out, "&<>\"'\r\n\tx");

@@ -39,7 +39,12 @@ StreamEvent StreamParser::Impl::opened() {
 }
 
 std::expected<StreamEvent, ParseError> StreamParser::Impl::next() {
-  if (dead) return std::unexpected(*dead);
+  if (dead) {
+    // What is fed now need not stay where it is, and nobody will read it.
+    pending = {};
+    owned = {};
+    return std::unexpected(*dead);
+  }
   if (std::exchange(close_next, false)) return StreamClose{};
   switch (reader.read(pending, limits)) {
     case Reader::Found::need_more:

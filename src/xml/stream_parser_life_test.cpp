@@ -201,6 +201,13 @@ TEST(StreamParserLife, a_restart_in_the_middle_of_an_element_or_after_an_error_s
   EXPECT_THAT(stream.give(header + "<c/>"), ElementsAre(::testing::StartsWith("open "), "<c xmlns='jabber:client'/>"));
 }
 
+TEST(StreamParserLife, a_dead_parser_keeps_nothing_of_what_it_is_fed) {
+  Stream stream;
+  stream.give(header + "</x>");
+  EXPECT_THAT(stream.give("<a/>"), ElementsAre("error not_well_formed"));
+  EXPECT_EQ(stream.parser.take_rest(), "");
+}
+
 TEST(StreamParserLife, bytes_fed_before_the_earlier_ones_are_used_are_put_after_them) {
   Stream stream;
   const std::string first = header + "<a/><b";

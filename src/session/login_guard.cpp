@@ -13,8 +13,7 @@ std::string name_of(const std::string& address) { return "network " + to_text(ne
 bool LoginGuard::may_try(const std::string& address) { return rates_.debt(name_of(address)) < most_debt; }
 
 Duration LoginGuard::failed(const std::string& address, const std::string& account) {
-  Duration wait =
-      rates_.take_in_debt(name_of(address), limits_.failed_logins_per_address_rate);
+  Duration wait = rates_.take_in_debt(name_of(address), limits_.failed_logins_per_address_rate);
   if (!account.empty()) {
     wait = std::max(wait, rates_.take_in_debt("account " + account, limits_.failed_logins_per_account_rate));
   }

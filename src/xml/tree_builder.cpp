@@ -162,12 +162,4 @@ Element TreeBuilder::take_header(StreamScope& scope) {
   return take_element();
 }
 
-void TreeBuilder::forget_tag() {
-  names_.clear();
-  bindings_.clear();
-  attributes_.clear();
-  tag_default_ns_.reset();
-  declares_ = Declares::nothing;
-}
-
 }  // namespace kith::xml

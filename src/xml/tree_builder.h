@@ -61,8 +61,6 @@ class TreeBuilder {
   Element take_element();
   /// The stream's start tag, and in `scope` what it declares.
   Element take_header(StreamScope& scope);
-  /// Forgets a start tag that is not complete, at the first level.
-  void forget_tag();
 
  private:
   struct Open {

@@ -325,7 +325,8 @@ void Router::iq_to(module::Account& account, Deliver& item) {
 void Router::iq_now(module::Account& account, Deliver& item) {
   xmpp::Stanza& stanza = item.stanza;
   if (stanza.to()->is_bare()) {
-    // RFC 6121 §8.5.2.3: the server answers for the account; an answer that nobody here asked for is dropped.
+    // RFC 6121 §8.5.2.1.3, §8.5.2.2.3: the server answers for the account; an answer that nobody here asked for is
+    // dropped.
     if (!stanza.is_iq_request()) return;
     const bool own = stanza.from()->bare_text() == account.jid().text();
     module::Session* session = own ? account.session(stanza.from()->resourcepart()) : nullptr;

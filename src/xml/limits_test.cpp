@@ -142,6 +142,20 @@ TEST(XmlLimits, a_namespace_used_again_and_again_is_counted_as_the_writer_will_w
   expect("<a>" + repeat("<b xml:lang=''/>", 11) + "</a>", "element", limits);
 }
 
+TEST(XmlLimits, what_takes_much_memory_for_few_bytes_is_stopped_before_all_bytes_are_spent) {
+  // Each attribute is counted as a hundred bytes or so; before login 44 KiB may be held.
+  std::string tag = "<b";
+  for (char c = 'a'; c < 'u'; ++c) tag += std::string(" ") + c + c + "=''";
+  tag += "/>";
+  expect("<a>" + repeat(tag, 20) + "</a>", "element", XmlLimits{});
+  expect("<a>" + repeat(tag, 24), "limit_bytes", XmlLimits{});
+  expect(repeat("<a>" + repeat(tag, 20) + "</a>", 3), "element", XmlLimits{});
+  const XmlLimits after_login = Limits{}.xml_after_login;
+  expect("<a>" + repeat("<b/>", 9'999) + "</a>", "element", after_login);
+  expect("<a>" + repeat("<b/>x", 9'999), "limit_bytes", after_login);
+  expect("<a>" + repeat("<b>x</b>", 9'999), "limit_bytes", after_login);
+}
+
 TEST(XmlLimits, an_endless_attribute_is_stopped_before_it_is_stored) {
   StreamParser parser(XmlLimits{});
   std::vector<std::string> lines;

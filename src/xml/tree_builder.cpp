@@ -9,6 +9,8 @@ namespace {
 constexpr std::string_view ns_xmlns = "http://www.w3.org/2000/xmlns/";
 /// Up to so many attributes are compared each with each.
 constexpr std::size_t few_attributes = 8;
+/// What an attribute takes, with a short name that is not among the known ones.
+constexpr std::size_t attribute_bytes = sizeof(Attribute) + 32;
 
 const Symbol& xml_symbol() {
   static const Symbol symbol(ns_xml);
@@ -106,6 +108,10 @@ std::optional<ParseError> TreeBuilder::end_start_tag(const StreamScope& around, 
   if (tag_colon_ != 0) ns = find_prefix(std::string_view(names_).substr(tag_name_from_, tag_colon_), around);
   if (ns == nullptr) return ParseError::not_well_formed;
   if (open_.empty() || open_.back().element->ns_symbol() != *ns) ns_bytes_ += ns->view().size();
+  tree_bytes_ += sizeof(Element::Child) + attributes_.size() * attribute_bytes;
+  if (tree_bytes_ > limits.element_bytes * tree_bytes_per_element_byte + tree_bytes_for_any_element) {
+    return ParseError::limit_bytes;
+  }
 
   // Only the innermost open element gets children, so that the addresses of those around it hold.
   Element made(std::move(tag_local_), *ns);
@@ -139,6 +145,14 @@ std::optional<ParseError> TreeBuilder::move_attributes(Element& element, const S
   return std::nullopt;
 }
 
+void TreeBuilder::text(std::string_view text) {
+  Element& element = *open_.back().element;
+  const std::vector<Element::Child>& children = element.children();
+  // Each text has a start tag before it, which is where the sum is looked at.
+  if (children.empty() || std::holds_alternative<Element>(children.back())) tree_bytes_ += sizeof(Element::Child);
+  element.add_text(text);
+}
+
 void TreeBuilder::end_element() {
   names_.resize(open_.back().name_from);
   bindings_.resize(open_.back().bindings_from);
@@ -147,6 +161,7 @@ void TreeBuilder::end_element() {
 
 Element TreeBuilder::take_element() {
   ns_bytes_ = 0;
+  tree_bytes_ = 0;
   Element element = std::move(*element_);
   element_.reset();
   return element;

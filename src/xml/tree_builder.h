@@ -1,7 +1,7 @@
 // Namespaces, and the tree: takes the tokens that reader.h found, as written, and makes elements of them. Internal to
 // xml/. One thread at a time; one first-level element (or the stream's start tag) at a time.
 // SECURITY: it refuses what Namespaces in XML 1.0 forbids: undeclared prefixes, the reserved ones declared otherwise,
-// an attribute twice by its expanded name. Limits: XmlLimits, and declarations_in_scope.
+// an attribute twice by its expanded name. Limits: XmlLimits, declarations_in_scope, and the tree's own memory.
 #pragma once
 
 #include <cstddef>
@@ -43,6 +43,10 @@ class TreeBuilder {
  public:
   /// More declarations that hold at one place are a limit hit: every prefixed name is looked up among them.
   static constexpr std::size_t declarations_in_scope = 128;
+  /// SECURITY: five bytes, " a=''", make an attribute that takes a hundred. An element may take so many times the bytes
+  /// that may be sent for it, and a little: before login, whoever connects can have that much held.
+  static constexpr std::size_t tree_bytes_per_element_byte = 4;
+  static constexpr std::size_t tree_bytes_for_any_element = 4096;
 
   // A start tag: its name, then for each attribute name and value, then its end.
   void tag_name(const RawName& name);
@@ -51,7 +55,7 @@ class TreeBuilder {
   std::optional<ParseError> end_start_tag(const StreamScope& around, const XmlLimits& limits);
 
   /// More text of the innermost open element.
-  void text(std::string_view text) { open_.back().element->add_text(text); }
+  void text(std::string_view text);
   /// The name of the innermost open element as written.
   std::string_view open_name() const { return std::string_view(names_).substr(open_.back().name_from); }
   /// The innermost open element is complete.
@@ -80,6 +84,7 @@ class TreeBuilder {
   std::string names_;               // of what is open, as written, one behind the other
   std::vector<Binding> bindings_;   // declared by what is open
   std::size_t ns_bytes_ = 0;        // of namespaces that the writer will have to declare again inside element_
+  std::size_t tree_bytes_ = 0;      // what element_ takes beside its texts and values
 
   // The start tag in work.
   std::size_t tag_name_from_ = 0;

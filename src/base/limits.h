@@ -1,5 +1,5 @@
 // Every limit that a peer can run into, with its default, in one place. The units are in the names.
-// Source: ../shared/security.md §3 became this table; server/ reads the [limits] section of kith.toml into it.
+// server/ reads the [limits] section of kith.toml into it.
 #pragma once
 
 #include <chrono>

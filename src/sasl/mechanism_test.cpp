@@ -185,7 +185,7 @@ TEST(Scram, a_client_that_can_bind_may_say_so_where_no_plus_was_offered) {
             "success");
 }
 
-// The duty against downgrades in security.md §1.
+// RFC 5802 §6: somebody in between has taken the -PLUS mechanisms out of what was offered.
 TEST(Scram, a_client_that_saw_no_plus_though_it_was_offered_is_refused) {
   for (const auto& [name, hash] :
        {std::pair{"SCRAM-SHA-1", Hash::sha1}, {"SCRAM-SHA-256", Hash::sha256}, {"SCRAM-SHA-512", Hash::sha512}}) {
@@ -499,7 +499,7 @@ TEST(Plain, without_an_initial_response_an_empty_challenge_asks_for_it) {
   EXPECT_EQ(failure_of(other->respond(std::nullopt)), "malformed-request");
 }
 
-// The duty that ejabberd's advisory taught, security.md §1.
+// An advisory of ejabberd's taught it: who reads more out of the message can be told two users by it.
 TEST(Plain, exactly_three_fields) {
   using namespace std::string_view_literals;
   for (const std::string_view message : {""sv, "alice"sv, "\0"sv, "\0\0"sv, "\0alice"sv, "\0alice\0"sv, "\0\0pencil"sv,

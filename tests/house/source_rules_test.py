@@ -91,7 +91,7 @@ class SourceRules(unittest.TestCase):
                 found += tree.places(path, tree.without_comments(source), JOINED_SQL)
             elif re.search(rf'"\s*{_SQL_STATEMENT}', tree.without_comments(source)):
                 found.append(f"{path}: SQL outside of storage/")
-        self.assert_none(found, "a statement is one constant, what varies is bound (security.md: SQL injection)")
+        self.assert_none(found, "a statement is one constant, what varies is bound: nobody can inject SQL")
 
     def test_no_naked_new(self):
         found = []

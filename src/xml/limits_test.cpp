@@ -73,6 +73,12 @@ TEST(XmlLimits, element_bytes_holds_for_the_stream_header_too) {
   EXPECT_EQ(events_of(bytes_of(header), limits).back(), "error limit_bytes");
 }
 
+TEST(XmlLimits, white_space_between_the_declaration_and_the_header_is_in_nobodys_share) {
+  const std::string stream = "<?xml version='1.0'?>" + std::string(20'000, ' ') + std::string(c2s_header);
+  EXPECT_TRUE(events_of({stream}).back().starts_with("open "));
+  EXPECT_EQ(events_of({stream}), events_of(bytes_of(stream)));
+}
+
 TEST(XmlLimits, depth_counts_the_first_level_element_as_one) {
   expect("<a><a><a><a/></a></a></a>", "element");
   expect("<a><a><a><a><a", "limit_structure");

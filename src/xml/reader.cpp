@@ -232,6 +232,7 @@ void Reader::in_declaration(Pass& pass) {
       if (wrong) return pass.fail(*wrong);
       declared_ = true;
       state_ = State::outside;
+      pass.stop = pass.end;  // the declaration's share ends with it
       return;
     }
     matched_ = *pass.at == '?' ? 1 : 0;

@@ -54,7 +54,7 @@ class StreamParser {
   /// Frees all that only an element in work needs, if the stream is between two elements; the next element takes it
   /// again. True unless elements are open. What stays is a few dozen bytes and what the header declared.
   bool park();
-  /// True if a first-level element has begun and is not complete (for time-outs of slow senders).
+  /// True if a first-level element has begun and is not complete.
   bool inside_element() const;
 
  private:

@@ -17,6 +17,7 @@ struct XmlLimits {
   std::size_t name_bytes = 256;                  ///< of a name or a namespace
   std::size_t attribute_value_bytes = 4 * 1024;  ///< as sent, before references are resolved
   std::size_t children = 64;                     ///< elements inside the element, at all depths together
+  std::size_t tree_bytes = 48 * 1024;            ///< what its tree takes, beside texts and values
 };
 
 struct Limits {
@@ -26,7 +27,8 @@ struct Limits {
                             .attributes = 64,
                             .name_bytes = 512,
                             .attribute_value_bytes = 64 * 1024,
-                            .children = 10'000};
+                            .children = 10'000,
+                            .tree_bytes = 2 * 1024 * 1024};
 
   std::chrono::seconds tls_handshake_time{10};
   std::chrono::seconds login_time{30};

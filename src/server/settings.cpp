@@ -489,6 +489,9 @@ void add_xml_limits(Table& table, const std::string& section, Xml xml) {
       "The value of one attribute.");
   table.count(
       "children", [xml](auto& c) -> auto& { return xml(c).children; }, {8, 10'000'000}, "Elements in one stanza.");
+  table.size(
+      "tree_bytes", [xml](auto& c) -> auto& { return xml(c).tree_bytes; }, {16 * kib, 1024 * mib},
+      "The memory that one stanza takes, beside its texts and the values of its attributes.");
 }
 
 /// A descriptor's default, which is written as in the file: true, 5, "text", ["one", "two"].

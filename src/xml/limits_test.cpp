@@ -87,7 +87,7 @@ TEST(XmlLimits, depth_counts_the_first_level_element_as_one) {
 }
 
 TEST(XmlLimits, depth_has_a_ceiling_that_no_configuration_lifts) {
-  const XmlLimits wide{.element_bytes = 1'000'000, .depth = 1'000'000, .children = 1'000'000};
+  const XmlLimits wide{.element_bytes = 1'000'000, .depth = 1'000'000, .children = 1'000'000, .tree_bytes = 1'000'000};
   expect(repeat("<a>", 512) + repeat("</a>", 512), "element", wide);
   expect(repeat("<a>", 513), "limit_structure", wide);
 }
@@ -148,18 +148,19 @@ TEST(XmlLimits, a_namespace_used_again_and_again_is_counted_as_the_writer_will_w
   expect("<a>" + repeat("<b xml:lang=''/>", 11) + "</a>", "element", limits);
 }
 
-TEST(XmlLimits, what_takes_much_memory_for_few_bytes_is_stopped_before_all_bytes_are_spent) {
-  // Each attribute is counted as a hundred bytes or so; before login 44 KiB may be held.
+TEST(XmlLimits, tree_bytes_are_those_of_attributes_and_of_room_for_children) {
   std::string tag = "<b";
   for (char c = 'a'; c < 'u'; ++c) tag += std::string(" ") + c + c + "=''";
   tag += "/>";
   expect("<a>" + repeat(tag, 20) + "</a>", "element", XmlLimits{});
   expect("<a>" + repeat(tag, 24), "limit_bytes", XmlLimits{});
   expect(repeat("<a>" + repeat(tag, 20) + "</a>", 3), "element", XmlLimits{});
+
   const XmlLimits after_login = Limits{}.xml_after_login;
   expect("<a>" + repeat("<b/>", 9'999) + "</a>", "element", after_login);
   expect("<a>" + repeat("<b/>x", 9'999), "limit_bytes", after_login);
-  expect("<a>" + repeat("<b>x</b>", 9'999), "limit_bytes", after_login);
+  expect("<a>" + repeat(repeat("<b>", 60) + repeat("</b>", 60), 80) + "</a>", "element", after_login);
+  expect("<a>" + repeat(repeat("<b>", 60) + repeat("</b>", 60), 150), "limit_bytes", after_login);
 }
 
 TEST(XmlLimits, an_endless_attribute_is_stopped_before_it_is_stored) {

@@ -29,7 +29,8 @@ inline constexpr XmlLimits no_limits{.element_bytes = 1U << 24U,
                                      .attributes = 1U << 20U,
                                      .name_bytes = 1U << 20U,
                                      .attribute_value_bytes = 1U << 24U,
-                                     .children = 1U << 20U};
+                                     .children = 1U << 20U,
+                                     .tree_bytes = 1U << 30U};
 
 /// A stream as expat sees it: the same lines as told() makes.
 class ExpatStream {

@@ -9,8 +9,11 @@ namespace {
 constexpr std::string_view ns_xmlns = "http://www.w3.org/2000/xmlns/";
 /// Up to so many attributes are compared each with each.
 constexpr std::size_t few_attributes = 8;
-/// What an attribute takes, with a short name that is not among the known ones.
-constexpr std::size_t attribute_bytes = sizeof(Attribute) + 32;
+/// What a short name takes that is not among the known ones.
+constexpr std::size_t name_bytes = 32;
+constexpr std::size_t attribute_bytes = sizeof(Attribute) + name_bytes;
+
+std::size_t room_for_children(const Element& element) { return element.children().capacity() * sizeof(Element::Child); }
 
 const Symbol& xml_symbol() {
   static const Symbol symbol(ns_xml);
@@ -98,6 +101,18 @@ const Symbol* TreeBuilder::find_prefix(std::string_view prefix, const StreamScop
   return prefix == "xml" ? &xml_symbol() : nullptr;
 }
 
+/// Only the innermost open element gets children, so that the addresses of those around it hold.
+/// SECURITY: five bytes, " a=''", make an attribute that takes a hundred; seven, "<b></b>", make room for four
+/// children. An unfinished element is held as long as its sender likes, so what its tree takes is counted, too.
+Element& TreeBuilder::append(Element made) {
+  if (open_.empty()) return element_.emplace(std::move(made));
+  Element& parent = *open_.back().element;
+  const std::size_t before = room_for_children(parent);
+  Element& element = parent.append_child(std::move(made));
+  tree_bytes_ += room_for_children(parent) - before;
+  return element;
+}
+
 /// SECURITY: one declaration of a long namespace can be used by thousands of short prefixed names. It is kept once, and
 /// because the writer declares it again for each of them, what that will take is counted as if it had been sent.
 std::optional<ParseError> TreeBuilder::end_start_tag(const StreamScope& around, const XmlLimits& limits) {
@@ -108,15 +123,10 @@ std::optional<ParseError> TreeBuilder::end_start_tag(const StreamScope& around, 
   if (tag_colon_ != 0) ns = find_prefix(std::string_view(names_).substr(tag_name_from_, tag_colon_), around);
   if (ns == nullptr) return ParseError::not_well_formed;
   if (open_.empty() || open_.back().element->ns_symbol() != *ns) ns_bytes_ += ns->view().size();
-  tree_bytes_ += sizeof(Element::Child) + attributes_.size() * attribute_bytes;
-  if (tree_bytes_ > limits.element_bytes * tree_bytes_per_element_byte + tree_bytes_for_any_element) {
-    return ParseError::limit_bytes;
-  }
+  tree_bytes_ += name_bytes + attributes_.size() * attribute_bytes;
+  if (tree_bytes_ > limits.tree_bytes) return ParseError::limit_bytes;
 
-  // Only the innermost open element gets children, so that the addresses of those around it hold.
-  Element made(std::move(tag_local_), *ns);
-  Element& element =
-      open_.empty() ? element_.emplace(std::move(made)) : open_.back().element->append_child(std::move(made));
+  Element& element = append(Element(std::move(tag_local_), *ns));
   if (!attributes_.empty()) {
     if (const auto wrong = move_attributes(element, around)) return wrong;
   }
@@ -147,10 +157,10 @@ std::optional<ParseError> TreeBuilder::move_attributes(Element& element, const S
 
 void TreeBuilder::text(std::string_view text) {
   Element& element = *open_.back().element;
-  const std::vector<Element::Child>& children = element.children();
-  // Each text has a start tag before it, which is where the sum is looked at.
-  if (children.empty() || std::holds_alternative<Element>(children.back())) tree_bytes_ += sizeof(Element::Child);
+  const std::size_t before = room_for_children(element);
   element.add_text(text);
+  // The sum is looked at in the next start tag: between two of them there is one text.
+  tree_bytes_ += room_for_children(element) - before;
 }
 
 void TreeBuilder::end_element() {

@@ -1,7 +1,7 @@
 // Namespaces, and the tree: takes the tokens that reader.h found, as written, and makes elements of them. Internal to
 // xml/. One thread at a time; one first-level element (or the stream's start tag) at a time.
 // SECURITY: it refuses what Namespaces in XML 1.0 forbids: undeclared prefixes, the reserved ones declared otherwise,
-// an attribute twice by its expanded name. Limits: XmlLimits, declarations_in_scope, and the tree's own memory.
+// an attribute twice by its expanded name. Limits: XmlLimits, and declarations_in_scope.
 #pragma once
 
 #include <cstddef>
@@ -43,10 +43,6 @@ class TreeBuilder {
  public:
   /// More declarations that hold at one place are a limit hit: every prefixed name is looked up among them.
   static constexpr std::size_t declarations_in_scope = 128;
-  /// SECURITY: five bytes, " a=''", make an attribute that takes a hundred. An element may take so many times the bytes
-  /// that may be sent for it, and a little: before login, whoever connects can have that much held.
-  static constexpr std::size_t tree_bytes_per_element_byte = 4;
-  static constexpr std::size_t tree_bytes_for_any_element = 4096;
 
   // A start tag: its name, then for each attribute name and value, then its end.
   void tag_name(const RawName& name);
@@ -77,6 +73,7 @@ class TreeBuilder {
 
   std::optional<ParseError> declare(std::string_view ns, const XmlLimits& limits);
   const Symbol* find_prefix(std::string_view prefix, const StreamScope& around) const;
+  Element& append(Element made);
   std::optional<ParseError> move_attributes(Element& element, const StreamScope& around);
 
   std::optional<Element> element_;  // the first-level element in work, or the stream's start tag

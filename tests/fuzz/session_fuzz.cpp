@@ -89,7 +89,8 @@ class Attacker {
                               .attributes = 1000,
                               .name_bytes = 1U << 20U,
                               .attribute_value_bytes = 1U << 24U,
-                              .children = 1'000'000});
+                              .children = 1'000'000,
+                              .tree_bytes = 1U << 30U});
     parser.feed(stream);
     for (;;) {
       const auto event = parser.next();

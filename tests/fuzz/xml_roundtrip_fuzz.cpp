@@ -21,7 +21,8 @@ constexpr kith::XmlLimits wide{.element_bytes = 1U << 24U,
                                .attributes = 200,
                                .name_bytes = 1U << 20U,
                                .attribute_value_bytes = 1U << 24U,
-                               .children = 100'000};
+                               .children = 100'000,
+                               .tree_bytes = 1U << 30U};
 
 void round_trip(const Element& element, std::string_view default_ns) {
   std::string text;

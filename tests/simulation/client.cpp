@@ -35,6 +35,7 @@ Client::Client(Scheduler& scheduler, House& house, History& history, Login login
   limits_.attribute_value_bytes = std::size_t{1} * 1024 * 1024;
   limits_.depth = 64;
   limits_.children = 100'000;
+  limits_.tree_bytes = std::size_t{64} * 1024 * 1024;
   link_ = std::make_unique<ClientLink>(
       scheduler, house.connect(link_options(login_, weather)), weather,
       [this](std::string_view bytes) { on_bytes(bytes); }, [this] { on_closed(); });

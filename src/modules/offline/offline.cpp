@@ -31,7 +31,8 @@ constexpr XmlLimits stored_limits{.element_bytes = 16 * 1024 * 1024,
                                   .attributes = 1024,
                                   .name_bytes = 64 * 1024,
                                   .attribute_value_bytes = 4 * 1024 * 1024,
-                                  .children = 1'000'000};
+                                  .children = 1'000'000,
+                                  .tree_bytes = 1024 * 1024 * 1024};
 
 bool can_receive(const Session& session) { return session.available() && session.priority() >= 0; }
 

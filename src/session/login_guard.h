@@ -1,5 +1,5 @@
-// Brute force: what failed logins cost. Never a lock of an account, only slower answers, so that nobody can shut another
-// out. One object for all shards; any thread.
+// Brute force: what failed logins cost. Never a lock of an account, only slower answers, so that nobody can shut
+// another out. One object for all shards; any thread.
 #pragma once
 
 #include <cstddef>

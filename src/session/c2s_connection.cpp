@@ -160,9 +160,18 @@ void C2sConnection::pump() {
     held_ = parser_.take_rest();
     stop_reading_for_now();
   }
+  note_unfinished_element();
   if (!hot_ && !closed_) {
     hot_ = true;
     service_.add_hot(id_);
+  }
+}
+
+void C2sConnection::note_unfinished_element() {
+  if (closed_ || !parser_.inside_element()) {
+    element_since_.reset();
+  } else if (!element_since_) {
+    element_since_ = last_bytes_;
   }
 }
 
@@ -457,7 +466,12 @@ void C2sConnection::on_timer() {
     return;
   }
   const Limits& limits = service_.deps_.limits;
-  const Duration silent = service_.deps_.clock.now() - last_bytes_;
+  const MonotonicTime now = service_.deps_.clock.now();
+  // SECURITY: a byte now and then is no sign of life: what has come of an element is held in memory until it is whole.
+  if (element_since_ && now - *element_since_ >= limits.idle_ping_time + limits.idle_answer_time) {
+    return fail({StreamCondition::connection_timeout, "An element took too long."});
+  }
+  const Duration silent = now - last_bytes_;
   if (silent < limits.idle_ping_time) {
     schedule(limits.idle_ping_time - silent);
   } else if (!pinged_) {

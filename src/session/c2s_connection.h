@@ -43,6 +43,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   };
 
   void pump();
+  void note_unfinished_element();
   void resume();
   void stop_reading_for_now();
   void apply(stream::Actions actions);
@@ -82,6 +83,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   TokenBucket bytes_;
   TokenBucket stanzas_;
   MonotonicTime last_bytes_{};
+  std::optional<MonotonicTime> element_since_;  ///< when the element that is not complete yet began to come
   Timer timer_;
   Timer pause_;
   bool busy_ = false;       ///< an answer is awaited: nothing more is parsed until then

@@ -33,6 +33,25 @@ TEST(Endings, an_iq_that_is_not_answered_yet_goes_down_with_the_server) {
   }
 }
 
+// SECURITY: what has come of an element is held in memory until it is whole.
+TEST(Endings, an_element_that_comes_byte_by_byte_is_not_waited_for_for_ever) {
+  World world({.shards = 1});
+  world.add_account("juliet@localhost", "secret");
+  auto juliet = entered(world, "juliet@localhost", "balcony");
+  juliet->send("<message to='romeo@localhost'><body>");
+  int minutes = 0;
+  for (; minutes < 60 && !juliet->stream_closed(); minutes += 4) {
+    juliet->send("x");
+    world.settle();
+    world.advance(std::chrono::minutes(4));
+    world.settle();
+    juliet->poll();
+  }
+  EXPECT_TRUE(juliet->stream_closed());
+  EXPECT_LE(minutes, 16);
+  EXPECT_EQ(world.sessions("juliet@localhost"), 0U);
+}
+
 TEST(Endings, what_waits_for_the_disk_leaves_before_the_server_stops) {
   World world({.shards = 1});
   world.add_account("juliet@localhost", "secret");

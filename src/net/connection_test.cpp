@@ -39,6 +39,12 @@ std::string pattern(std::size_t size) {
   return text;
 }
 
+/// Answers <starttls/>. A client that does not wait for the answer mixes its handshake with what is sent in the clear.
+void proceed(Recorder& recorder, std::string_view domain) {
+  recorder.transport->write("<proceed/>");
+  recorder.transport->start_tls(domain);
+}
+
 class ConnectionTest : public ::testing::Test {
  protected:
   TestCertificates certificates_{{"example.org", "example.net"}};
@@ -94,9 +100,10 @@ TEST_F(ConnectionTest, starttls_serves_the_certificate_of_the_stream_to_a_client
            {"example.net", "example.net"}, {"", "example.org"}, {"no.example", "example.org"}}) {
     Recorder recorder(shard_);
     SocketPair pair = tcp_pair();
-    recorder.react = [&](Recorder& self, std::string_view) { self.transport->start_tls(asked); };
+    recorder.react = [&](Recorder& self, std::string_view) { proceed(self, asked); };
     recorder.begin(std::move(pair.server), settings_, Begin::plain);
     send_plain(pair.client, "<starttls/>");
+    EXPECT_EQ(read_plain(pair.client, 10), "<proceed/>");
     TlsClient client(std::move(pair.client), {.sni = ""});
     ASSERT_EQ(client.handshake(), "");
     EXPECT_EQ(client.served_name(), served);
@@ -106,9 +113,10 @@ TEST_F(ConnectionTest, starttls_serves_the_certificate_of_the_stream_to_a_client
 // A name that we do not know says nothing against the stream's.
 TEST_F(ConnectionTest, an_unknown_sni_does_not_take_the_streams_certificate_away) {
   SocketPair pair = tcp_pair();
-  server_.react = [](Recorder& recorder, std::string_view) { recorder.transport->start_tls("example.net"); };
+  server_.react = [](Recorder& recorder, std::string_view) { proceed(recorder, "example.net"); };
   server_.begin(std::move(pair.server), settings_, Begin::plain);
   send_plain(pair.client, "<starttls/>");
+  EXPECT_EQ(read_plain(pair.client, 10), "<proceed/>");
   TlsClient client(std::move(pair.client), {.sni = "xmpp.example"});
   ASSERT_EQ(client.handshake(), "");
   EXPECT_EQ(client.served_name(), "example.net");

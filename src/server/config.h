@@ -49,7 +49,7 @@ struct Config {
   // All paths are absolute or relative to where the program runs.
   std::filesystem::path data_directory;
   std::filesystem::path admin_socket;
-  unsigned shards = 0;  ///< 0: one for each core
+  unsigned shards = 0;  ///< 0: one for each core but one
 
   struct Listen {
     std::vector<Endpoint> c2s{{"0.0.0.0", 5222}, {"::", 5222}};

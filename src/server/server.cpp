@@ -250,7 +250,8 @@ ShardSettings Server::Parts::shard_settings() const {
 
 std::expected<void, std::string> Server::Parts::open_shards() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned count = config.shards == 0 ? cores : config.shards;
+  // A core is left to the database's thread, to hashing and to the kernel's network (docs/decisions/0012).
+  const unsigned count = config.shards == 0 ? std::max(1U, cores - 1) : config.shards;
   workers = std::make_unique<runtime::WorkerPool>(cores, limits.hash_jobs_waiting, [this](const char* what) {
     events.record(LogLevel::error, "worker_fault", {{"what", what}});
   });

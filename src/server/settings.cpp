@@ -266,7 +266,7 @@ void add_top(Table& table) {
       "The socket over which `kithctl` talks to the daemon; who can open it is an administrator.");
   table.at_start().count(
       "shards", [](auto& c) -> auto& { return c.shards; }, {0, 256},
-      "How many threads carry the sessions; 0 means one for each core.");
+      "How many threads carry the sessions; 0 means one for each core but one.");
 }
 
 void add_listen(Table& table) {

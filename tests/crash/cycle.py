@@ -55,7 +55,7 @@ class Lock:
 class CrashTest:
     def __init__(self, seed):
         self.first = self.seed = seed
-        self.kith = Kith(limits=LIMITS, top="shards = 2", settings="[modules.registration]\nopen = true\n",
+        self.kith = Kith(limits=LIMITS, settings="[modules.registration]\nopen = true\n",
                          where=os.environ.get("KITH_CRASH_FOLDER", "/var/tmp"))
         (self.kith.folder / "tmp").mkdir()
         self.kith.environment = {"TMPDIR": str(self.kith.folder / "tmp")}

@@ -45,8 +45,7 @@ class Account(unittest.TestCase):
         self.wire(kith).login("tybalt")
 
     def test_an_address_makes_only_so_many_accounts(self):
-        # Each shard counts by itself, so one shard shows the limit.
-        kith = self.start(top="shards = 1", settings="[modules.registration]\nopen = true\n",
+        kith = self.start(settings="[modules.registration]\nopen = true\n",
                           limits={"registrations_per_address": "2/hour"})
         outcomes = []
         for number in range(4):

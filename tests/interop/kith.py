@@ -110,7 +110,9 @@ class Kith:
     def configuration(self):
         listed = ", ".join(json.dumps(domain) for domain in self.domains)
         limits = "\n".join(f"{key} = {json.dumps(value)}" for key, value in self.limits.items())
+        # More than one, whatever the machine has: what crosses from one to another is to be tested.
         return f"""domains = [{listed}]
+shards = 2
 data_directory = "{self.folder}/data"
 admin_socket = "{self.socket_path}"
 {self.top}

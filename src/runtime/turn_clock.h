@@ -1,6 +1,6 @@
-// The time of a turn of a shard's loop. OPTIMIZATION: a stanza asks for the time several times; within one turn, which
-// lasts far less than a millisecond, the answer may be the same. On the shard's thread; before that runs, on the thread
-// that made it.
+// The time of a turn of a shard's loop. OPTIMIZATION: a stanza asks for the time several times; within one turn the
+// answer may be the same: most take far less than a millisecond, and one with the largest stanzas some. On the shard's
+// thread; before that runs, on the thread that made it.
 #pragma once
 
 #include "base/clock.h"

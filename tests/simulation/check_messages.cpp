@@ -1,4 +1,4 @@
-// What was acknowledged is delivered, stored or bounced, once (design.md promise 1; docs/durability.md "What is
+// What was acknowledged is delivered, stored or bounced, once (docs/durability.md "What is
 // acknowledged when"). A message counts as acknowledged when an iq that was sent behind it to the account's own address
 // is answered, by anything but an error of type wait.
 //

@@ -1,4 +1,4 @@
-// Presence and rosters reach only those entitled (RFC 6121 §4, §2; security.md "presence leaks"). The model is the
+// Presence and rosters reach only those entitled (RFC 6121 §4, §2). The model is the
 // simplest that cannot blame wrongly: an account may be seen by whom it ever let in, and by whom a session told of
 // itself; not any more by whom it turned away, once an answer has proved that the server knows (and nobody let him in
 // again, and the disk never failed, which takes such changes back).

@@ -1,4 +1,4 @@
-// security.md: `from` is always true. Whatever reaches a client bears the address of the session that sent it (for
+// `from` is always true. Whatever reaches a client bears the address of the session that sent it (for
 // subscriptions: of its account), and what was sent under a forged address reaches nobody.
 #include <map>
 

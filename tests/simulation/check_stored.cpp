@@ -1,6 +1,6 @@
-// The result of a set is on disk (security.md P3), across crashes: who reads a contact's name, a private document or a
-// vCard sees the last value whose set was answered, or one whose set was under way; never an older one, never nothing,
-// never one whose set had failed. And nobody sees another's.
+// The result of a set is on disk (docs/durability.md), across crashes: who reads a contact's name, a private document
+// or a vCard sees the last value whose set was answered, or one whose set was under way; never an older one, never
+// nothing, never one whose set had failed. And nobody sees another's.
 //
 // A contact is written whole. A change that failed is still in the server's memory until the roster has been loaded
 // again (docs/durability.md), and another change of the same contact, written meanwhile, may take it along: for

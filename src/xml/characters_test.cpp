@@ -79,7 +79,9 @@ TEST(Characters, no_three_bytes_are_taken_that_are_no_utf8) {
         text[1] = static_cast<char>(second);
         text[2] = static_cast<char>(third);
         const std::size_t size = whole_character(text.data(), text.data() + 3);
-        if (size != 0) EXPECT_TRUE(is_utf8(text.substr(0, size)));
+        if (size != 0) {
+          EXPECT_TRUE(is_utf8(text.substr(0, size)));
+        }
         const bool noncharacter = text == "\xef\xbf\xbe" || text == "\xef\xbf\xbf";
         EXPECT_EQ(size == 3, first >= 0xe0 && is_utf8(text) && !noncharacter);
       }

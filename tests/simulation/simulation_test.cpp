@@ -38,8 +38,8 @@ TEST(Simulation, every_checker_has_something_to_look_at) {
     for (const Record& record : run.history().records()) {
       const bool message = record.what == What::received && record.facts.name == "message";
       kept += message && record.facts.delayed ? 1 : 0;
-      bounced += message && record.facts.type == "error" ? 1 : 0;
-      answers += record.what == What::received && record.facts.type == "result" ? 1 : 0;
+      bounced += message && record.facts.type == "error" ? 1U : 0U;
+      answers += record.what == What::received && record.facts.type == "result" ? 1U : 0U;
       crashes += record.what == What::crashed ? 1 : 0;
       failures += record.what == What::failed ? 1 : 0;
     }

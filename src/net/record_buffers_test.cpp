@@ -1,5 +1,6 @@
 #include "net/record_buffers.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <set>
 #include <thread>
@@ -14,9 +15,13 @@ TEST(RecordBuffers, what_was_given_back_is_lent_again) {
   void* first = allocate(16'700);
   std::memset(first, 1, kept_bytes);  // whoever asks next may ask for the most
   release(first);
+  // Had the heap got it back, the heap would be the first to lend it again.
+  void* of_the_heap = std::malloc(kept_bytes);
+  EXPECT_NE(of_the_heap, first);
   void* second = allocate(kept_bytes);
   EXPECT_EQ(first, second);
   release(second);
+  std::free(of_the_heap);
 }
 
 TEST(RecordBuffers, no_more_than_a_few_are_kept) {

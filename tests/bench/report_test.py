@@ -43,6 +43,17 @@ class Bars(unittest.TestCase):
         self.assertEqual(alone.verdict(), "")
         self.assertIn("needs ejabberd", report.table([alone], ["kith"]))
 
+    def test_one_message_at_a_time_is_held_against_the_floor(self):
+        def window_1(us):
+            return {"messages, window 1": {"processor_us_per_message": us}}
+        everything = {"kith": [window_1(9.5)], "ejabberd": [window_1(89)]}
+        alone = line(everything, "window 1")
+        self.assertIsNone(alone.limit)
+        self.assertIn("needs floor", report.table([alone], ["kith", "ejabberd"]))
+        beside = line({**everything, "floor": [window_1(4.8)]}, "window 1")
+        self.assertAlmostEqual(beside.limit, 9)
+        self.assertTrue(beside.verdict().startswith("falls short"))
+
     def test_memory_has_its_bar_whatever_ejabberd_takes(self):
         for mib, verdict in ((12, "pass"), (15, "falls short, by 1.25 times")):
             self.assertEqual(line({"kith": [{"rest": {"resident_mib": mib}}]}, "at rest").verdict(), verdict)

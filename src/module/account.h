@@ -2,8 +2,10 @@
 // loaded when first addressed, dropped when idle. Handles its stanzas one at a time in the order of arrival. No locks.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "module/attachments.h"
@@ -40,9 +42,20 @@ class Account {
     return ticket;
   }
 
+  /// A feature that holds a stanza back without having written it says so, and says when it holds none any more: until
+  /// then no answer may claim that all that came before is kept (docs/durability.md).
+  void hold_answers() { answers_held_ = true; }
+  void let_answers_go() {
+    answers_held_ = false;
+    for (auto& then : std::exchange(when_let_go_, {})) then();
+  }
+  bool answers_held() const { return answers_held_; }
+
   Attachments& attachments() { return attachments_; }
 
   // For the router only.
+  /// `then` is called when answers are let go.
+  void when_let_go(std::move_only_function<void()> then) { when_let_go_.push_back(std::move(then)); }
   Session& add_session(std::unique_ptr<Session> session);
   std::unique_ptr<Session> take_session(const Session& session);
 
@@ -52,6 +65,8 @@ class Account {
   WallTime created_;
   std::vector<std::unique_ptr<Session>> sessions_;
   storage::Ticket last_write_;
+  bool answers_held_ = false;
+  std::vector<std::move_only_function<void()>> when_let_go_;
   Attachments attachments_;
 };
 

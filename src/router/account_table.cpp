@@ -129,8 +129,10 @@ void AccountTable::forget(const xmpp::BareJid& jid) {
   const auto found = entries_.find(jid);
   if (found == entries_.end()) return;
   std::deque<Visit> queue = std::move(found->second.queue);
+  const std::unique_ptr<module::Account> account = std::move(found->second.account);
   entries_.erase(found);
   for (Visit& visit : queue) visit(std::unexpected(Absence::no_such_account));
+  if (account) account->let_answers_go();
 }
 
 void AccountTable::drop_idle() {
@@ -138,7 +140,8 @@ void AccountTable::drop_idle() {
   std::erase_if(entries_, [&](const auto& item) {
     const Entry& entry = item.second;
     return entry.account && entry.account->sessions().empty() && entry.queue.empty() &&
-           now - entry.last_used >= limits_.account_idle_time && commits_.decided(entry.account->last_write());
+           !entry.account->answers_held() && now - entry.last_used >= limits_.account_idle_time &&
+           commits_.decided(entry.account->last_write());
   });
   if (!entries_.empty()) timers_.schedule(sweep_, sweep_every);
 }

@@ -171,11 +171,19 @@ void Router::send_on(Deliver item, bool ours) {
   deps_.events.limit_hit("mailbox_items");
   Deliver& kept = std::get<Deliver>(crossing);
   const bool answer = kept.stanza.type() == StanzaType::error || kept.stanza.type() == StanzaType::result;
-  if (ours && answer) {
-    // Somebody waits for it, and nobody would tell him that it is lost. SECURITY: an answer of ours is to a stanza that
-    // had a place in a mailbox, so there are no more of them than had room; what a client calls an answer has no such
-    // bound.
-    deps_.crossroads.at(shard, [kept = std::move(kept)](Router& there) mutable { there.receive(std::move(kept)); });
+  // Somebody waits for an answer, and nobody would tell him that it is lost. SECURITY: an answer of ours is to a stanza
+  // that had a place in a mailbox, so there are no more of them than had room; what a client calls an answer has no
+  // such bound, and gets one.
+  if (answer && (ours || past_full_->load(std::memory_order_relaxed) < clients_answers_past_full)) {
+    std::shared_ptr<std::atomic<std::size_t>> counted;
+    if (!ours) {
+      counted = past_full_;
+      counted->fetch_add(1, std::memory_order_relaxed);
+    }
+    deps_.crossroads.at(shard, [kept = std::move(kept), counted = std::move(counted)](Router& there) mutable {
+      if (counted) counted->fetch_sub(1, std::memory_order_relaxed);
+      there.receive(std::move(kept));
+    });
     return;
   }
   refuse(kept.stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."}, gate);
@@ -302,19 +310,29 @@ void Router::iq_to(module::Account& account, Deliver& item) {
   xmpp::Stanza& stanza = item.stanza;
   const bool answered_here = stanza.to()->is_bare() || account.session(stanza.to()->resourcepart()) == nullptr;
   if (answered_here && stanza.is_iq_request() && stanza.from()->bare_text() != account.jid().text()) {
+    // Whoever hears the answer concludes that all that went before is kept or has come back (docs/durability.md). What
+    // comes back leaves when it is known to be held no more, or when the last ticket is decided, so the answer is made
+    // after it, not only held at the receiver's end.
+    const auto again = [this, bare = account.jid()](Deliver later, auto&& then) {
+      accounts_.with(bare,
+                     [this, later = std::move(later), then](std::expected<module::Account*, Absence> found) mutable {
+                       const Turn turn(*this);
+                       if (found) {
+                         then(**found, later);
+                       } else {
+                         absent(later.stanza, found.error());
+                       }
+                     });
+    };
+    if (account.answers_held()) {
+      account.when_let_go([this, again, item = std::move(item)]() mutable {
+        again(std::move(item), [this](module::Account& there, Deliver& later) { iq_to(there, later); });
+      });
+      return;
+    }
     if (const storage::Ticket last = undecided_write(account)) {
-      // Whoever hears the answer concludes that all that went before is kept or has come back (docs/durability.md).
-      // What comes back leaves when this ticket is decided, so the answer is made after it, not only held at the
-      // receiver's end.
-      when_decided(last, [this, bare = account.jid(), item = std::move(item)](bool) mutable {
-        accounts_.with(bare, [this, item = std::move(item)](std::expected<module::Account*, Absence> found) mutable {
-          const Turn turn(*this);
-          if (found) {
-            iq_now(**found, item);
-          } else {
-            absent(item.stanza, found.error());
-          }
-        });
+      when_decided(last, [this, again, item = std::move(item)](bool) mutable {
+        again(std::move(item), [this](module::Account& there, Deliver& later) { iq_now(there, later); });
       });
       return;
     }

@@ -4,6 +4,8 @@
 // delivered when the handler has returned.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <deque>
 #include <expected>
 #include <functional>
@@ -111,7 +113,11 @@ class Router final : public module::Delivery, public module::Accounts {
   void remove_here(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then);
   void drain();
 
+  /// How many answers of clients may be on their way to shards whose mailboxes are full.
+  static constexpr std::size_t clients_answers_past_full = 64;
+
   RouterDeps deps_;
+  std::shared_ptr<std::atomic<std::size_t>> past_full_ = std::make_shared<std::atomic<std::size_t>>(0);
   bool retired_ = false;  ///< stands before all that may hold an iq request, and so goes after it
   module::Hooks hooks_;
   CommitWaiters commits_;

@@ -113,14 +113,20 @@ class Messages {
     const bool back_in_time =
         std::ranges::any_of(message.bounces, [&](std::size_t at) { return at < message.acknowledged; });
     if (back_in_time) return;
-    // What an account sends to itself is answered without a way through its queue.
+    // What an account sends to itself is answered without a way through its queue: what comes back may come after the
+    // answer, and then finds nobody if the stream ends with that.
     const bool to_self = stream_of(message.sent).account == bare_of(sent.to);
-    if (!message.bounces.empty() && to_self) return;
+    if (to_self && (!message.bounces.empty() || left_with_the_answer(message))) return;
     if (!message.bounces.empty()) return wrong("came back only after it was acknowledged", message);
     for (const Stream& stream : history_.streams()) {
       if (may_have_lost(stream, message)) return;
     }
     wrong("acknowledged and lost", message);
+  }
+
+  bool left_with_the_answer(const Message& message) const {
+    const Stream& sender = stream_of(message.sent);
+    return sender.over() && record(sender.ended_at).at - record(message.acknowledged).at < grace;
   }
 
   /// True if the message may have been on its way to this session when that ended: as it came, or later, out of the

@@ -168,6 +168,7 @@ Outcome OfflineFeature::hold(Account& account, State& state, Held held) {
     return StanzaError{xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."};
   }
   state.held.push_back(std::move(held));
+  account.hold_answers();
   measure(account);
   return Done{};
 }
@@ -220,6 +221,7 @@ void OfflineFeature::release_held(Account& account, bool measured) {
     const Outcome outcome = keep(account, held.stanza, held.gate);
     if (const auto* error = std::get_if<StanzaError>(&outcome)) refuse(held.stanza, *error);
   }
+  account.let_answers_go();
   // Somebody may have become available while these waited.
   if (!state.handing && state.size.messages > state.handed.messages) start_handing(account);
 }

@@ -204,6 +204,18 @@ TEST_F(OfflineTest, it_goes_to_the_full_jid_even_before_the_store_has_been_measu
   EXPECT_THAT(bodies(phone), ElementsAre("now"));
 }
 
+TEST_F(OfflineTest, while_a_message_waits_for_the_measure_no_answer_may_overtake_it) {
+  Session& phone = scene.stage.bind("juliet@capulet.lit/phone");
+  module::Account& account = phone.account();
+  throws_in(message("now", "juliet@capulet.lit/phone"));
+  EXPECT_TRUE(account.answers_held());
+  std::vector<std::string> seen;
+  account.when_let_go([&] { seen = bodies(phone); });
+  scene.settle();
+  EXPECT_FALSE(account.answers_held());
+  EXPECT_THAT(seen, ElementsAre("now"));
+}
+
 TEST_F(OfflineTest, one_who_stays_without_presence_gets_what_is_for_the_full_jid) {
   scene.arrives(message("first"));
   Session& bot = scene.bind("juliet@capulet.lit/bot");

@@ -145,6 +145,9 @@ bytes_after_login = "1000 MiB/s burst 1000 MiB"
 stanzas = "1000000/s burst 1000000"
 subscription_requests = "100000/s burst 100000"
 offline_messages = 100000
+
+[modules.archive]
+enabled = false
 """)
         return [self.build / "bin" / "kithd", "--config", "kith.toml"], {}
 

@@ -11,6 +11,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -52,13 +53,16 @@ struct IqFromClient {
   Session& session;
   xmpp::Stanza& stanza;
 };
-/// A message for an account or one of its sessions, from anybody. `gate`: what it depends on. `delivered`: to how many
-/// sessions it went so far.
+/// A message for an account or one of its sessions, from anybody. `gate`: what it depends on; `if_failed`: what its
+/// receivers get instead if that write failed (nothing, if it is not set). `delivered`: to how many sessions it went so
+/// far.
 struct MessageToAccount {
   Account& account;
   xmpp::Stanza& stanza;
   storage::Ticket gate;
+  std::optional<xmpp::Stanza> if_failed{};
   std::size_t delivered = 0;
+  bool archived = false;  ///< the account's clients will find it in its archive
 };
 /// A presence for an account or one of its sessions, from anybody.
 struct PresenceToAccount {

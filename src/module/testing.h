@@ -160,9 +160,10 @@ class Stage final : private Accounts {
         accounts(disk),
         offline(disk),
         documents(disk),
+        archive(disk),
         delivery(disk),
         passwords(disk),
-        stores_{accounts, rosters, offline, documents},
+        stores_{accounts, rosters, offline, documents, archive},
         deps_{clock,   random, events, timers, delivery, passwords, *this,
               stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
@@ -331,6 +332,7 @@ class Stage final : private Accounts {
   MemoryAccounts accounts;
   MemoryOffline offline;
   MemoryDocuments documents;
+  MemoryArchive archive;
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;

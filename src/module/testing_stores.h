@@ -215,4 +215,77 @@ class MemoryDocuments final : public storage::DocumentStore {
   MemoryDisk& disk_;
 };
 
+class MemoryArchive final : public storage::ArchiveStore {
+ public:
+  struct Entry {
+    xmpp::BareJid account;
+    xmpp::Jid peer;
+    std::string stanza;
+  };
+  explicit MemoryArchive(MemoryDisk& disk) : disk_(disk) {}
+  Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza) override {
+    last_id_ = std::max(last_id_ + 1, static_cast<std::uint64_t>(when.time_since_epoch().count()));
+    const auto ticket = disk_.write([&] { messages.emplace(last_id_, Entry{account, peer, std::move(stanza)}); });
+    return {.id = last_id_, .ticket = ticket};
+  }
+  void page(const xmpp::BareJid& account, storage::ArchiveQuery query,
+            storage::Callback<storage::ArchivePage> then) override {
+    storage::ArchivePage page;
+    const auto here = [&](std::uint64_t id) {
+      const auto found = messages.find(id);
+      return found != messages.end() && found->second.account == account;
+    };
+    for (const auto* ids : {&query.must_exist, &query.ids}) page.known = page.known && std::ranges::all_of(*ids, here);
+    for (const auto& [id, entry] : messages) {
+      const bool named = std::ranges::find(query.ids, id) != query.ids.end();
+      if (page.known && (query.ids.empty() ? matches(account, query, id, entry) : named))
+        page.messages.push_back({.id = id, .stanza = entry.stanza});
+    }
+    page.complete = page.messages.size() <= query.most;
+    const auto more = static_cast<std::ptrdiff_t>(page.complete ? 0 : page.messages.size() - query.most);
+    if (query.from_newest) {
+      page.messages.erase(page.messages.begin(), page.messages.begin() + more);
+    } else {
+      page.messages.erase(page.messages.end() - more, page.messages.end());
+    }
+    disk_.answer_read(std::move(then), std::move(page));
+  }
+  void count(const xmpp::BareJid& account, storage::ArchiveQuery query,
+             storage::Callback<std::uint64_t> then) override {
+    const auto n = std::ranges::count_if(
+        messages, [&](const auto& one) { return matches(account, query, one.first, one.second); });
+    disk_.answer_read(std::move(then), static_cast<std::uint64_t>(n));
+  }
+  void ends(const xmpp::BareJid& account, storage::Callback<std::optional<Ends>> then) override {
+    std::optional<Ends> ends;
+    for (const auto& [id, entry] : messages) {
+      if (entry.account == account) ends = Ends{.first = ends ? ends->first : id, .last = id};
+    }
+    disk_.answer_read(std::move(then), ends);
+  }
+  void expire(WallTime when, std::size_t most, storage::Callback<bool> then) override {
+    bool any = false;
+    const auto ticket = disk_.write([&] {
+      const auto before = static_cast<std::uint64_t>(when.time_since_epoch().count());
+      for (std::size_t i = 0; i < most && !messages.empty() && messages.begin()->first < before; ++i) {
+        messages.erase(messages.begin());
+        any = true;
+      }
+    });
+    disk_.answer_write(ticket, std::move(then), any);
+  }
+
+  std::map<std::uint64_t, Entry> messages;
+
+ private:
+  static bool matches(const xmpp::BareJid& account, const storage::ArchiveQuery& query, std::uint64_t id,
+                      const Entry& entry) {
+    return entry.account == account && id > query.above && id < query.below &&
+           (!query.with || entry.peer.bare_text() == query.with->text()) &&
+           (query.with_resource.empty() || entry.peer.resourcepart() == query.with_resource);
+  }
+  MemoryDisk& disk_;
+  std::uint64_t last_id_ = 0;
+};
+
 }  // namespace kith::module::testing

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "modules/archive/archive.h"
 #include "modules/contact_addresses/contact_addresses.h"
 #include "modules/delivery/delivery.h"
 #include "modules/disco/disco.h"
@@ -30,6 +31,7 @@ std::span<const module::Registration> all() {
       module::registration<RosterFeature>(),
       module::registration<SubscriptionFeature>(),
       module::registration<PresenceFeature>(),
+      module::registration<Archive>(),
       // Before delivery: what is kept goes before what is live.
       module::registration<OfflineFeature>(),
       module::registration<DeliveryFeature>(),

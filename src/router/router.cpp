@@ -291,7 +291,7 @@ void Router::deliver_to(module::Account& account, Deliver& item) {
 }
 
 void Router::message_to(module::Account& account, Deliver& item) {
-  module::MessageToAccount event{account, item.stanza, item.gate};
+  module::MessageToAccount event{account, item.stanza, item.gate, std::move(item.if_failed)};
   const module::Outcome outcome = hooks_.run(event);
   if (const auto* error = std::get_if<StanzaError>(&outcome)) {
     refuse(item.stanza, *error, undecided_write(account));

@@ -17,6 +17,7 @@ namespace {
 using namespace std::string_literals;
 using xmpp::BareJid;
 using xmpp::Credentials;
+using xmpp::Jid;
 using xmpp::ScramKeys;
 using xmpp::Subscription;
 
@@ -98,6 +99,17 @@ class Conformance : public testing::TestWithParam<Named> {
     return ask<std::optional<std::string>>(
                [&](auto then) { stores().documents.get(account, kind, key, std::move(then)); })
         .value();
+  }
+  Result<ArchivePage> archive_page(const BareJid& account, ArchiveQuery query) {
+    if (query.most == 0) query.most = 1000;
+    if (query.most_bytes == 0) query.most_bytes = 1'000'000;
+    return ask<ArchivePage>([&](auto then) { stores().archive.page(account, std::move(query), std::move(then)); });
+  }
+  std::vector<std::string> archive(const BareJid& account, ArchiveQuery query) {
+    std::vector<std::string> stanzas;
+    for (const ArchivedMessage& message : archive_page(account, std::move(query)).value().messages)
+      stanzas.push_back(message.stanza);
+    return stanzas;
   }
   std::uint64_t documents(const BareJid& account, const std::string& kind) {
     return ask<std::uint64_t>([&](auto then) { stores().documents.count(account, kind, std::move(then)); }).value();
@@ -362,6 +374,98 @@ TEST_P(Conformance, a_document_is_kept_by_kind_and_key) {
   EXPECT_EQ(documents(bob_, "private"), 0U);
 }
 
+TEST_P(Conformance, the_archive_is_paged_both_ways_by_address_and_id) {
+  const auto carol = *Jid::parse("carol@example.net/phone");
+  const auto dave = *Jid::parse("dave@example.net");
+  std::vector<std::uint64_t> ids;
+  for (int i = 0; i < 10; ++i) {
+    const auto& peer = i % 2 == 0 ? carol : dave;
+    ids.push_back(stores().archive.add(alice_, noon + std::chrono::seconds(i), peer, std::to_string(i)).id);
+  }
+  const auto other = stores().archive.add(bob_, noon, carol, "bob's").id;
+  EXPECT_TRUE(std::ranges::is_sorted(ids));
+  EXPECT_GT(other, ids.back());
+
+  const ArchivePage first = archive_page(alice_, {.most = 4}).value();
+  EXPECT_FALSE(first.complete);
+  ASSERT_EQ(first.messages.size(), 4U);
+  EXPECT_EQ(first.messages.front().stanza, "0");
+  EXPECT_EQ(first.messages.front().id, ids[0]);
+  EXPECT_EQ(archive(alice_, {.above = ids[7]}), (std::vector<std::string>{"8", "9"}));
+  EXPECT_EQ(archive(alice_, {.above = ids[1], .below = ids[4]}), (std::vector<std::string>{"2", "3"}));
+  EXPECT_EQ(archive(alice_, {.from_newest = true, .most = 3}), (std::vector<std::string>{"7", "8", "9"}));
+  EXPECT_TRUE(archive_page(alice_, {.from_newest = true, .most = 10}).value().complete);
+
+  EXPECT_EQ(archive(alice_, {.with = bare("dave@example.net")}), (std::vector<std::string>{"1", "3", "5", "7", "9"}));
+  EXPECT_EQ(archive(alice_, {.with = bare("dave@example.net"), .below = ids[7], .from_newest = true, .most = 2}),
+            (std::vector<std::string>{"3", "5"}));
+  EXPECT_EQ(archive(alice_, {.with = bare("carol@example.net"), .with_resource = "phone"}).size(), 5U);
+  EXPECT_EQ(archive(alice_, {.with = bare("carol@example.net"), .with_resource = "laptop", .from_newest = true}).size(),
+            0U);
+
+  EXPECT_EQ(archive(alice_, {.ids = {ids[3], ids[1]}}), (std::vector<std::string>{"3", "1"}));
+  EXPECT_FALSE(archive_page(alice_, {.ids = {ids[3], other}}).value().known);
+  EXPECT_FALSE(archive_page(alice_, {.must_exist = {other}}).value().known);
+  EXPECT_TRUE(archive_page(alice_, {.must_exist = {ids[0]}}).value().known);
+}
+
+TEST_P(Conformance, a_page_of_the_archive_has_a_limit_in_bytes_but_one_message_always_comes) {
+  const auto carol = *Jid::parse("carol@example.net/phone");
+  for (int i = 0; i < 4; ++i) stores().archive.add(alice_, noon, carol, std::string(100, 'x'));
+  const ArchivePage page = archive_page(alice_, {.most = 10, .most_bytes = 250}).value();
+  EXPECT_EQ(page.messages.size(), 2U);
+  EXPECT_FALSE(page.complete);
+  EXPECT_EQ(archive(alice_, {.most = 10, .most_bytes = 1}).size(), 1U);
+}
+
+TEST_P(Conformance, the_archive_counts_and_tells_its_ends) {
+  const auto ends = [&](const BareJid& jid) {
+    return ask<std::optional<ArchiveStore::Ends>>([&](auto then) { stores().archive.ends(jid, std::move(then)); })
+        .value();
+  };
+  const auto count = [&](ArchiveQuery query) {
+    return ask<std::uint64_t>([&](auto then) { stores().archive.count(alice_, std::move(query), std::move(then)); })
+        .value();
+  };
+  EXPECT_FALSE(ends(alice_));
+  const auto first = stores().archive.add(alice_, noon, *Jid::parse("carol@example.net/phone"), "1").id;
+  stores().archive.add(alice_, noon, *Jid::parse("dave@example.net"), "2");
+  const auto last = stores().archive.add(alice_, noon, *Jid::parse("carol@example.net"), "3").id;
+  ASSERT_TRUE(ends(alice_));
+  EXPECT_EQ(ends(alice_)->first, first);
+  EXPECT_EQ(ends(alice_)->last, last);
+  EXPECT_EQ(count({}), 3U);
+  EXPECT_EQ(count({.above = first}), 2U);
+  EXPECT_EQ(count({.with = bare("carol@example.net")}), 2U);
+  EXPECT_EQ(count({.with = bare("carol@example.net"), .with_resource = "phone"}), 1U);
+}
+
+TEST_P(Conformance, archive_ids_grow_when_the_clock_is_set_back) {
+  const auto carol = *Jid::parse("carol@example.net");
+  const auto before = stores().archive.add(alice_, noon, carol, "1").id;
+  const auto after = stores(1).archive.add(alice_, noon - std::chrono::hours(5), carol, "2").id;
+  EXPECT_GT(after, before);
+}
+
+TEST_P(Conformance, old_messages_of_all_archives_expire_the_oldest_first) {
+  const auto carol = *Jid::parse("carol@example.net");
+  for (int i = 0; i < 5; ++i) {
+    stores().archive.add(alice_, noon + std::chrono::hours(i), carol, "a" + std::to_string(i));
+    stores().archive.add(bob_, noon + std::chrono::hours(i), carol, "b" + std::to_string(i));
+  }
+  const auto expire = [&](std::size_t most) {
+    return ask<bool>([&](auto then) { stores().archive.expire(noon + std::chrono::hours(3), most, std::move(then)); })
+        .value();
+  };
+  EXPECT_TRUE(expire(1));
+  EXPECT_EQ(archive(alice_, {}).front(), "a1");
+  EXPECT_EQ(archive(bob_, {}).front(), "b0");
+  EXPECT_TRUE(expire(100));
+  EXPECT_FALSE(expire(100));
+  EXPECT_EQ(archive(alice_, {}), (std::vector<std::string>{"a3", "a4"}));
+  EXPECT_EQ(archive(bob_, {}), (std::vector<std::string>{"b3", "b4"}));
+}
+
 TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_else) {
   for (const BareJid& jid : {alice_, bob_}) {
     ASSERT_EQ(add(record(jid.text())), true);
@@ -370,6 +474,7 @@ TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_els
     stores().rosters.remove(jid, bare("dave@example.net"), 2);
     stores().offline.add(jid, noon, "<message/>");
     stores().documents.put(jid, "vcard", "", "<vCard/>");
+    stores().archive.add(jid, noon, *Jid::parse("carol@example.net/a"), "<message/>");
   }
   EXPECT_EQ(remove(alice_), true);
   EXPECT_EQ(remove(alice_), false);
@@ -386,7 +491,9 @@ TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_els
   EXPECT_EQ(roster(alice_).version, 0U);
   EXPECT_EQ(size(alice_).messages, 0U);
   EXPECT_EQ(documents(alice_, "vcard"), 0U);
+  EXPECT_TRUE(archive(alice_, {}).empty());
 
+  EXPECT_EQ(archive(bob_, {}).size(), 1U);
   EXPECT_EQ(roster(bob_).items.size(), 1U);
   EXPECT_EQ(roster(bob_).removed.size(), 1U);
   EXPECT_EQ(size(bob_).messages, 1U);

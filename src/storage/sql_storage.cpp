@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "storage/sqlite/account_sql.h"
+#include "storage/sqlite/archive_sql.h"
 #include "storage/sqlite/document_sql.h"
 #include "storage/sqlite/migrations.h"
 #include "storage/sqlite/offline_sql.h"
@@ -112,6 +113,10 @@ struct SqlStorage::Parts {
                    Db::Options{.access = Db::Access::create, .busy_timeout = options.busy_timeout, .vfs = options.vfs});
     set_up_writer(*writer, path);
     sqlite::migrate(*writer, path, events);
+    const Result<std::int64_t> last =
+        writer->number("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'archive'");
+    if (!last) throw Unusable("cannot read the database " + path + ": " + writer->error_words());
+    archive_ids.start_above(static_cast<std::uint64_t>(*last));
     if (options.mode == Mode::immediate) {
       reads.emplace(*writer);
     } else {
@@ -138,6 +143,7 @@ struct SqlStorage::Parts {
   Events& events;
   std::optional<FileLock> lock;
   std::optional<Db> writer;
+  sqlite::ArchiveIds archive_ids;
   std::optional<sqlite::ReadPool> reads;
   std::optional<sqlite::CommitQueue> writes;
 };
@@ -146,10 +152,12 @@ namespace {
 
 class SqlShardStores final : public ShardStores {
  public:
-  SqlShardStores(Executor& shard, sqlite::CommitQueue& writes, sqlite::ReadPool& reads, Events& events)
-      : access_(shard, writes, reads, events) {}
+  SqlShardStores(Executor& shard, sqlite::CommitQueue& writes, sqlite::ReadPool& reads, sqlite::ArchiveIds& archive_ids,
+                 Events& events)
+      : access_(shard, writes, reads, events), archive_(access_, archive_ids) {}
   Stores stores() override {
-    return {.accounts = accounts_, .rosters = rosters_, .offline = offline_, .documents = documents_};
+    return {
+        .accounts = accounts_, .rosters = rosters_, .offline = offline_, .documents = documents_, .archive = archive_};
   }
 
  private:
@@ -158,6 +166,7 @@ class SqlShardStores final : public ShardStores {
   sqlite::RosterSql rosters_{access_};
   sqlite::OfflineSql offline_{access_};
   sqlite::DocumentSql documents_{access_};
+  sqlite::ArchiveSql archive_;
 };
 
 }  // namespace
@@ -167,7 +176,7 @@ SqlStorage::SqlStorage(const std::string& path, Events& events, const Clock& clo
 SqlStorage::~SqlStorage() = default;
 
 std::unique_ptr<ShardStores> SqlStorage::make_stores(Executor& shard) {
-  return std::make_unique<SqlShardStores>(shard, *parts_->writes, *parts_->reads, parts_->events);
+  return std::make_unique<SqlShardStores>(shard, *parts_->writes, *parts_->reads, parts_->archive_ids, parts_->events);
 }
 const CommitLog& SqlStorage::commit_log() const { return parts_->writes->log(); }
 void SqlStorage::on_decided(Executor& shard, std::function<void()> tell) {

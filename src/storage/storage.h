@@ -135,11 +135,62 @@ class DocumentStore {
   virtual void count(const xmpp::BareJid& account, const std::string& kind, Callback<std::uint64_t> then) = 0;
 };
 
+struct ArchivedMessage {
+  std::uint64_t id = 0;  ///< also when it was archived: microseconds since 1970, made to grow
+  std::string stanza;    ///< the message as XML text (default namespace jabber:client)
+};
+
+/// What of an account's archive is asked for.
+struct ArchiveQuery {
+  static constexpr std::uint64_t newest = std::uint64_t(1) << 62U;
+
+  std::optional<xmpp::BareJid> with{};  ///< messages to or from this address only
+  std::string with_resource{};          ///< of that address, if not empty
+  std::uint64_t above = 0;              ///< ids greater than this …
+  std::uint64_t below = newest;         ///< … and less than this
+  std::vector<std::uint64_t> ids{};     ///< just these, if there are any; the rest but `must_exist` does not count then
+  std::vector<std::uint64_t> must_exist{};  ///< ids without which there is no answer
+  bool from_newest = false;                 ///< the last `most` that match instead of the first
+  std::size_t most = 0;                     ///< messages
+  std::size_t most_bytes = 0;               ///< of stanzas; one message comes in any case
+};
+
+struct ArchivePage {
+  bool known = true;                      ///< false: an id of `must_exist` or `ids` is not in this archive
+  std::vector<ArchivedMessage> messages;  ///< oldest first
+  bool complete = true;                   ///< nothing was left out for `most` or `most_bytes`
+};
+
+class ArchiveStore {
+ public:
+  virtual ~ArchiveStore() = default;
+  struct Added {
+    std::uint64_t id;
+    Ticket ticket;
+  };
+  /// Archives a message that was exchanged with `peer`. Ids are unique and grow in the order of the calls, over all
+  /// accounts and restarts, also when the clock is set back.
+  virtual Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza) = 0;
+  virtual void page(const xmpp::BareJid& account, ArchiveQuery query, Callback<ArchivePage> then) = 0;
+  /// How many messages match `with`, `above` and `below`; counted up to `most_counted`.
+  static constexpr std::uint64_t most_counted = 100'000;
+  virtual void count(const xmpp::BareJid& account, ArchiveQuery query, Callback<std::uint64_t> then) = 0;
+  /// The ids of the first and the last message, or nothing if there are none.
+  struct Ends {
+    std::uint64_t first;
+    std::uint64_t last;
+  };
+  virtual void ends(const xmpp::BareJid& account, Callback<std::optional<Ends>> then) = 0;
+  /// Removes the oldest `most` messages, of all accounts, that were archived before `when`. `then`: true if any was.
+  virtual void expire(WallTime when, std::size_t most, Callback<bool> then) = 0;
+};
+
 struct Stores {
   AccountStore& accounts;
   RosterStore& rosters;
   OfflineStore& offline;
   DocumentStore& documents;
+  ArchiveStore& archive;
 };
 
 /// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.

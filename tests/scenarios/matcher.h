@@ -19,6 +19,8 @@ enum class Rules {
   strict,         ///< strictly, but that a stanza may have more attributes than expected (addresses, ids)
 };
 
+/// A `<stanza-id/>` (XEP-0359) that a stanza has and a script does not speak of is passed over.
+///
 /// Empty if `actual` is as `expected` says; else what differs, in one line.
 std::string difference(const xml::Element& expected, const xml::Element& actual, Captures& captures, Rules rules);
 

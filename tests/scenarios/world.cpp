@@ -85,6 +85,7 @@ void World::start(WallTime wall) {
         .hosts = {.domains = options_.domains, .admins = {}}, .limits = options_.limits, .modules = {}};
     for (const module::Registration& feature : features) {
       const std::string name(feature.descriptor->name);
+      if (options_.features_off.contains(name)) continue;
       auto values = defaults.modules.at(name).settings;
       if (const auto changed = options_.settings.find(name); changed != options_.settings.end()) {
         for (const auto& [key, value] : changed->second) values[key] = value;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct WorldOptions {
   Limits limits{};
   /// Settings of features by name, over their defaults.
   std::map<std::string, std::map<std::string, module::Settings::Value, std::less<>>> settings{};
+  /// Features that are not there.
+  std::set<std::string> features_off{};
 };
 
 /// A client that logs in by itself and keeps what it gets.

@@ -126,7 +126,7 @@ class Messages {
 
   bool left_with_the_answer(const Message& message) const {
     const Stream& sender = stream_of(message.sent);
-    return sender.over() && record(sender.ended_at).at - record(message.acknowledged).at < grace;
+    return sender.over() && record(sender.ended_at).at - record(message.acknowledged).at < a_while;
   }
 
   /// True if the message may have been on its way to this session when that ended: as it came, or later, out of the

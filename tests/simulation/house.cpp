@@ -9,6 +9,10 @@
 
 namespace kith::simulation {
 
+namespace {
+constexpr std::size_t small_store = 1000;  ///< messages
+}  // namespace
+
 House::House(Scheduler& scheduler, HouseOptions options, std::uint64_t seed)
     : scheduler_(scheduler),
       options_(std::move(options)),
@@ -56,6 +60,8 @@ server::ShardSettings House::shard_settings() const {
       .hosts = {.domains = {options_.domain}, .admins = {}}, .limits = options_.limits, .modules = {}};
   for (const module::Registration& feature : features) {
     const std::string name(feature.descriptor->name);
+    // What finds no room in the offline store is left to the archive, which these clients do not read.
+    if (name == "archive" && options_.limits.offline_messages < small_store) continue;
     auto values = defaults.modules.at(name).settings;
     if (const auto changed = options_.settings.find(name); changed != options_.settings.end()) {
       for (const auto& [key, value] : changed->second) values[key] = value;

@@ -38,7 +38,7 @@ Outcome DeliveryFeature::deliver(module::MessageToAccount& event) {
   if (message.to()->is_full()) {
     // §8.5.3.1: a session that matches gets it, whatever its presence.
     if (module::Session* session = event.account.session(message.to()->resourcepart()); session != nullptr) {
-      session->send(message, event.gate);
+      session->send(message, event.gate, event.if_failed ? &*event.if_failed : nullptr);
       ++event.delivered;
       return Next{};
     }
@@ -54,7 +54,7 @@ Outcome DeliveryFeature::deliver(module::MessageToAccount& event) {
   // §8.5.2.1.1
   for (const auto& session : event.account.sessions()) {
     if (!session->available() || session->priority() < 0) continue;
-    session->send(message, event.gate);
+    session->send(message, event.gate, event.if_failed ? &*event.if_failed : nullptr);
     ++event.delivered;
   }
   // §8.5.2.2.1: headlines are for who is there.

@@ -91,6 +91,10 @@ Outcome OfflineFeature::put_behind(module::MessageToAccount& event) {
     return for_receiver && judge(event.stanza) == Worth::keep ? keep(account, event.stanza, event.gate) : Next{};
   }
   if (session == nullptr) return Next{};
+  const auto for_it = [&](const Held& held) { return held.resource == session->jid().resourcepart(); };
+  if (judge(event.stanza) == Worth::keep && std::ranges::any_of(state->held, for_it)) {
+    return hold(account, *state, {event.stanza, event.gate, std::string(to.resourcepart())});
+  }
   const Beginning* const beginning = session->attachments().find<Beginning>();
   if (beginning == nullptr || beginning->was_available) return Next{};
   if (clock_.now() - beginning->bound >= settling_time || judge(event.stanza) != Worth::keep) return Next{};
@@ -104,7 +108,12 @@ Outcome OfflineFeature::keep_undelivered(module::MessageToAccount& event) {
   if (event.delivered != 0) return Next{};
   switch (judge(event.stanza)) {
     case Worth::keep:
-      return keep(event.account, event.stanza, event.gate);
+      // What is beyond the quota waits in the archive.
+      if (Outcome outcome = keep(event.account, event.stanza, event.gate);
+          !event.archived || std::holds_alternative<Done>(outcome)) {
+        return outcome;
+      }
+      return Done{};
     case Worth::refuse:
       return Next{};  // The sender hears that it went nowhere.
     case Worth::drop:

@@ -216,6 +216,16 @@ TEST_F(OfflineTest, while_a_message_waits_for_the_measure_no_answer_may_overtake
   EXPECT_THAT(seen, ElementsAre("now"));
 }
 
+TEST_F(OfflineTest, nothing_overtakes_what_waits_for_the_measure) {
+  Session& phone = scene.stage.bind("juliet@capulet.lit/phone");
+  throws_in(message("first", "juliet@capulet.lit/phone"));
+  scene.stage.clock.advance(OfflineFeature::settling_time);
+  throws_in(message("second", "juliet@capulet.lit/phone"));
+  EXPECT_THAT(bodies(phone), IsEmpty());
+  scene.settle();
+  EXPECT_THAT(bodies(phone), ElementsAre("first", "second"));
+}
+
 TEST_F(OfflineTest, one_who_stays_without_presence_gets_what_is_for_the_full_jid) {
   scene.arrives(message("first"));
   Session& bot = scene.bind("juliet@capulet.lit/bot");

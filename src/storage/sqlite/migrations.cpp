@@ -95,7 +95,24 @@ constexpr Sql version_1 = R"sql(
   PRAGMA user_version = 1;
 )sql";
 
-constexpr Migration all_migrations[] = {{.version = 1, .script = version_1}};
+// Version 2: the archive. The id is the row's own and grows with time, so that what is added comes at the end and what
+// expires goes at the beginning; in both indexes it follows the columns that are named. AUTOINCREMENT remembers the
+// highest id ever, of messages that have expired, too.
+constexpr Sql version_2 = R"sql(
+  CREATE TABLE archive (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    account  TEXT NOT NULL,
+    peer     TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    stanza   TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX archive_by_account ON archive (account);
+  CREATE INDEX archive_by_peer ON archive (account, peer);
+
+  PRAGMA user_version = 2;
+)sql";
+
+constexpr Migration all_migrations[] = {{.version = 1, .script = version_1}, {.version = 2, .script = version_2}};
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {
   const Result<std::int64_t> answer = db.number(pragma);

@@ -1,0 +1,38 @@
+// Archived messages in SQL. The id is the row's own, so that adding one is an append to the table and to the end of the
+// account's part of two small indexes; a page is a walk along one of them from a known place, however long the archive.
+#pragma once
+
+#include <atomic>
+
+#include "storage/sqlite/shard_access.h"
+#include "storage/storage.h"
+
+namespace kith::storage::sqlite {
+
+/// Where the ids of all shards come from. Any thread.
+class ArchiveIds {
+ public:
+  /// `last`: the highest that was ever given.
+  explicit ArchiveIds(std::uint64_t last = 0) : last_(last) {}
+  void start_above(std::uint64_t last) { last_.store(last, std::memory_order_relaxed); }
+  std::uint64_t next(WallTime when);
+
+ private:
+  std::atomic<std::uint64_t> last_;
+};
+
+class ArchiveSql final : public ArchiveStore {
+ public:
+  ArchiveSql(ShardAccess& access, ArchiveIds& ids) : access_(access), ids_(ids) {}
+  Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza) override;
+  void page(const xmpp::BareJid& account, ArchiveQuery query, Callback<ArchivePage> then) override;
+  void count(const xmpp::BareJid& account, ArchiveQuery query, Callback<std::uint64_t> then) override;
+  void ends(const xmpp::BareJid& account, Callback<std::optional<Ends>> then) override;
+  void expire(WallTime when, std::size_t most, Callback<bool> then) override;
+
+ private:
+  ShardAccess& access_;
+  ArchiveIds& ids_;
+};
+
+}  // namespace kith::storage::sqlite

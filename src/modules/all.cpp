@@ -4,6 +4,7 @@
 #include <array>
 
 #include "modules/archive/archive.h"
+#include "modules/carbons/carbons.h"
 #include "modules/contact_addresses/contact_addresses.h"
 #include "modules/delivery/delivery.h"
 #include "modules/disco/disco.h"
@@ -32,6 +33,7 @@ std::span<const module::Registration> all() {
       module::registration<SubscriptionFeature>(),
       module::registration<PresenceFeature>(),
       module::registration<Archive>(),
+      module::registration<Carbons>(),
       // Before delivery: what is kept goes before what is live.
       module::registration<OfflineFeature>(),
       module::registration<DeliveryFeature>(),

@@ -1,5 +1,7 @@
 #include "modules/delivery/delivery.h"
 
+#include "module/message_targets.h"
+
 namespace kith::modules {
 
 using module::Done;
@@ -53,7 +55,7 @@ Outcome DeliveryFeature::deliver(module::MessageToAccount& event) {
   }
   // §8.5.2.1.1
   for (const auto& session : event.account.sessions()) {
-    if (!session->available() || session->priority() < 0) continue;
+    if (!module::is_delivered_to(event.account, message, *session)) continue;
     session->send(message, event.gate, event.if_failed ? &*event.if_failed : nullptr);
     ++event.delivered;
   }

@@ -77,6 +77,13 @@ struct IqToSession {
   storage::Ticket gate;
 };
 
+/// A bound client's element at the stream's first level that is no stanza (of another namespace than jabber:client).
+/// Done: it was dealt with. What nobody deals with ends the stream with unsupported-stanza-type.
+struct NonzaFromClient {
+  Session& session;
+  const xml::Element& element;
+};
+
 // --- what happens
 // ------------------------------------------------------------------------------------------------------
 
@@ -229,9 +236,9 @@ class Hooks {
   }
 
   std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
-             List<PresenceToAccount>, List<IqToSession>, List<SessionBound>, List<SessionEnded>, List<SessionAvailable>,
-             List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>, List<IqBeforeLogin>, List<DiscoInfo>,
-             List<DiscoItems>>
+             List<PresenceToAccount>, List<IqToSession>, List<NonzaFromClient>, List<SessionBound>, List<SessionEnded>,
+             List<SessionAvailable>, List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>,
+             List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
   std::map<IqKey, IqHandler, std::less<>> iqs_;

@@ -38,6 +38,16 @@ class SessionOutput {
   virtual void ended(const xmpp::StreamError& error) { close(error); }
 };
 
+/// Stands between a session and its output, for a feature that holds back what a client need not have at once. It must
+/// live as long as the session, or be taken away.
+class SessionFilter {
+ public:
+  virtual ~SessionFilter() = default;
+  /// True if it has taken the stanza over, to put it in the session's output() later or never; false if the stanza goes
+  /// on now. What was held and must go before it is put in the output inside the call.
+  virtual bool hold(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) = 0;
+};
+
 /// For people and for kithctl: how the client is connected.
 struct ConnectionFacts {
   std::string address;    ///< the peer's IP address; only for the account itself and the administrator
@@ -60,8 +70,11 @@ class Session {
 
   /// To the client. `to` is set to the session's full JID by nobody: the stanza goes as it is.
   void send(const xmpp::Stanza& stanza, storage::Ticket gate = {}, const xmpp::Stanza* if_failed = nullptr) {
+    if (filter_ != nullptr && filter_->hold(stanza, gate, if_failed)) return;
     output_->send(stanza, gate, if_failed);
   }
+  /// Null takes it away.
+  void set_filter(SessionFilter* filter) { filter_ = filter; }
   void close(const xmpp::StreamError& error) { output_->close(error); }
   SessionOutput& output() { return *output_; }
 
@@ -94,6 +107,7 @@ class Session {
   Account& account_;
   xmpp::FullJid jid_;
   SessionOutput* output_;
+  SessionFilter* filter_ = nullptr;
   ConnectionFacts facts_;
   std::optional<xmpp::Stanza> presence_;
   int priority_ = 0;

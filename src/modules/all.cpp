@@ -5,6 +5,7 @@
 
 #include "modules/archive/archive.h"
 #include "modules/carbons/carbons.h"
+#include "modules/client_state/client_state.h"
 #include "modules/contact_addresses/contact_addresses.h"
 #include "modules/delivery/delivery.h"
 #include "modules/disco/disco.h"
@@ -47,6 +48,7 @@ std::span<const module::Registration> all() {
       module::registration<Vcard>(),
       module::registration<Registration>(),
       module::registration<SessionRequest>(),
+      module::registration<ClientState>(),
   };
   return features;
 }

@@ -54,7 +54,13 @@ Router::Router(const RouterDeps& deps)
 std::optional<StreamError> Router::from_client(module::Session& session, xml::Element element) {
   const Turn turn(*this);
   const bool known = element.name() == "message" || element.name() == "presence" || element.name() == "iq";
-  if (!known) return StreamError{StreamCondition::unsupported_stanza_type};
+  if (!known) {
+    if (element.ns() != xmpp::ns::client) {
+      module::NonzaFromClient event{session, element};
+      if (std::holds_alternative<module::Done>(hooks_.run(event))) return std::nullopt;
+    }
+    return StreamError{StreamCondition::unsupported_stanza_type};
+  }
   if (element.ns() != xmpp::ns::client) return StreamError{StreamCondition::invalid_namespace};
   session.set_active(deps_.clock.now());
 

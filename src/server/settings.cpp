@@ -445,6 +445,11 @@ void add_limits(Table& table) {
   table.count(
       "directed_presences", [](auto& c) -> auto& { return c.limits.directed_presences; }, {0, 100'000},
       "Addresses to which a session may have sent its presence apart from its contacts.");
+  table.count(
+      "held_stanzas", [](auto& c) -> auto& { return c.limits.held_stanzas; }, {0, 100'000},
+      "Stanzas held back from a client that is inactive; when there are more, all of them leave.");
+  table.size(
+      "held_bytes", [](auto& c) -> auto& { return c.limits.held_bytes; }, {0, 16 * mib}, "What these may take in all.");
   table.size(
       "private_xml_bytes", [](auto& c) -> auto& { return c.limits.private_xml_bytes; }, {0, 16 * mib},
       "One entry of an account's private XML storage (XEP-0049).");

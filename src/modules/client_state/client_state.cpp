@@ -1,0 +1,115 @@
+#include "modules/client_state/client_state.h"
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "modules/client_state/urgency.h"
+#include "xml/writer.h"
+#include "xmpp/namespaces.h"
+
+namespace kith::modules {
+
+namespace {
+
+using module::Done;
+using module::Next;
+using module::Outcome;
+using module::Session;
+
+/// What one inactive client does not have yet.
+class Holder final : public module::SessionFilter {
+ public:
+  Holder(Session& session, Events& events, const Limits& limits)
+      : session_(session), events_(events), limits_(limits) {}
+
+  bool hold(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) override {
+    switch (judge_urgency(stanza)) {
+      case Urgency::now:
+        flush();
+        return false;
+      case Urgency::drop:
+        return true;
+      case Urgency::presence:
+        forget_presence(stanza);
+        break;
+      case Urgency::hold:
+        break;
+    }
+    const std::size_t bytes = xml::to_string(stanza.element()).size();
+    held_.push_back({stanza, gate, if_failed == nullptr ? std::nullopt : std::optional(*if_failed), bytes});
+    bytes_ += bytes;
+    if (held_.size() > limits_.held_stanzas || bytes_ > limits_.held_bytes) {
+      events_.limit_hit("held_stanzas");
+      flush();
+    }
+    return true;
+  }
+  void flush() {
+    bytes_ = 0;
+    for (const Held& held : std::exchange(held_, {}))
+      session_.output().send(held.stanza, held.gate, held.if_failed ? &*held.if_failed : nullptr);
+  }
+
+ private:
+  struct Held {
+    xmpp::Stanza stanza;
+    storage::Ticket gate;
+    std::optional<xmpp::Stanza> if_failed;
+    std::size_t bytes;
+  };
+  void forget_presence(const xmpp::Stanza& newer) {
+    if (!newer.from()) return;
+    std::erase_if(held_, [&](const Held& held) {
+      if (held.stanza.kind() != xmpp::StanzaKind::presence || held.stanza.from() != newer.from()) return false;
+      bytes_ -= held.bytes;
+      return true;
+    });
+  }
+
+  Session& session_;
+  Events& events_;
+  const Limits& limits_;
+  std::deque<Held> held_;
+  std::size_t bytes_ = 0;
+};
+
+struct State {
+  std::unique_ptr<Holder> holder;  ///< null while the client is active
+};
+
+}  // namespace
+
+ClientState::ClientState(const module::ModuleDeps& deps) : events_(deps.events), limits_(deps.limits) {}
+
+void ClientState::attach(module::Hooks& hooks) {
+  hooks.on<module::StreamFeatures>(this, &ClientState::offer);
+  hooks.on<module::NonzaFromClient>(module::Phase::deliver, this, &ClientState::change);
+}
+
+void ClientState::offer(module::StreamFeatures& event) {
+  if (event.authenticated) event.features.add(xml::Element("csi", ns_csi));
+}
+
+Outcome ClientState::change(module::NonzaFromClient& event) {
+  Session& session = event.session;
+  if (event.element.is("inactive", ns_csi)) {
+    auto& holder = session.attachments().get<State>().holder;
+    if (holder == nullptr) holder = std::make_unique<Holder>(session, events_, limits_);
+    session.set_filter(holder.get());
+    return Done{};
+  }
+  if (event.element.is("active", ns_csi)) {
+    session.set_filter(nullptr);
+    if (auto* state = session.attachments().find<State>(); state != nullptr && state->holder != nullptr) {
+      state->holder->flush();
+      state->holder.reset();
+    }
+    return Done{};
+  }
+  return Next{};
+}
+
+}  // namespace kith::modules

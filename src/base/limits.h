@@ -63,6 +63,8 @@ struct Limits {
   std::size_t roster_bytes = 512 * 1024;  ///< names, groups and addresses together: a roster leaves in one stanza
   std::size_t pending_subscription_requests = 200;
   std::size_t directed_presences = 500;
+  std::size_t blocked_addresses = 2000;
+  Rate abuse_reports{.per_second = 10.0 / 3600, .burst = 10};
   std::size_t held_stanzas = 500;
   std::size_t held_bytes = 256 * 1024;
   std::size_t private_xml_bytes = 64 * 1024;

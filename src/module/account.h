@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "module/attachments.h"
+#include "module/block_list.h"
 #include "module/roster.h"
 #include "module/session.h"
 #include "xmpp/jid.h"
@@ -26,6 +27,9 @@ class Account {
   WallTime created() const { return created_; }
   Roster& roster() { return roster_; }
   const Roster& roster() const { return roster_; }
+  /// Known before the first stanza: it is loaded with the account.
+  BlockList& block_list() { return block_list_; }
+  const BlockList& block_list() const { return block_list_; }
 
   /// In the order in which they were bound, oldest first.
   const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
@@ -62,6 +66,7 @@ class Account {
  private:
   xmpp::BareJid jid_;
   Roster roster_;
+  BlockList block_list_;
   WallTime created_;
   std::vector<std::unique_ptr<Session>> sessions_;
   storage::Ticket last_write_;

@@ -101,6 +101,7 @@ class Hosts {
   virtual std::vector<std::string> domains() const = 0;
   /// The bare JIDs of the administrators.
   virtual bool is_admin(const xmpp::BareJid& jid) const = 0;
+  virtual std::vector<xmpp::BareJid> admins() const = 0;
 };
 
 struct ModuleDeps {

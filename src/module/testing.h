@@ -87,10 +87,11 @@ class FakeHosts final : public Hosts {
  public:
   bool is_local(std::string_view domainpart) const override { return local.contains(domainpart); }
   std::vector<std::string> domains() const override { return {local.begin(), local.end()}; }
-  bool is_admin(const xmpp::BareJid& jid) const override { return admins.contains(jid); }
+  bool is_admin(const xmpp::BareJid& jid) const override { return administrators.contains(jid); }
+  std::vector<xmpp::BareJid> admins() const override { return {administrators.begin(), administrators.end()}; }
 
   std::set<std::string, std::less<>> local{"capulet.lit"};
-  std::set<xmpp::BareJid> admins;
+  std::set<xmpp::BareJid> administrators;
 };
 
 inline xmpp::BareJid bare(std::string_view text) { return xmpp::BareJid::parse(text).value(); }
@@ -256,6 +257,7 @@ class Stage final : private Accounts {
     const bool absent = target == Target::account && addressed == nullptr;
     const bool owner = addressed != nullptr && addressed->jid() == xmpp::BareJid::of(from);
     bool allowed = handler != nullptr && to.is_bare() && hosts.is_local(to.domainpart());
+    if (addressed != nullptr && !owner && addressed->block_list().blocks(from)) allowed = false;
     if (allowed && target == Target::account) {
       switch (handler->access) {
         case Access::owner:

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "modules/archive/archive.h"
+#include "modules/blocking/blocking.h"
 #include "modules/carbons/carbons.h"
 #include "modules/client_state/client_state.h"
 #include "modules/contact_addresses/contact_addresses.h"
@@ -34,6 +35,7 @@ std::span<const module::Registration> all() {
       module::registration<SubscriptionFeature>(),
       module::registration<PresenceFeature>(),
       module::registration<Archive>(),
+      module::registration<Blocking>(),
       module::registration<Carbons>(),
       // Before delivery: what is kept goes before what is live.
       module::registration<OfflineFeature>(),

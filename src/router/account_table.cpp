@@ -54,9 +54,17 @@ void AccountTable::load(const xmpp::BareJid& jid) {
     const WallTime created = (*record)->created;
     stores_.rosters.load(jid, [this, jid, generation, created](storage::Result<storage::RosterData> data) {
       if (!data) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
-      loaded_now(
-          jid, generation,
-          std::make_unique<module::Account>(jid, module::Roster(jid, stores_.rosters, std::move(*data)), created));
+      // No stanza may pass before it is known who is blocked.
+      stores_.documents.get(jid, std::string(module::BlockList::kind), "",
+                            [this, jid, generation, created,
+                             data = std::move(*data)](storage::Result<std::optional<std::string>> blocked) mutable {
+                              if (!blocked)
+                                return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
+                              auto account = std::make_unique<module::Account>(
+                                  jid, module::Roster(jid, stores_.rosters, std::move(data)), created);
+                              if (*blocked) account->block_list() = module::BlockList::from_document(**blocked);
+                              loaded_now(jid, generation, std::move(account));
+                            });
     });
   });
 }

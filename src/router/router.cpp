@@ -404,7 +404,10 @@ void Router::iq_request(module::Target target, xmpp::Stanza stanza, module::Acco
     if (asker == account->jid()) return true;
     return access == module::Access::subscribers && account->roster().lets_see(asker);
   };
-  if (handler == nullptr || !may(handler->access)) {
+  // XEP-0191 §3.3
+  const bool blocked = account != nullptr && stanza.from()->bare_text() != account->jid().text() &&
+                       account->block_list().blocks(*stanza.from());
+  if (handler == nullptr || blocked || !may(handler->access)) {
     module::IqRequest(std::move(stanza), account, session, *this, floor)
         .fail(StanzaError::of(Condition::service_unavailable));
     return;

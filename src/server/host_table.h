@@ -28,6 +28,7 @@ class HostTable final : public module::Hosts {
   }
   std::vector<std::string> domains() const override { return data_.domains; }
   bool is_admin(const xmpp::BareJid& jid) const override { return data_.admins.contains(jid); }
+  std::vector<xmpp::BareJid> admins() const override { return {data_.admins.begin(), data_.admins.end()}; }
 
  private:
   HostData data_;

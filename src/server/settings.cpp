@@ -446,6 +446,12 @@ void add_limits(Table& table) {
       "directed_presences", [](auto& c) -> auto& { return c.limits.directed_presences; }, {0, 100'000},
       "Addresses to which a session may have sent its presence apart from its contacts.");
   table.count(
+      "blocked_addresses", [](auto& c) -> auto& { return c.limits.blocked_addresses; }, {0, 100'000},
+      "Addresses that an account may block.");
+  table.rate(
+      "abuse_reports", [](auto& c) -> auto& { return c.limits.abuse_reports; }, false,
+      "Reports of abuse from one account that reach the administrators.");
+  table.count(
       "held_stanzas", [](auto& c) -> auto& { return c.limits.held_stanzas; }, {0, 100'000},
       "Stanzas held back from a client that is inactive; when there are more, all of them leave.");
   table.size(

@@ -102,7 +102,7 @@ Outcome PresenceFeature::from_client(module::PresenceFromClient& event) {
 
 void PresenceFeature::broadcast(const Account& account, const xmpp::Stanza& stanza) {
   for (const auto& [contact, item] : account.roster().items()) {
-    if (!item.state.seen_by_contact()) continue;
+    if (!item.state.seen_by_contact() || account.block_list().blocks(contact)) continue;
     xmpp::Stanza copy = stanza;
     copy.set_to(contact);
     delivery_.route(std::move(copy));
@@ -131,7 +131,8 @@ void PresenceFeature::become_available(Session& session, const xmpp::Stanza& sta
     }
     // §4.3.1. In the name of the full JID, so that the answers don't come to the other resources again.
     for (const auto& [contact, item] : account.roster().items()) {
-      if (item.state.sees_contact()) delivery_.route(module::make_presence(StanzaType::probe, session.jid(), contact));
+      if (item.state.sees_contact() && !account.block_list().blocks(contact))
+        delivery_.route(module::make_presence(StanzaType::probe, session.jid(), contact));
     }
   }
   module::SessionAvailable event{session, initial};
@@ -176,6 +177,8 @@ Outcome PresenceFeature::directed(Session& session, const xmpp::Stanza& stanza) 
 void PresenceFeature::take_back_directed(Session& session, const xmpp::Stanza& stanza) {
   const Account& account = session.account();
   for (const xmpp::Jid& to : std::exchange(session.directed(), {})) {
+    // Who was blocked after it was told was told of the end then.
+    if (account.block_list().blocks(to)) continue;
     if (session.available() && to.is_bare() && account.roster().lets_see(xmpp::BareJid::of(to))) continue;
     xmpp::Stanza copy = stanza;
     copy.set_to(to);

@@ -200,7 +200,7 @@ void SubscriptionFeature::offer_waiting_requests(module::SessionAvailable& event
   if (!event.initial) return;
   const Account& account = event.session.account();
   for (const auto& [contact, item] : account.roster().items()) {
-    if (!item.state.pending_in) continue;
+    if (!item.state.pending_in || account.block_list().blocks(contact)) continue;
     const auto kept = xml::parse_element(item.pending_stanza, ns::client);
     auto stanza = kept ? xmpp::Stanza::from_element(*kept) : std::unexpected(StanzaError::of(Condition::bad_request));
     // What was kept can't be read any more, or came from another server's data: the request itself still stands.

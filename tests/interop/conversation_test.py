@@ -130,6 +130,39 @@ class TwoPeople(Conversation):
         seen = await other["xep_0054"].get_vcard(one.boundjid.bare)
         self.assertEqual(seen["vcard_temp"]["FN"], "Juliet Capulet")
 
+    async def test_carbons_show_a_conversation_on_the_other_client(self):
+        juliet, romeo = self.pair("carbons")
+        desk = self.client(self.kith, juliet.boundjid.bare, plugins=["xep_0280"])
+        copies = asyncio.Queue()
+        for name in ("carbon_received", "carbon_sent"):
+            desk.add_event_handler(name, lambda message, name=name: copies.put_nowait((name, message[name])))
+        await juliet.login()
+        await romeo.login()
+        await desk.login()
+        await desk["xep_0280"].enable()
+        juliet.send_message(romeo.boundjid.full, "Hark", mtype="chat")
+        name, copy = await asyncio.wait_for(copies.get(), 30)
+        self.assertEqual((name, copy["body"]), ("carbon_sent", "Hark"))
+        romeo.send_message(juliet.boundjid.full, "What?", mtype="chat")
+        name, copy = await asyncio.wait_for(copies.get(), 30)
+        self.assertEqual((name, copy["body"]), ("carbon_received", "What?"))
+
+    async def test_who_is_blocked_is_not_heard(self):
+        juliet, tybalt = self.pair("blocking", plugins=["xep_0191"])
+        await juliet.login()
+        await tybalt.login()
+        await juliet["xep_0191"].block(tybalt.boundjid.bare)
+        blocked = await juliet["xep_0191"].get_blocked()
+        self.assertEqual({str(jid) for jid in blocked["blocklist"]["items"]}, {tybalt.boundjid.bare})
+        refusals = asyncio.Queue()
+        tybalt.add_event_handler("message_error", refusals.put_nowait)
+        tybalt.send_message(juliet.boundjid.full, "Peace?", mtype="chat")
+        refusal = await asyncio.wait_for(refusals.get(), 30)
+        self.assertEqual(refusal["error"]["condition"], "service-unavailable")
+        await juliet["xep_0191"].unblock(tybalt.boundjid.bare)
+        tybalt.send_message(juliet.boundjid.full, "Again", mtype="chat")
+        self.assertEqual((await juliet.next(juliet.messages))["body"], "Again")
+
     async def test_what_clients_ask_the_server(self):
         client, _ = self.pair("asks", plugins=["xep_0030", "xep_0092", "xep_0199", "xep_0202", "xep_0012", "xep_0115"])
         await client.login()

@@ -10,7 +10,11 @@
 namespace kith::simulation {
 
 namespace {
-constexpr std::size_t small_store = 1000;  ///< messages
+/// An offline store that messages may be left out of.
+bool is_small_store(const Limits& limits) {
+  const Limits usual;
+  return limits.offline_messages < usual.offline_messages || limits.offline_bytes < usual.offline_bytes;
+}
 }  // namespace
 
 House::House(Scheduler& scheduler, HouseOptions options, std::uint64_t seed)
@@ -61,7 +65,7 @@ server::ShardSettings House::shard_settings() const {
   for (const module::Registration& feature : features) {
     const std::string name(feature.descriptor->name);
     // What finds no room in the offline store is left to the archive, which these clients do not read.
-    if (name == "archive" && options_.limits.offline_messages < small_store) continue;
+    if (name == "archive" && is_small_store(options_.limits)) continue;
     auto values = defaults.modules.at(name).settings;
     if (const auto changed = options_.settings.find(name); changed != options_.settings.end()) {
       for (const auto& [key, value] : changed->second) values[key] = value;

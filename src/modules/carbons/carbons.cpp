@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -130,7 +131,9 @@ Outcome Carbons::to_account(module::MessageToAccount& event) {
   copied.remember(*message.from(), message.id());
   for (const auto& other : event.account.sessions()) {
     if (!wanted(*other)) continue;
-    other->send(copy_of(message, *other, "received"), event.gate);
+    std::optional<xmpp::Stanza> if_failed;
+    if (event.if_failed) if_failed = copy_of(*event.if_failed, *other, "received");
+    other->send(copy_of(message, *other, "received"), event.gate, if_failed ? &*if_failed : nullptr);
     copies_.add();
   }
   return Next{};

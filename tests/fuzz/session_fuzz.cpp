@@ -122,7 +122,9 @@ void look_at(const xml::Element& stanza, std::string_view user) {
   require(from != user || stanza.name() != "message", "somebody spoke in the client's own name", text);
   require(!is_answer(stanza), "an answer to nobody's question", text);
   const auto to = stanza.attribute("to");
-  require(!to || to->starts_with(user), "somebody else's stanza", text);
+  // Letters as the sender wrote them: a message is handed on with its own `to`.
+  const auto address = to ? kith::xmpp::Jid::parse(*to) : std::nullopt;
+  require(!to || (address && kith::xmpp::BareJid::of(*address).text() == user), "somebody else's stanza", text);
 }
 
 void ping(World& world, WorldClient& client, const std::string& id) {

@@ -55,6 +55,11 @@ struct Limits {
   std::size_t outbox_bytes_before_login = 64 * 1024;
   std::size_t outbox_bytes_after_login = 4 * 1024 * 1024;
 
+  std::size_t sm_queue_stanzas = 500;
+  std::size_t sm_queue_bytes = 4 * 1024 * 1024;
+  std::chrono::seconds sm_resume_time{600};
+  std::size_t sm_hibernating_per_account = 10;
+
   std::size_t offline_messages = 1000;
   std::size_t offline_bytes = 20 * 1024 * 1024;
   std::size_t roster_items = 2000;

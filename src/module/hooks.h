@@ -62,6 +62,9 @@ struct MessageToAccount {
   storage::Ticket gate;
   std::optional<xmpp::Stanza> if_failed{};
   std::size_t delivered = 0;
+  /// When it was handed to a session that has ended without acknowledging it, if it looks for another way now: it is
+  /// not archived or copied again, nor delivered to sessions that were there then.
+  std::optional<WallTime> redelivered{};
   bool archived = false;  ///< the account's clients will find it in its archive
 };
 /// A presence for an account or one of its sessions, from anybody.
@@ -94,6 +97,13 @@ struct SessionBound {
 /// A session has ended, by close or by loss. It is no longer among account.sessions(); its presence is as it last was.
 struct SessionEnded {
   Account& account;
+  Session& session;
+};
+/// A session has lost its connection and waits for its client to resume it; or its client has.
+struct SessionHibernates {
+  Session& session;
+};
+struct SessionResumed {
   Session& session;
 };
 /// A session has become available or changed its presence, after the broadcast. `initial`: it was unavailable before.
@@ -237,8 +247,8 @@ class Hooks {
 
   std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
              List<PresenceToAccount>, List<IqToSession>, List<NonzaFromClient>, List<SessionBound>, List<SessionEnded>,
-             List<SessionAvailable>, List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>,
-             List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
+             List<SessionHibernates>, List<SessionResumed>, List<SessionAvailable>, List<SessionUnavailable>,
+             List<AccountRemoved>, List<StreamFeatures>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
   std::map<IqKey, IqHandler, std::less<>> iqs_;

@@ -77,6 +77,12 @@ class Session {
   void set_filter(SessionFilter* filter) { filter_ = filter; }
   void close(const xmpp::StreamError& error) { output_->close(error); }
   SessionOutput& output() { return *output_; }
+  /// For who owns the connection: the session goes on with another output (stream management).
+  void set_output(SessionOutput& output) { output_ = &output; }
+  void set_facts(ConnectionFacts facts) { facts_ = std::move(facts); }
+  /// Its connection is lost, and its client may come back and resume it (XEP-0198 §5).
+  bool hibernating() const { return hibernating_; }
+  void set_hibernating(bool hibernating) { hibernating_ = hibernating; }
 
   /// Available: has sent initial presence and not taken it back (RFC 6121 §4.2).
   bool available() const { return presence_.has_value(); }
@@ -112,6 +118,7 @@ class Session {
   std::optional<xmpp::Stanza> presence_;
   int priority_ = 0;
   bool interested_ = false;
+  bool hibernating_ = false;
   std::set<xmpp::Jid> directed_;
   MonotonicTime last_active_;
   Attachments attachments_;

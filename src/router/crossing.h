@@ -20,6 +20,17 @@ struct Deliver {
   xmpp::Stanza stanza;
   storage::Ticket gate;                   ///< it reaches a client when this is committed …
   std::optional<xmpp::Stanza> if_failed;  ///< … or this does instead, if that write failed
+  std::optional<WallTime> redelivered{};  ///< see module::MessageToAccount
+};
+
+/// Asks for the last write that what came before it on this way has led to; Fenced is the answer.
+struct Fence {
+  unsigned from;  ///< a shard
+  std::uint64_t number;
+};
+struct Fenced {
+  std::uint64_t number;
+  storage::Ticket ticket;
 };
 
 /// Ends the sessions of an account, all but one.
@@ -31,7 +42,7 @@ struct CloseSessions {
 
 class Router;
 
-using Crossing = std::variant<Deliver, CloseSessions>;
+using Crossing = std::variant<Deliver, CloseSessions, Fence, Fenced>;
 
 /// The shard that owns an account: a stable hash (FNV-1a), the same on every machine and after every restart.
 inline unsigned owner_of(const xmpp::BareJid& account, unsigned shards) {

@@ -52,6 +52,7 @@ Router::Router(const RouterDeps& deps)
 // ----------------------------------------------------------------------------------------------------------
 
 std::optional<StreamError> Router::from_client(module::Session& session, xml::Element element) {
+  addressed_ = 0;
   const Turn turn(*this);
   const bool known = element.name() == "message" || element.name() == "presence" || element.name() == "iq";
   if (!known) {
@@ -168,6 +169,7 @@ void Router::send_on(Deliver item, bool ours) {
     return;
   }
   const unsigned shard = owner(xmpp::BareJid::of(to));
+  addressed_ |= std::uint64_t{1} << (shard % 64);
   if (shard == deps_.shard) {
     local_.push_back(std::move(item));
     return;
@@ -207,6 +209,14 @@ void Router::receive(Crossing crossing) {
   const Turn turn(*this);
   if (auto* item = std::get_if<Deliver>(&crossing)) {
     local_.push_back(std::move(*item));
+  } else if (const auto* asked = std::get_if<Fence>(&crossing)) {
+    fence_here([this, asked = *asked](storage::Ticket ticket) {
+      Crossing answer = Fenced{asked.number, ticket};
+      if (deps_.crossroads.send(asked.from, answer)) return;
+      deps_.crossroads.at(asked.from, [answer](Router& there) { there.receive(answer); });
+    });
+  } else if (const auto* answer = std::get_if<Fenced>(&crossing)) {
+    fenced(*answer);
   } else {
     auto& close = std::get<CloseSessions>(crossing);
     close_sessions(close.account, close.error, std::move(close.keep));
@@ -228,13 +238,16 @@ void Router::deliver(Deliver item) {
     accounts_.with(bare, [this, &item](std::expected<module::Account*, Absence> found) { deliver_to(**found, item); });
     return;
   }
-  accounts_.with(bare, [this, item = std::move(item)](std::expected<module::Account*, Absence> found) mutable {
+  const std::uint64_t number = ++settlings_;
+  unsettled_.insert(number);
+  accounts_.with(bare, [this, number, item = std::move(item)](std::expected<module::Account*, Absence> found) mutable {
     const Turn turn(*this);
     if (found) {
       deliver_to(**found, item);
     } else {
       absent(item.stanza, found.error());
     }
+    settled(number);
   });
 }
 
@@ -294,10 +307,66 @@ void Router::deliver_to(module::Account& account, Deliver& item) {
       iq_to(account, item);
       break;
   }
+  latest_ = storage::later(latest_, account.last_write());
+  if (!account.answers_held()) return;
+  const std::uint64_t number = ++settlings_;
+  unsettled_.insert(number);
+  account.when_let_go([this, number, jid = account.jid()] {
+    if (const module::Account* still = accounts_.loaded(jid)) latest_ = storage::later(latest_, still->last_write());
+    settled(number);
+  });
+}
+
+// --- fences
+// ----------------------------------------------------------------------------------------------------------------
+
+void Router::settled(std::uint64_t number) {
+  unsettled_.erase(number);
+  while (!local_fences_.empty() && (unsettled_.empty() || *unsettled_.begin() > local_fences_.front().before)) {
+    auto then = std::move(local_fences_.front().then);
+    local_fences_.pop_front();
+    then(latest_);
+  }
+}
+
+void Router::fence_here(std::move_only_function<void(storage::Ticket)> then) {
+  if (unsettled_.empty()) return then(latest_);
+  local_fences_.push_back({settlings_, std::move(then)});
+}
+
+bool Router::fence(std::uint64_t shards, std::move_only_function<void(storage::Ticket)> then) {
+  const std::uint64_t number = ++fences_;
+  OpenFence open{.awaited = 1, .ticket = {}, .then = std::move(then)};
+  for (unsigned shard = 0; shard < deps_.crossroads.shards(); ++shard) {
+    if (shard == deps_.shard || (shards >> (shard % 64) & 1) == 0) continue;
+    Crossing crossing = Fence{deps_.shard, number};
+    // Those that were asked already answer for nobody.
+    if (!deps_.crossroads.send(shard, crossing)) return false;
+    ++open.awaited;
+  }
+  open_fences_.emplace(number, std::move(open));
+  fence_here([this, number](storage::Ticket ticket) { fenced({number, ticket}); });
+  return true;
+}
+
+void Router::fenced(const Fenced& answer) {
+  const auto found = open_fences_.find(answer.number);
+  if (found == open_fences_.end()) return;
+  found->second.ticket = storage::later(found->second.ticket, answer.ticket);
+  if (--found->second.awaited != 0) return;
+  OpenFence done = std::move(found->second);
+  open_fences_.erase(found);
+  done.then(done.ticket);
+}
+
+void Router::redeliver(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed,
+                       WallTime when) {
+  send_on({std::move(stanza), gate, std::move(if_failed), when}, true);
 }
 
 void Router::message_to(module::Account& account, Deliver& item) {
   module::MessageToAccount event{account, item.stanza, item.gate, std::move(item.if_failed)};
+  event.redelivered = item.redelivered;
   const module::Outcome outcome = hooks_.run(event);
   if (const auto* error = std::get_if<StanzaError>(&outcome)) {
     refuse(item.stanza, *error, undecided_write(account));

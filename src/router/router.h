@@ -9,8 +9,10 @@
 #include <deque>
 #include <expected>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/clock.h"
@@ -64,6 +66,20 @@ class Router final : public module::Delivery, public module::Accounts {
   using OutputFinder = std::move_only_function<module::SessionOutput*()>;
   void bind(const xmpp::BareJid& account, std::optional<std::string> resource, OutputFinder output,
             module::ConnectionFacts facts, std::move_only_function<void(BindResult)> then);
+  /// The shards to which what from_client() was given last has led, a bit each (by their number modulo 64).
+  std::uint64_t shards_addressed() const { return addressed_; }
+  /// Calls `then` with a ticket that is decided when all is that stanzas handed to from_client() before have led to, on
+  /// this shard and on those of `shards`. At once if this shard alone is concerned and nothing is held up. False, and
+  /// `then` is not called, if the way to a shard is full: ask again later.
+  bool fence(std::uint64_t shards, std::move_only_function<void(storage::Ticket)> then);
+  /// A message that a session did not acknowledge before it ended looks for another way through its account.
+  void redeliver(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed, WallTime when);
+  /// Answers a request that a session did not acknowledge before it ended.
+  void refuse_unanswered(const xmpp::Stanza& stanza) {
+    refuse(stanza, xmpp::StanzaError::of(xmpp::Condition::service_unavailable));
+  }
+  /// Ends a session with this error.
+  void end_session(module::Session& session, const xmpp::StreamError& error);
   /// The session has ended: tells the features and destroys it. For sessions that were not ended by the router itself.
   void unbind(module::Session& session);
 
@@ -109,9 +125,11 @@ class Router final : public module::Delivery, public module::Accounts {
   storage::Ticket undecided_write(const module::Account& account) const;
   void absent(const xmpp::Stanza& stanza, Absence why);
   void refuse(const xmpp::Stanza& stanza, const xmpp::StanzaError& error, storage::Ticket gate = {});
-  void end_session(module::Session& session, const xmpp::StreamError& error);
   void remove_here(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then);
   void drain();
+  void fence_here(std::move_only_function<void(storage::Ticket)> then);
+  void settled(std::uint64_t number);
+  void fenced(const Fenced& answer);
 
   /// How many answers of clients may be on their way to shards whose mailboxes are full.
   static constexpr std::size_t clients_answers_past_full = 64;
@@ -123,6 +141,22 @@ class Router final : public module::Delivery, public module::Accounts {
   CommitWaiters commits_;
   AccountTable accounts_;
   std::deque<Deliver> local_;
+  std::uint64_t addressed_ = 0;
+  storage::Ticket latest_;             ///< the last write of any account that was addressed here
+  std::set<std::uint64_t> unsettled_;  ///< what waits for its account to be loaded, or is held by it, numbered
+  std::uint64_t settlings_ = 0;
+  struct LocalFence {
+    std::uint64_t before;
+    std::move_only_function<void(storage::Ticket)> then;
+  };
+  std::deque<LocalFence> local_fences_;
+  struct OpenFence {
+    unsigned awaited;
+    storage::Ticket ticket;
+    std::move_only_function<void(storage::Ticket)> then;
+  };
+  std::map<std::uint64_t, OpenFence> open_fences_;
+  std::uint64_t fences_ = 0;
   unsigned turns_ = 0;
   Counter& routed_messages_;
   Counter& routed_presences_;

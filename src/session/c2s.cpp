@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "base/secret.h"
 #include "session/c2s_connection.h"
+#include "session/managed_session.h"
 
 namespace kith::session {
 
@@ -14,7 +16,10 @@ C2sService::C2sService(C2sDeps deps)
     : deps_(std::move(deps)),
       open_(deps_.events.gauge("kith_connections", "Open client connections.")),
       logins_(deps_.events.counter("kith_logins_total", "Successful logins.")),
-      failed_logins_(deps_.events.counter("kith_failed_logins_total", "Failed logins.")) {
+      failed_logins_(deps_.events.counter("kith_failed_logins_total", "Failed logins.")),
+      hibernating_(
+          deps_.events.gauge("kith_sessions_hibernating", "Sessions that wait for their client to come back.")),
+      resumptions_(deps_.events.counter("kith_sm_resumptions_total", "Sessions that were resumed.")) {
   surroundings_.is_local = [this](std::string_view domain) { return deps_.hosts.is_local(domain); };
   surroundings_.add_features = [this](std::string_view domain, bool tls, bool authenticated, xml::Element& features) {
     module::StreamFeatures event{domain, tls, authenticated, features};
@@ -86,7 +91,7 @@ void C2sService::arrive(std::unique_ptr<Parcel> parcel) {
     self.fail({xmpp::StreamCondition::system_shutdown, "The server is stopping."});
     return;
   }
-  self.arrived(std::move(parcel->bind), std::move(parcel->held), std::move(parcel->facts));
+  self.arrived(std::move(parcel->wanted), std::move(parcel->held), std::move(parcel->facts));
 }
 
 void C2sService::remove_soon(std::uint64_t id) {
@@ -98,6 +103,28 @@ void C2sService::remove_soon(std::uint64_t id) {
     connections_.erase(found);
     open_.add(-1);
   });
+}
+
+ManagedSession* C2sService::managed(std::uint64_t number) const {
+  const auto found = managed_.find(number);
+  return found == managed_.end() ? nullptr : found->second.get();
+}
+
+ManagedSession* C2sService::resumable(const xmpp::BareJid& account, const std::string& id_digest) const {
+  // SECURITY: only among the sessions of the account that has logged in.
+  const module::Account* owner = deps_.router.accounts().loaded(account);
+  if (owner == nullptr) return nullptr;
+  for (const auto& session : owner->sessions()) {
+    auto* managed = dynamic_cast<ManagedSession*>(&session->output());
+    if (managed != nullptr && managed->resumable() && equal_in_constant_time(managed->id_digest(), id_digest))
+      return managed;
+  }
+  return nullptr;
+}
+
+void C2sService::drop_managed(std::uint64_t number) {
+  // Never inside a call to it.
+  deps_.shard.post([this, number] { managed_.erase(number); });
 }
 
 void C2sService::shut_down() {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
@@ -48,6 +49,7 @@ class PasswordChecker {
 };
 
 class C2sConnection;
+class ManagedSession;
 
 /// A connection on its way to another shard.
 struct Parcel {
@@ -55,7 +57,7 @@ struct Parcel {
   xml::StreamParser parser;
   std::unique_ptr<stream::Negotiation> negotiation;
   std::unique_ptr<Admission> admission;
-  stream::Bind bind;
+  std::variant<stream::Bind, stream::Resume> wanted;
   std::string held;
   module::ConnectionFacts facts;
   TokenBucket bytes;
@@ -103,8 +105,13 @@ class C2sService {
 
  private:
   friend class C2sConnection;
+  friend class ManagedSession;
   C2sConnection* find(std::uint64_t id) const;
   void remove_soon(std::uint64_t id);
+  ManagedSession* managed(std::uint64_t number) const;
+  /// The session that this id resumes, if it is the account's.
+  ManagedSession* resumable(const xmpp::BareJid& account, const std::string& id_digest) const;
+  void drop_managed(std::uint64_t number);
   void depart(std::uint64_t id, unsigned shard);
   void add_hot(std::uint64_t id);
   void park_idle_parsers();
@@ -112,6 +119,7 @@ class C2sService {
   C2sDeps deps_;
   stream::Surroundings surroundings_;
   std::unordered_map<std::uint64_t, std::unique_ptr<C2sConnection>> connections_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<ManagedSession>> managed_;
   std::uint64_t ids_ = 0;
   bool stopping_ = false;
   std::vector<std::uint64_t> hot_;
@@ -120,6 +128,8 @@ class C2sService {
   Gauge& open_;
   Counter& logins_;
   Counter& failed_logins_;
+  Gauge& hibernating_;
+  Counter& resumptions_;
 };
 
 }  // namespace kith::session

@@ -4,7 +4,9 @@
 #include <utility>
 #include <variant>
 
+#include "base/digest.h"
 #include "sasl/credentials.h"
+#include "session/managed_session.h"
 #include "xml/writer.h"
 #include "xmpp/namespaces.h"
 
@@ -66,18 +68,18 @@ std::unique_ptr<Parcel> C2sConnection::pack() {
   timer_.cancel();
   pause_.cancel();
   return std::make_unique<Parcel>(Parcel{transport_->detach(), std::move(parser_), std::move(negotiation_),
-                                         std::move(admission_), std::move(*bind_), std::move(held_), std::move(facts_),
-                                         bytes_, stanzas_});
+                                         std::move(admission_), std::move(*wanted_), std::move(held_),
+                                         std::move(facts_), bytes_, stanzas_});
 }
 
-void C2sConnection::arrived(stream::Bind bind, std::string held, module::ConnectionFacts facts) {
+void C2sConnection::arrived(Wanted wanted, std::string held, module::ConnectionFacts facts) {
   held_ = std::move(held);
   facts_ = std::move(facts);
   last_bytes_ = service_.deps_.clock.now();
   busy_ = true;
   reading_stopped_ = true;  // It was paused where it came from, and that moves along.
   schedule(service_.deps_.limits.bind_time);
-  do_bind(std::move(bind));
+  do_wanted(std::move(wanted));
 }
 
 // --- bytes in
@@ -151,7 +153,16 @@ void C2sConnection::pump() {
         service_.deps_.events.limit_hit("stanzas");
         service_.deps_.timers.schedule(pause_, wait);
       }
-      if (auto error = service_.deps_.router.from_client(*session_, std::move(*element))) fail(*error);
+      if (element->ns() == ns::sm) {
+        management(*element);
+        continue;
+      }
+      const bool counts = element->ns() == ns::client;
+      if (auto error = service_.deps_.router.from_client(*session_, std::move(*element))) {
+        fail(*error);
+      } else if (managed_ != nullptr && counts) {
+        managed_->handled_one(service_.deps_.router.shards_addressed());
+      }
     } else {
       finish_stream();
     }
@@ -231,15 +242,9 @@ bool C2sConnection::apply_one(stream::Action& action) {
   } else if (auto* iq = std::get_if<stream::IqBeforeLogin>(&action)) {
     iq_before_login(std::move(iq->stanza));
   } else if (auto* bind = std::get_if<stream::Bind>(&action)) {
-    busy_ = true;
-    const unsigned owner = service_.deps_.router.owner(negotiation_->account());
-    if (owner == service_.deps_.router.shard()) {
-      do_bind(std::move(*bind));
-    } else {
-      // The connection leaves for its account's shard when this turn has unwound.
-      bind_ = std::move(*bind);
-      service_.deps_.shard.post([&service = service_, id = id_, owner] { service.depart(id, owner); });
-    }
+    move_or_stay(std::move(*bind));
+  } else if (auto* back = std::get_if<stream::Resume>(&action)) {
+    move_or_stay(std::move(*back));
   } else {
     fail(std::get<stream::Close>(action).error);
   }
@@ -328,10 +333,149 @@ void C2sConnection::iq_before_login(xmpp::Stanza stanza) {
   fail({StreamCondition::not_authorized});
 }
 
-void C2sConnection::do_bind(stream::Bind bind) {
+void C2sConnection::move_or_stay(Wanted wanted) {
+  busy_ = true;
+  const unsigned owner = service_.deps_.router.owner(negotiation_->account());
+  if (owner == service_.deps_.router.shard()) {
+    do_wanted(std::move(wanted));
+  } else {
+    // The connection leaves for its account's shard when this turn has unwound.
+    wanted_ = std::move(wanted);
+    service_.deps_.shard.post([&service = service_, id = id_, owner] { service.depart(id, owner); });
+  }
+}
+
+void C2sConnection::do_wanted(Wanted wanted) {
+  if (auto* bind = std::get_if<stream::Bind>(&wanted)) {
+    do_bind(std::move(*bind));
+  } else {
+    do_resume(std::get<stream::Resume>(wanted));
+  }
+}
+
+void C2sConnection::note_facts() {
   facts_.tls =
       transport_->tls() == nullptr ? std::string() : transport_->tls()->version + " " + transport_->tls()->cipher;
   transport_->forget_facts();
+}
+
+// XEP-0198 §5
+void C2sConnection::do_resume(const stream::Resume& wanted) {
+  ManagedSession* const found = service_.resumable(negotiation_->account(), sha256(wanted.previd));
+  if (found == nullptr) {
+    busy_ = false;
+    apply(negotiation_->resume_failed(xmpp::Condition::item_not_found));
+    resume();
+    return;
+  }
+  if (!found->may_acknowledge(wanted.h)) {
+    fail(stream::handled_count_too_high(wanted.h, found->sent()));
+    return;
+  }
+  note_facts();
+  found->take_over(*this, facts_);
+  managed_ = found;
+  session_ = found->session();
+  // Nothing is acknowledged before it is committed, by <resumed/> either.
+  const std::uint64_t shards = found->take_shards();
+  const bool asked = service_.deps_.router.fence(
+      shards, [&service = service_, id = id_, number = found->number(), wanted](storage::Ticket ticket) {
+        if (C2sConnection* self = service.find(id)) self->resume_now(number, wanted.previd, wanted.h, ticket);
+      });
+  if (asked) return;
+  found->add_shards(shards);
+  lose({StreamCondition::resource_constraint, "The server is busy. Try again."});
+}
+
+void C2sConnection::resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h,
+                               storage::Ticket ticket) {
+  if (closed_ || managed_ == nullptr || managed_->number() != number) return;
+  const storage::Ticket last = storage::later(ticket, session_->account().last_write());
+  service_.deps_.router.commits().when_decided(last, [&service = service_, id = id_, number, previd, h](bool) {
+    C2sConnection* self = service.find(id);
+    if (self == nullptr || self->closed_ || self->managed_ == nullptr || self->managed_->number() != number) return;
+    service.resumptions_.add();
+    self->apply(self->negotiation_->resumed(previd, self->managed_->handled()));
+    self->negotiation_.reset();
+    if (!self->managed_->acknowledge(h)) return self->fail(stream::handled_count_too_high(h, self->managed_->sent()));
+    self->schedule(service.deps_.limits.idle_ping_time);
+    self->managed_->replay();
+    self->busy_ = false;
+    self->resume();
+  });
+}
+
+xml::Element C2sConnection::enable_management(const stream::EnableRequest& request) {
+  if (session_ == nullptr || managed_ != nullptr) return stream::sm_failed_element(xmpp::Condition::unexpected_request);
+  const std::chrono::seconds most = service_.deps_.limits.sm_resume_time;
+  const std::chrono::seconds time = std::min(most, request.max.value_or(most));
+  const bool resumable = request.resume && time.count() > 0;
+  // SECURITY: whoever has the id and the account's password takes the session over; only its digest is kept.
+  const std::string sm_id = resumable ? service_.deps_.random.token(16) : std::string();
+  const std::uint64_t number = ++service_.ids_;
+  auto made = std::make_unique<ManagedSession>(service_, number, *session_, *this, time,
+                                               resumable ? sha256(sm_id) : std::string());
+  managed_ = made.get();
+  service_.managed_.emplace(number, std::move(made));
+  session_->set_output(*managed_);
+  if (waiting_) {
+    const std::unique_ptr<std::deque<Waiting>> before = std::move(waiting_);
+    waiting_bytes_ = 0;
+    for (Waiting& item : *before)
+      managed_->put_before(std::move(item.bytes), std::move(item.bytes_if_failed), item.gate);
+  }
+  return stream::enabled_element(sm_id, resumable ? std::optional(time) : std::nullopt);
+}
+
+void C2sConnection::management(const xml::Element& element) {
+  if (element.is("enable", ns::sm)) {
+    const bool twice = managed_ != nullptr;
+    const xml::Element answer = enable_management(stream::read_enable(element));
+    managed_->put_uncounted(answer, {});
+    // XEP-0198 §3: one attempt.
+    if (twice) fail({StreamCondition::policy_violation, "Stream management is enabled already."});
+  } else if (element.is("r", ns::sm) && managed_ != nullptr) {
+    managed_->asked_for_acknowledgement();
+  } else if (element.is("a", ns::sm) && managed_ != nullptr) {
+    const auto h = stream::read_h(element);
+    if (!h) {
+      fail({StreamCondition::policy_violation, "An acknowledgement needs a number."});
+    } else if (!managed_->acknowledge(*h)) {
+      fail(stream::handled_count_too_high(*h, managed_->sent()));
+    }
+  } else if (element.is("a", ns::sm) || element.is("r", ns::sm) || element.is("resume", ns::sm)) {
+    const xml::Element answer = stream::sm_failed_element(xmpp::Condition::unexpected_request);
+    if (managed_ != nullptr) {
+      managed_->put_uncounted(answer, {});
+    } else {
+      write_element(answer);
+    }
+  } else {
+    fail({StreamCondition::unsupported_stanza_type});
+  }
+}
+
+void C2sConnection::lose(const StreamError& error) {
+  if (closed_) return;
+  if (managed_ != nullptr && managed_->resumable()) {
+    session_ = nullptr;
+    busy_ = true;
+    std::exchange(managed_, nullptr)->hibernate();
+  }
+  fail(error);
+}
+
+void C2sConnection::put_waiting(std::string bytes, std::string bytes_if_failed, storage::Ticket gate) {
+  if (closed_) return;
+  const bool queued = waiting_ && !waiting_->empty();
+  if (!waiting_) waiting_ = std::make_unique<std::deque<Waiting>>();
+  waiting_bytes_ += bytes.size() + bytes_if_failed.size();
+  waiting_->push_back({.bytes = std::move(bytes), .bytes_if_failed = std::move(bytes_if_failed), .gate = gate});
+  if (!queued) wait_for_head();
+}
+
+void C2sConnection::do_bind(stream::Bind bind) {
+  note_facts();
   const xmpp::BareJid account = negotiation_->account();  // by value: once bound, the negotiation goes
   router::Router::OutputFinder output = [&service = service_, id = id_]() -> module::SessionOutput* {
     C2sConnection* self = service.find(id);
@@ -427,14 +571,20 @@ void C2sConnection::close(const StreamError& error) {
 
 void C2sConnection::ended(const StreamError& error) {
   session_ = nullptr;
+  managed_ = nullptr;
   busy_ = true;  // Whatever the client has sent and we have not looked at yet is for a session that no longer is.
   close(error);
 }
 
 void C2sConnection::unbind() {
   if (session_ == nullptr) return;
-  service_.deps_.router.unbind(*std::exchange(session_, nullptr));
   busy_ = true;
+  module::Session* const leaving = std::exchange(session_, nullptr);
+  if (managed_ != nullptr) {
+    managed_->finish();
+  } else {
+    service_.deps_.router.unbind(*leaving);
+  }
 }
 
 void C2sConnection::on_closed(net::CloseReason reason) {
@@ -443,6 +593,10 @@ void C2sConnection::on_closed(net::CloseReason reason) {
   lost_ = true;
   timer_.cancel();
   pause_.cancel();
+  if (managed_ != nullptr && managed_->resumable()) {
+    session_ = nullptr;
+    std::exchange(managed_, nullptr)->hibernate();
+  }
   unbind();
   service_.remove_soon(id_);
 }
@@ -481,10 +635,10 @@ void C2sConnection::on_timer() {
     iq.set("type", "get").set("id", "ping-" + service_.deps_.random.token(6));
     iq.set("from", std::string(session_->jid().domainpart())).set("to", session_->jid().text());
     iq.add(xml::Element("ping", ns::ping));
-    send(xmpp::Stanza::make(std::move(iq)), {}, nullptr);
+    session_->output().send(xmpp::Stanza::make(std::move(iq)), {}, nullptr);
     schedule(limits.idle_answer_time);
   } else {
-    fail({StreamCondition::connection_timeout});
+    lose({StreamCondition::connection_timeout});
   }
 }
 

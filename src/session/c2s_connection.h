@@ -2,6 +2,7 @@
 #pragma once
 
 #include "session/c2s.h"
+#include "stream/management.h"
 
 namespace kith::session {
 
@@ -13,7 +14,8 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   ~C2sConnection() override;
 
   void start(Duration deadline);
-  void arrived(stream::Bind bind, std::string held, module::ConnectionFacts facts);
+  using Wanted = std::variant<stream::Bind, stream::Resume>;
+  void arrived(Wanted wanted, std::string held, module::ConnectionFacts facts);
   std::unique_ptr<Parcel> pack();
 
   // net::TransportHandler
@@ -31,6 +33,13 @@ class C2sConnection final : public net::TransportHandler, public module::Session
 
   /// Lets the parser free what only an element in work needs, if nothing came for a while. True if that was done.
   bool park_if_idle(MonotonicTime now);
+  /// Ends the stream with this error; the session waits for its client if that may resume it.
+  void lose(const xmpp::StreamError& error);
+  /// Turns stream management on for the bound session; the answer to the client, <enabled/> or <failed/>, is the
+  /// caller's to send before anything else.
+  xml::Element enable_management(const stream::EnableRequest& request);
+  /// Bytes that a managed session leaves to its connection when it ends.
+  void put_waiting(std::string bytes, std::string bytes_if_failed, storage::Ticket gate);
   const stream::Negotiation* negotiation() const { return negotiation_.get(); }
   std::string_view domain() const;
 
@@ -51,7 +60,13 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void look_up(const xmpp::BareJid& bare, std::optional<Secret> password);
   void login_failed(stream::LoginFailed& failed);
   void iq_before_login(xmpp::Stanza stanza);
+  void move_or_stay(Wanted wanted);
+  void do_wanted(Wanted wanted);
   void do_bind(stream::Bind bind);
+  void do_resume(const stream::Resume& wanted);
+  void resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h, storage::Ticket ticket);
+  void management(const xml::Element& element);
+  void note_facts();
   void bound(module::Session* session);
   void finish_stream();
   void end(const xmpp::StreamError& error);
@@ -79,7 +94,8 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   stream::Actions deferred_;  ///< what follows an answer that is being held back
   std::string held_;          ///< bytes that came and are not parsed yet
   module::ConnectionFacts facts_;
-  std::optional<stream::Bind> bind_;
+  std::optional<Wanted> wanted_;
+  ManagedSession* managed_ = nullptr;  ///< once stream management is enabled
   TokenBucket bytes_;
   TokenBucket stanzas_;
   MonotonicTime last_bytes_{};
@@ -98,6 +114,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   bool closed_ = false;      ///< the closing tag was written, or the connection is gone
 
   friend class C2sService;
+  friend class ManagedSession;
 };
 
 }  // namespace kith::session

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/encoding.h"
+#include "stream/management.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::stream {
@@ -132,6 +133,7 @@ void Negotiation::append_features(Actions& actions) const {
     surroundings_->add_features(domain_, tls_, false, features);
   } else {
     features.add(xml::Element("bind", ns::bind));
+    features.add(xml::Element("sm", ns::sm));
     // COMPAT(clients of RFC 3921, 2004, drop when none asks): a session request is answered and has no effect.
     xml::Element session("session", ns::session);
     session.add(xml::Element("optional", ns::session));
@@ -167,6 +169,7 @@ Actions Negotiation::received(xml::Element element) {
     return actions;
   }
   if (element.ns() == ns::sasl) return received_sasl(element);
+  if (element.ns() == ns::sm) return received_management(element);
   if (is_stanza_name(element.name())) {
     if (element.ns() != ns::client) return fail(StreamCondition::invalid_namespace);
     return received_stanza(std::move(element));
@@ -226,6 +229,37 @@ Actions Negotiation::bind_refused(const xmpp::StanzaError& error) {
   iq.add(error.to_element());
   Actions actions;
   actions.emplace_back(Send{std::move(iq)});
+  return actions;
+}
+
+// XEP-0198 §3, §5: nothing but <resume/> before a resource is bound.
+Actions Negotiation::received_management(const xml::Element& element) {
+  if (!tls_ && security_ != Security::clear_on_loopback) return fail(StreamCondition::not_authorized);
+  if (!element.is("resume", ns::sm) || phase_ != Phase::bind) {
+    Actions actions;
+    actions.emplace_back(Send{sm_failed_element(xmpp::Condition::unexpected_request)});
+    return actions;
+  }
+  const auto previd = element.attribute("previd");
+  const auto h = read_h(element);
+  if (!previd || !h) return resume_failed(xmpp::Condition::bad_request);
+  phase_ = Phase::binding;
+  Actions actions;
+  actions.emplace_back(Resume{std::string(*previd), *h});
+  return actions;
+}
+
+Actions Negotiation::resumed(std::string_view previd, std::uint32_t h) {
+  phase_ = Phase::bound;
+  Actions actions;
+  actions.emplace_back(Send{resumed_element(previd, h)});
+  return actions;
+}
+
+Actions Negotiation::resume_failed(xmpp::Condition condition) {
+  phase_ = Phase::bind;
+  Actions actions;
+  actions.emplace_back(Send{sm_failed_element(condition)});
   return actions;
 }
 

@@ -67,13 +67,18 @@ struct Bind {
   std::string id;
   std::optional<std::string> resource;  ///< prepared; nothing: the server chooses
 };
+/// Resume a session (XEP-0198 §5), then call resumed() or resume_failed().
+struct Resume {
+  std::string previd;
+  std::uint32_t h = 0;
+};
 /// Send this error, `</stream:stream>`, and close.
 struct Close {
   xmpp::StreamError error;
 };
 
 using Action = std::variant<SendOpen, Send, StartTls, RestartStream, LookUpCredentials, CheckPassword, LoggedIn,
-                            LoginFailed, IqBeforeLogin, Bind, Close>;
+                            LoginFailed, IqBeforeLogin, Bind, Resume, Close>;
 using Actions = std::vector<Action>;
 
 // -------------------------------------------------------------------------------------------------------------------------
@@ -113,6 +118,10 @@ class Negotiation {
   Actions bound(const xmpp::FullJid& jid);
   Actions bind_refused(const xmpp::StanzaError& error);
 
+  /// Answers to Resume. `h`: how many of the client's stanzas were handled.
+  Actions resumed(std::string_view previd, std::uint32_t h);
+  Actions resume_failed(xmpp::Condition condition);
+
   bool header_sent() const { return header_sent_; }
   /// The header that an error needs if it comes before the client's own was understood (RFC 6120 §4.9.1.2).
   SendOpen header_for_error() const;
@@ -128,6 +137,7 @@ class Negotiation {
   void append_features(Actions& actions) const;
   Actions received_sasl(const xml::Element& element);
   Actions received_stanza(xml::Element element);
+  Actions received_management(const xml::Element& element);
   Actions step(sasl::Step step);
   Actions sasl_failed(sasl::Failure failure, std::optional<xmpp::BareJid> bare);
 

@@ -115,6 +115,7 @@ xml::Element StreamError::to_element() const {
   xml::Element error("error", ns::streams);
   error.add(xml::Element(wire_word(condition), ns::stream_errors));
   if (!text.empty()) error.add(text_element(text, ns::stream_errors));
+  if (detail) error.add(*detail);
   return error;
 }
 

@@ -87,6 +87,7 @@ enum class StreamCondition {
 struct StreamError {
   StreamCondition condition;
   std::string text{};
+  std::optional<xml::Element> detail{};  ///< an application-specific condition (RFC 6120 §4.9.4)
   /// <stream:error/>
   xml::Element to_element() const;
   friend bool operator==(const StreamError&, const StreamError&) = default;

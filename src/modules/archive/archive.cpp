@@ -208,6 +208,11 @@ Outcome Archive::sent(module::MessageFromClient& event) {
 
 Outcome Archive::received(module::MessageToAccount& event) {
   const std::optional<xmpp::Jid>& from = event.stanza.from();
+  if (event.redelivered) {
+    // It was archived when it came first, and carries its id.
+    event.archived = event.stanza.element().child("stanza-id", ns_stanza_ids) != nullptr;
+    return Next{};
+  }
   if (!from || !worth_archiving(event.stanza)) return Next{};
   archived_.add();
   const auto added =

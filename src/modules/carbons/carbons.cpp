@@ -116,7 +116,7 @@ Outcome Carbons::from_client(module::MessageFromClient& event) {
 // §7
 Outcome Carbons::to_account(module::MessageToAccount& event) {
   const xmpp::Stanza& message = event.stanza;
-  if (!message.from()) return Next{};
+  if (!message.from() || event.redelivered) return Next{};
   const bool error = message.type() == StanzaType::error;
   const auto wanted = [&](Session& other) {
     return wants_copies(other) && *message.from() != other.jid() &&

@@ -56,6 +56,11 @@ Outcome DeliveryFeature::deliver(module::MessageToAccount& event) {
   // §8.5.2.1.1
   for (const auto& session : event.account.sessions()) {
     if (!module::is_delivered_to(event.account, message, *session)) continue;
+    // It had its own when the message came first.
+    if (event.redelivered && message.to()->is_bare() && session->facts().since <= *event.redelivered) {
+      ++event.delivered;
+      continue;
+    }
     session->send(message, event.gate, event.if_failed ? &*event.if_failed : nullptr);
     ++event.delivered;
   }

@@ -1,0 +1,360 @@
+#include "session/managed_session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "session/c2s_connection.h"
+#include "xml/writer.h"
+#include "xmpp/datetime.h"
+#include "xmpp/namespaces.h"
+
+namespace kith::session {
+
+namespace ns = xmpp::ns;
+using xmpp::StreamCondition;
+
+namespace {
+constexpr std::size_t ask_after_stanzas = 8;
+constexpr Duration ask_after = std::chrono::seconds(1);
+constexpr Duration answer_time = std::chrono::seconds(60);
+constexpr Duration fence_again_after = std::chrono::milliseconds(200);
+constexpr std::size_t item_overhead = 128;
+/// What was taken in under the limits of its stream is larger when it is written with everything escaped.
+constexpr XmlLimits stored_limits{.element_bytes = 16 * 1024 * 1024,
+                                  .depth = 512,
+                                  .attributes = 1024,
+                                  .name_bytes = 64 * 1024,
+                                  .attribute_value_bytes = 4 * 1024 * 1024,
+                                  .children = 1'000'000,
+                                  .tree_bytes = 1024 * 1024 * 1024};
+
+std::optional<xmpp::Stanza> stanza_of(const std::string& bytes) {
+  auto element = xml::parse_element(bytes, ns::client, stored_limits);
+  if (!element) return std::nullopt;
+  auto stanza = xmpp::Stanza::from_element(*std::move(element));
+  if (!stanza) return std::nullopt;
+  return *std::move(stanza);
+}
+
+}  // namespace
+
+ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, module::Session& session,
+                               C2sConnection& connection, std::chrono::seconds resume_time, std::string id_digest)
+    : service_(service),
+      number_(number),
+      session_(&session),
+      jid_(session.jid()),
+      connection_(&connection),
+      resume_time_(resume_time),
+      id_digest_(std::move(id_digest)),
+      timer_([this] { on_timer(); }) {}
+
+// --- what the client sends
+// ---------------------------------------------------------------------------------------------------
+
+void ManagedSession::asked_for_acknowledgement() {
+  if (fencing_) {
+    asked_again_ = true;
+    return;
+  }
+  begin_fence();
+}
+
+void ManagedSession::begin_fence() {
+  fencing_ = true;
+  asked_again_ = false;
+  const std::uint32_t h = handled_;
+  const std::uint64_t shards = std::exchange(shards_, 0);
+  const bool asked =
+      service_.deps_.router.fence(shards, [&service = service_, number = number_, h](storage::Ticket ticket) {
+        ManagedSession* self = service.managed(number);
+        if (self == nullptr || self->session_ == nullptr) return;
+        self->fencing_ = false;
+        if (self->connection_ == nullptr || !self->live_) return;
+        self->put_uncounted(stream::acknowledgement(h), storage::later(ticket, self->session_->account().last_write()));
+        if (self->asked_again_) self->begin_fence();
+      });
+  if (asked) return;
+  // The way is full; on_timer() tries again.
+  shards_ |= shards;
+  asked_again_ = true;
+  service_.deps_.timers.schedule(timer_, fence_again_after);
+}
+
+bool ManagedSession::acknowledge(std::uint32_t h) {
+  if (!may_acknowledge(h)) return false;
+  for (std::uint32_t more = h - acknowledged_; more > 0; --more) {
+    const Item& item = queue_.front();
+    bytes_ -= item.bytes.size() + item.bytes_if_failed.size() + item_overhead;
+    left_ += item.bytes.size();
+    queue_.pop_front();
+    --written_;
+  }
+  acknowledged_ = h;
+  asking_ = false;
+  if (session_ != nullptr) session_->set_active(service_.deps_.clock.now());
+  return true;
+}
+
+// --- the connection comes and goes
+// ----------------------------------------------------------------------------------------------
+
+void ManagedSession::put_before(std::string bytes, std::string bytes_if_failed, storage::Ticket gate) {
+  bytes_ += bytes.size() + bytes_if_failed.size() + item_overhead;
+  queue_.push_back({std::move(bytes), std::move(bytes_if_failed), gate, {}, false});
+  flush();
+}
+
+void ManagedSession::put_uncounted(const xml::Element& element, storage::Ticket gate) {
+  if (connection_ == nullptr || !live_) return;
+  std::string bytes;
+  xml::write(bytes, element, ns::client);
+  // It says how many were handled, and a stanza whose write failed was: its sender has it back.
+  std::string same = bytes;
+  put_before(std::move(bytes), std::move(same), gate);
+}
+
+void ManagedSession::hibernate() {
+  connection_ = nullptr;
+  live_ = false;
+  asking_ = false;
+  asked_again_ = false;
+  std::size_t at = 0;
+  std::erase_if(queue_, [&](const Item& item) {
+    const bool gone = at++ >= written_ && !item.counted;
+    if (gone) bytes_ -= item.bytes.size() + item.bytes_if_failed.size() + item_overhead;
+    return gone;
+  });
+  session_->set_hibernating(true);
+  service_.hibernating_.add(1);
+  service_.deps_.timers.schedule(timer_, resume_time_);
+  module::SessionHibernates event{*session_};
+  service_.deps_.router.hooks().run(event);
+  std::size_t asleep = 0;
+  module::Session* oldest = nullptr;
+  for (const auto& other : session_->account().sessions()) {
+    if (!other->hibernating()) continue;
+    ++asleep;
+    if (oldest == nullptr && other.get() != session_) oldest = other.get();
+  }
+  if (asleep > service_.deps_.limits.sm_hibernating_per_account && oldest != nullptr) {
+    service_.deps_.events.limit_hit("sm_hibernating_per_account");
+    service_.deps_.router.end_session(*oldest, {StreamCondition::resource_constraint});
+  }
+  check_limits();
+}
+
+void ManagedSession::take_over(C2sConnection& connection, module::ConnectionFacts facts) {
+  if (connection_ != nullptr) {
+    C2sConnection* const older = std::exchange(connection_, nullptr);
+    older->managed_ = nullptr;
+    // XEP-0198 §5
+    older->ended({StreamCondition::conflict, "The session goes on with another connection."});
+    hibernate();
+  }
+  connection_ = &connection;
+  timer_.cancel();
+  if (session_->hibernating()) service_.hibernating_.add(-1);
+  session_->set_hibernating(false);
+  facts.since = session_->facts().since;
+  session_->set_facts(std::move(facts));
+}
+
+void ManagedSession::replay() {
+  live_ = true;
+  unasked_ = 0;
+  for (std::size_t i = 0; i < written_; ++i) write(queue_[i].bytes);
+  unasked_ = written_;
+  flush();
+  if (written_ != 0 && !asking_) ask();
+  module::SessionResumed event{*session_};
+  service_.deps_.router.hooks().run(event);
+}
+
+void ManagedSession::finish() {
+  if (session_ == nullptr) return;
+  timer_.cancel();
+  if (session_->hibernating()) service_.hibernating_.add(-1);
+  service_.deps_.router.unbind(*std::exchange(session_, nullptr));
+  give_back();
+  if (connection_ != nullptr) connection_->managed_ = nullptr;
+  connection_ = nullptr;
+  service_.drop_managed(number_);
+}
+
+void ManagedSession::close(const xmpp::StreamError& error) {
+  if (connection_ != nullptr) {
+    connection_->close(error);
+    return;
+  }
+  service_.deps_.shard.post([&service = service_, number = number_] {
+    if (ManagedSession* self = service.managed(number); self != nullptr && self->connection_ == nullptr) self->finish();
+  });
+}
+
+void ManagedSession::ended(const xmpp::StreamError& error) {
+  timer_.cancel();
+  if (session_ != nullptr && connection_ == nullptr) service_.hibernating_.add(-1);
+  session_ = nullptr;
+  C2sConnection* const connection = connection_;
+  give_back();
+  connection_ = nullptr;
+  if (connection != nullptr) {
+    connection->managed_ = nullptr;
+    connection->ended(error);
+  }
+  service_.drop_managed(number_);
+}
+
+void ManagedSession::give_back() {
+  std::deque<Item> left = std::exchange(queue_, {});
+  const std::size_t written = std::exchange(written_, 0);
+  std::size_t at = 0;
+  for (Item& item : left) {
+    const bool was_written = at++ < written;
+    if (item.counted) {
+      give_back(item);
+    }
+    const bool message = item.counted && item.bytes.starts_with("<message");
+    if (!was_written && !message && connection_ != nullptr && live_) {
+      connection_->put_waiting(std::move(item.bytes), std::move(item.bytes_if_failed), item.gate);
+    }
+  }
+}
+
+void ManagedSession::give_back(Item& item) {
+  const router::CommitWaiters& commits = service_.deps_.router.commits();
+  const bool decided = commits.decided(item.gate);
+  // Whoever gave a write that failed was told so.
+  if (decided && item.gate && commits.log().failed(item.gate)) return;
+  std::optional<xmpp::Stanza> stanza = stanza_of(item.bytes);
+  if (!stanza || !stanza->from() || !stanza->to()) return;
+  if (stanza->is_iq_request()) {
+    service_.deps_.router.refuse_unanswered(*stanza);
+    return;
+  }
+  if (stanza->kind() != xmpp::StanzaKind::message) return;
+  // What the account itself or the server told this client (copies, pages of the archive, kept messages) is for it
+  // only.
+  if (stanza->from()->is_bare() && stanza->from()->bare_text() == jid_.bare_text()) return;
+  bool stamped = false;
+  stanza->element().for_each_child([&](const xml::Element& child) {
+    stamped = stamped || (child.is("delay", ns::delay) && child.attribute("from") == jid_.domainpart());
+  });
+  // It lies in the offline store until it is acknowledged.
+  if (stamped && item.bytes.find("Offline Storage</delay>") != std::string::npos) return;
+  if (!stamped) {
+    if (const auto server = xmpp::Jid::parse(jid_.domainpart()))
+      stanza->edit().add(xmpp::delay_element(*server, xmpp::format_datetime(item.when)));
+  }
+  service_.deps_.router.redeliver(*std::move(stanza), decided ? storage::Ticket{} : item.gate,
+                                  item.bytes_if_failed.empty() ? std::nullopt : stanza_of(item.bytes_if_failed),
+                                  item.when);
+}
+
+// --- what is sent
+// ---------------------------------------------------------------------------------------------------------------
+
+std::size_t ManagedSession::queued_bytes() const {
+  return bytes_ + (connection_ == nullptr ? 0 : connection_->transport_->unsent());
+}
+
+void ManagedSession::send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) {
+  if (session_ == nullptr || ending_) return;
+  Item& item = queue_.emplace_back();
+  xml::write(item.bytes, stanza.element(), ns::client);
+  if (if_failed != nullptr) xml::write(item.bytes_if_failed, if_failed->element(), ns::client);
+  item.gate = gate;
+  item.when = service_.deps_.clock.wall();
+  bytes_ += item.bytes.size() + item.bytes_if_failed.size() + item_overhead;
+  taken_ += item.bytes.size();
+  flush();
+  check_limits();
+}
+
+void ManagedSession::write(const std::string& bytes) {
+  connection_->transport_->write(bytes);
+  connection_->check_outbox();
+}
+
+void ManagedSession::flush() {
+  if (connection_ == nullptr || !live_) return;
+  const router::CommitWaiters& commits = service_.deps_.router.commits();
+  while (written_ < queue_.size() && commits.decided(queue_[written_].gate)) {
+    Item& item = queue_[written_];
+    if (item.gate && commits.log().failed(item.gate)) {
+      left_ += item.counted && item.bytes_if_failed.empty() ? item.bytes.size() : 0;
+      std::swap(item.bytes, item.bytes_if_failed);
+    }
+    if (!item.bytes.empty()) write(item.bytes);
+    if (item.counted && !item.bytes.empty()) {
+      ++written_;
+      ++unasked_;
+      continue;
+    }
+    bytes_ -= item.bytes.size() + item.bytes_if_failed.size() + item_overhead;
+    queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(written_));
+  }
+  if (written_ < queue_.size() && !waiting_for_commit_) {
+    waiting_for_commit_ = true;
+    service_.deps_.router.commits().when_decided(queue_[written_].gate, [&service = service_, number = number_](bool) {
+      ManagedSession* self = service.managed(number);
+      if (self == nullptr) return;
+      self->waiting_for_commit_ = false;
+      self->flush();
+    });
+  }
+  if (asking_ || unasked_ == 0) return;
+  if (unasked_ >= ask_after_stanzas) {
+    ask();
+  } else if (!timer_.waiting()) {
+    service_.deps_.timers.schedule(timer_, ask_after);
+  }
+}
+
+void ManagedSession::ask() {
+  asking_ = true;
+  asked_at_ = service_.deps_.clock.now();
+  unasked_ = 0;
+  std::string bytes;
+  xml::write(bytes, stream::acknowledgement_request(), ns::client);
+  write(bytes);
+  service_.deps_.timers.schedule(timer_, answer_time);
+}
+
+void ManagedSession::check_limits() {
+  const Limits& limits = service_.deps_.limits;
+  // A client that reads is given time: a large roster's presence comes at once, and the answer to <r/> behind it.
+  const bool too_many = connection_ == nullptr && queue_.size() > limits.sm_queue_stanzas;
+  if (ending_ || (!too_many && bytes_ <= limits.sm_queue_bytes)) return;
+  ending_ = true;
+  service_.deps_.events.limit_hit("sm_queue");
+  close({StreamCondition::resource_constraint, "The client does not acknowledge what is sent to it."});
+}
+
+void ManagedSession::on_timer() {
+  if (session_ == nullptr) return;
+  if (connection_ == nullptr) {
+    service_.deps_.events.counter("kith_sm_timeouts_total", "Sessions whose client did not come back in time.").add();
+    finish();
+    return;
+  }
+  if (!live_) return;
+  if (asked_again_ && fencing_) {
+    begin_fence();
+    return;
+  }
+  if (asking_) {
+    const MonotonicTime now = service_.deps_.clock.now();
+    if (now - asked_at_ < answer_time) {
+      service_.deps_.timers.schedule(timer_, answer_time - (now - asked_at_));
+    } else if (connection_->last_bytes_ <= asked_at_) {
+      // Nothing came since: nobody is there.
+      connection_->lose({StreamCondition::connection_timeout});
+    }
+    return;
+  }
+  if (unasked_ != 0) ask();
+}
+
+}  // namespace kith::session

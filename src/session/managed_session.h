@@ -1,0 +1,109 @@
+// A session under stream management (XEP-0198 v1.6.3): what was sent and is not acknowledged, both counters, and the
+// time in which a client that lost its connection may resume it. Stands between a module::Session and its connection
+// and outlives the latter. Lives on the account's shard; owned by C2sService. Limits: sm_queue_stanzas (while nobody
+// reads), sm_queue_bytes, sm_resume_time, sm_hibernating_per_account; past those of the queue the session ends.
+//
+// When it ends, the messages that were not acknowledged look for another way through the account, requests are answered
+// with an error, and presence is dropped. What a client sent is acknowledged when all that it led to is on disk
+// (Router::fence). Private to this room.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+
+#include "session/c2s.h"
+#include "stream/management.h"
+
+namespace kith::session {
+
+class ManagedSession final : public module::SessionOutput {
+ public:
+  ManagedSession(C2sService& service, std::uint64_t number, module::Session& session, C2sConnection& connection,
+                 std::chrono::seconds resume_time, std::string id_digest);
+
+  std::uint64_t number() const { return number_; }
+  module::Session* session() const { return session_; }
+  C2sConnection* connection() const { return connection_; }
+  /// SHA-256 of the id that resumes it; empty if nothing does.
+  const std::string& id_digest() const { return id_digest_; }
+  bool resumable() const { return !id_digest_.empty(); }
+
+  // --- what the client sends
+  void handled_one(std::uint64_t shards) {
+    ++handled_;
+    shards_ |= shards;
+  }
+  std::uint32_t handled() const { return handled_; }
+  std::uint64_t take_shards() { return std::exchange(shards_, 0); }
+  void add_shards(std::uint64_t shards) { shards_ |= shards; }
+  void asked_for_acknowledgement();
+  /// False if more is acknowledged than was sent; nothing is changed then.
+  bool acknowledge(std::uint32_t h);
+  bool may_acknowledge(std::uint32_t h) const { return h - acknowledged_ <= written_; }
+  std::uint32_t sent() const { return acknowledged_ + static_cast<std::uint32_t>(written_); }
+
+  // --- the connection comes and goes
+  /// What the connection had queued goes before everything else, and is not counted.
+  void put_before(std::string bytes, std::string bytes_if_failed, storage::Ticket gate);
+  void put_uncounted(const xml::Element& element, storage::Ticket gate);
+  /// The connection is lost.
+  void hibernate();
+  /// A new connection takes the session over; nothing is written before replay().
+  void take_over(C2sConnection& connection, module::ConnectionFacts facts);
+  void replay();
+  /// The session ends by its client's wish or fault. The connection stays; what is no message is left to it.
+  void finish();
+
+  // module::SessionOutput
+  void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) override;
+  std::size_t queued_bytes() const override;
+  std::uint64_t taken_bytes() const override { return taken_; }
+  std::uint64_t left_bytes() const override { return left_; }
+  void close(const xmpp::StreamError& error) override;
+  void ended(const xmpp::StreamError& error) override;
+
+ private:
+  struct Item {
+    std::string bytes;
+    std::string bytes_if_failed;
+    storage::Ticket gate;
+    WallTime when{};
+    bool counted = true;
+  };
+  void flush();
+  void write(const std::string& bytes);
+  void ask();
+  void on_timer();
+  void give_back();
+  void give_back(Item& item);
+  void begin_fence();
+  void check_limits();
+
+  C2sService& service_;
+  const std::uint64_t number_;
+  module::Session* session_;
+  xmpp::FullJid jid_;
+  C2sConnection* connection_;
+  bool live_ = true;  ///< what is sent may be written
+  const std::chrono::seconds resume_time_;
+  const std::string id_digest_;
+  std::deque<Item> queue_;   ///< written and not acknowledged, then what waits
+  std::size_t written_ = 0;  ///< of queue_, all of them counted
+  std::size_t bytes_ = 0;    ///< of queue_
+  std::uint64_t taken_ = 0;
+  std::uint64_t left_ = 0;
+  std::uint32_t acknowledged_ = 0;  ///< by the client
+  std::uint32_t handled_ = 0;       ///< of the client
+  std::uint64_t shards_ = 0;        ///< that the client's stanzas went to since the last fence
+  bool fencing_ = false;
+  bool asked_again_ = false;
+  bool waiting_for_commit_ = false;
+  bool asking_ = false;      ///< an <r/> was sent and not answered yet
+  std::size_t unasked_ = 0;  ///< stanzas sent since the last <r/>
+  bool ending_ = false;
+  MonotonicTime asked_at_{};
+  Timer timer_;
+};
+
+}  // namespace kith::session

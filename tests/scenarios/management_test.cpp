@@ -1,0 +1,210 @@
+// Stream management (XEP-0198), through a whole server: acknowledgements, resumption, and what becomes of a session whose
+// client does not come back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "talk.h"
+
+namespace kith::scenario {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+std::string enable(const std::string& more = " resume='true'") { return "<enable xmlns='urn:xmpp:sm:3'" + more + "/>"; }
+const std::string ask = "<r xmlns='urn:xmpp:sm:3'/>";
+std::string a(unsigned h) { return "<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(h) + "'/>"; }
+std::string resume(const std::string& previd, unsigned h) {
+  return "<resume xmlns='urn:xmpp:sm:3' previd='" + previd + "' h='" + std::to_string(h) + "'/>";
+}
+std::string message(const std::string& to, const std::string& body) {
+  return "<message type='chat' to='" + to + "'><body>" + body + "</body></message>";
+}
+std::string id_of(const std::string& enabled) {
+  const auto at = enabled.find(" id='") + 5;
+  return enabled.substr(at, enabled.find('\'', at) - at);
+}
+
+class ManagementTest : public ::testing::Test {
+ protected:
+  ManagementTest() { begin({}); }
+  void begin(WorldOptions options) {
+    world.reset();
+    world = std::make_unique<World>(std::move(options));
+    world->add_account("juliet@localhost", "secret");
+    world->add_account("romeo@localhost", "secret");
+  }
+  Raw managed(const std::string& user, const std::string& resource, std::string& previd) {
+    Raw raw(*world);
+    raw.to_login(user, "secret");
+    raw.say(bind_iq(resource));
+    previd = id_of(raw.say(enable()));
+    return raw;
+  }
+  Raw logged_in(const std::string& user) {
+    Raw raw(*world);
+    raw.to_login(user, "secret");
+    return raw;
+  }
+  std::unique_ptr<World> world;
+};
+
+TEST_F(ManagementTest, is_offered_after_login_and_enabled_after_binding) {
+  Raw raw(*world);
+  EXPECT_THAT(raw.to_tls(), Not(HasSubstr("urn:xmpp:sm:3")));
+  raw.say(plain("juliet", "secret"));
+  EXPECT_THAT(raw.say(header), HasSubstr("<sm xmlns='urn:xmpp:sm:3'/>"));
+  EXPECT_THAT(raw.say(enable()), HasSubstr("<unexpected-request"));
+  raw.say(bind_iq("balcony"));
+  EXPECT_THAT(raw.say(enable()), StartsWith("<enabled xmlns='urn:xmpp:sm:3' id='"));
+  EXPECT_EQ(raw.say(ask), a(0));
+}
+
+TEST_F(ManagementTest, counts_stanzas_and_nothing_else) {
+  std::string previd;
+  Raw raw = managed("juliet", "balcony", previd);
+  const std::string answer = raw.say(message("romeo@localhost", "hi") + ask + ask + "<presence/>" + ask);
+  EXPECT_THAT(answer, HasSubstr(a(1)));
+  EXPECT_THAT(raw.say(ask), EndsWith(a(2)));
+}
+
+TEST_F(ManagementTest, a_client_that_was_cut_off_resumes_and_gets_what_it_missed_once_and_in_order) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence/>");
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(message("juliet@localhost", "one"));
+  EXPECT_THAT(juliet.take(), HasSubstr("one"));
+  juliet.client->link().cut();
+  world->settle();
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+  romeo->send(message("juliet@localhost", "two") + message("juliet@localhost", "three"));
+  world->settle();
+  Raw back = logged_in("juliet");
+  // Her own presence was the first stanza, "one" the second; she saw the presence only.
+  const std::string got_back = back.say(resume(previd, 1));
+  EXPECT_THAT(got_back, StartsWith("<resumed xmlns='urn:xmpp:sm:3' previd='" + previd + "' h='1'/>"));
+  const auto at = [&](const std::string& body) { return got_back.find("<body>" + body + "</body>"); };
+  EXPECT_LT(at("one"), at("two"));
+  EXPECT_LT(at("two"), at("three"));
+  EXPECT_NE(at("three"), std::string::npos);
+  EXPECT_EQ(count_of(got_back, "<body>"), 3U);
+  EXPECT_EQ(back.say(a(4)), "");
+  romeo->send(message("juliet@localhost", "four"));
+  EXPECT_THAT(back.take(), HasSubstr("four"));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+}
+
+TEST_F(ManagementTest, an_old_connection_that_is_still_open_ends_with_conflict) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  Raw back = logged_in("juliet");
+  EXPECT_THAT(back.say(resume(previd, 0)), HasSubstr("<resumed"));
+  EXPECT_THAT(juliet.take(), HasSubstr("<conflict"));
+  EXPECT_TRUE(juliet.closed());
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+  EXPECT_EQ(back.say(ask), a(0));
+}
+
+TEST_F(ManagementTest, nobody_resumes_another_account_s_session_or_one_that_never_was) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.client->link().cut();
+  world->settle();
+  Raw romeo = logged_in("romeo");
+  EXPECT_THAT(romeo.say(resume(previd, 0)), HasSubstr("<item-not-found"));
+  EXPECT_THAT(romeo.say(resume("nonsense", 0)), HasSubstr("<item-not-found"));
+  EXPECT_THAT(romeo.say(resume("", 0)), HasSubstr("<item-not-found"));
+  EXPECT_THAT(romeo.say(bind_iq("orchard")), HasSubstr("romeo@localhost/orchard"));
+  Raw back = logged_in("juliet");
+  EXPECT_THAT(back.say(resume(previd, 0)), HasSubstr("<resumed"));
+}
+
+TEST_F(ManagementTest, more_acknowledged_than_sent_ends_the_stream) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  EXPECT_THAT(juliet.say(a(1)), HasSubstr("<handled-count-too-high xmlns='urn:xmpp:sm:3' h='1' send-count='0'/>"));
+  EXPECT_TRUE(juliet.closed());
+}
+
+TEST_F(ManagementTest, a_resumption_that_acknowledges_too_much_is_refused_and_leaves_the_session_alone) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.client->link().cut();
+  world->settle();
+  Raw bad = logged_in("juliet");
+  EXPECT_THAT(bad.say(resume(previd, 7)), HasSubstr("<handled-count-too-high"));
+  Raw back = logged_in("juliet");
+  EXPECT_THAT(back.say(resume(previd, 0)), HasSubstr("<resumed"));
+}
+
+TEST_F(ManagementTest, enabling_twice_ends_the_stream) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  const std::string answer = juliet.say(enable());
+  EXPECT_THAT(answer, HasSubstr("<failed xmlns='urn:xmpp:sm:3'>"));
+  EXPECT_THAT(answer, HasSubstr("<policy-violation"));
+}
+
+TEST_F(ManagementTest, what_was_not_acknowledged_is_kept_when_the_client_does_not_come_back) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence/>");
+  juliet.say(a(1));
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  juliet.client->link().cut();
+  world->settle();
+  romeo->send(message("juliet@localhost", "one") + message("juliet@localhost/balcony", "two"));
+  world->settle();
+  world->advance(seconds(601));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
+  EXPECT_THAT(got(*world, *romeo), Not(::testing::Contains(HasSubstr("type='error'"))));
+  const auto again = entered(*world, "juliet@localhost", "desk");
+  again->send("<presence/>");
+  std::string all;
+  for (const std::string& text : got(*world, *again)) all += text;
+  Raw late = logged_in("juliet");
+  EXPECT_THAT(late.say(resume(previd, 0)), HasSubstr("<item-not-found"));
+  EXPECT_EQ(count_of(all, "<body>"), 2U) << all;
+  EXPECT_LT(all.find("one"), all.find("two"));
+}
+
+TEST_F(ManagementTest, nothing_is_acknowledged_before_it_is_committed) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  world->fail_writes(true);
+  // The write fails: the message comes back before the acknowledgement that counts it.
+  const std::string answer = juliet.say(message("romeo@localhost", "hi") + ask);
+  world->fail_writes(false);
+  EXPECT_THAT(answer, HasSubstr(a(1)));
+  EXPECT_THAT(answer, HasSubstr("type='error'"));
+  EXPECT_LT(answer.find("type='error'"), answer.find(a(1))) << answer;
+}
+
+TEST_F(ManagementTest, a_binding_of_the_same_resource_gives_what_is_unacknowledged_to_the_new_session) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence/>");
+  juliet.say(a(1));
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  juliet.client->link().cut();
+  world->settle();
+  romeo->send(message("juliet@localhost", "one"));
+  world->settle();
+  world->advance(seconds(5));
+  const auto again = entered(*world, "juliet@localhost", "balcony");
+  again->send("<presence/>");
+  std::string all;
+  for (const std::string& text : got(*world, *again)) all += text;
+  EXPECT_EQ(count_of(all, "<body>one</body>"), 1U) << all;
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+}
+
+}  // namespace
+}  // namespace kith::scenario

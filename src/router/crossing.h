@@ -23,14 +23,13 @@ struct Deliver {
   std::optional<WallTime> redelivered{};  ///< see module::MessageToAccount
 };
 
-/// Asks for the last write that what came before it on this way has led to; Fenced is the answer.
+/// Asks to be told, by Fenced, when all writes are decided that what came before it on this way has led to.
 struct Fence {
   unsigned from;  ///< a shard
   std::uint64_t number;
 };
 struct Fenced {
   std::uint64_t number;
-  storage::Ticket ticket;
 };
 
 /// Ends the sessions of an account, all but one.

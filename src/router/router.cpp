@@ -210,8 +210,8 @@ void Router::receive(Crossing crossing) {
   if (auto* item = std::get_if<Deliver>(&crossing)) {
     local_.push_back(std::move(*item));
   } else if (const auto* asked = std::get_if<Fence>(&crossing)) {
-    fence_here([this, asked = *asked](storage::Ticket ticket) {
-      Crossing answer = Fenced{asked.number, ticket};
+    fence_here([this, asked = *asked] {
+      Crossing answer = Fenced{asked.number};
       if (deps_.crossroads.send(asked.from, answer)) return;
       deps_.crossroads.at(asked.from, [answer](Router& there) { there.receive(answer); });
     });
@@ -325,18 +325,19 @@ void Router::settled(std::uint64_t number) {
   while (!local_fences_.empty() && (unsettled_.empty() || *unsettled_.begin() > local_fences_.front().before)) {
     auto then = std::move(local_fences_.front().then);
     local_fences_.pop_front();
-    then(latest_);
+    // After those who gave these writes: what comes back because one failed is on its way before the fence is passed.
+    when_decided(latest_, [then = std::move(then)](bool) mutable { then(); });
   }
 }
 
-void Router::fence_here(std::move_only_function<void(storage::Ticket)> then) {
-  if (unsettled_.empty()) return then(latest_);
+void Router::fence_here(std::move_only_function<void()> then) {
   local_fences_.push_back({settlings_, std::move(then)});
+  settled(0);
 }
 
-bool Router::fence(std::uint64_t shards, std::move_only_function<void(storage::Ticket)> then) {
+bool Router::fence(std::uint64_t shards, std::move_only_function<void()> then) {
   const std::uint64_t number = ++fences_;
-  OpenFence open{.awaited = 1, .ticket = {}, .then = std::move(then)};
+  OpenFence open{.awaited = 1, .then = std::move(then)};
   for (unsigned shard = 0; shard < deps_.crossroads.shards(); ++shard) {
     if (shard == deps_.shard || (shards >> (shard % 64) & 1) == 0) continue;
     Crossing crossing = Fence{deps_.shard, number};
@@ -345,18 +346,17 @@ bool Router::fence(std::uint64_t shards, std::move_only_function<void(storage::T
     ++open.awaited;
   }
   open_fences_.emplace(number, std::move(open));
-  fence_here([this, number](storage::Ticket ticket) { fenced({number, ticket}); });
+  fence_here([this, number] { fenced({number}); });
   return true;
 }
 
 void Router::fenced(const Fenced& answer) {
   const auto found = open_fences_.find(answer.number);
   if (found == open_fences_.end()) return;
-  found->second.ticket = storage::later(found->second.ticket, answer.ticket);
   if (--found->second.awaited != 0) return;
   OpenFence done = std::move(found->second);
   open_fences_.erase(found);
-  done.then(done.ticket);
+  done.then();
 }
 
 void Router::redeliver(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed,

@@ -68,10 +68,11 @@ class Router final : public module::Delivery, public module::Accounts {
             module::ConnectionFacts facts, std::move_only_function<void(BindResult)> then);
   /// The shards to which what from_client() was given last has led, a bit each (by their number modulo 64).
   std::uint64_t shards_addressed() const { return addressed_; }
-  /// Calls `then` with a ticket that is decided when all is that stanzas handed to from_client() before have led to, on
-  /// this shard and on those of `shards`. At once if this shard alone is concerned and nothing is held up. False, and
-  /// `then` is not called, if the way to a shard is full: ask again later.
-  bool fence(std::uint64_t shards, std::move_only_function<void(storage::Ticket)> then);
+  /// Calls `then` when every write is decided that stanzas handed to from_client() before have led to, on this shard
+  /// and on those of `shards`, and what comes back because one failed has been handed to its session. At once if this
+  /// shard alone is concerned and nothing waits. False, and `then` is not called, if the way to a shard is full: ask
+  /// again later.
+  bool fence(std::uint64_t shards, std::move_only_function<void()> then);
   /// A message that a session did not acknowledge before it ended looks for another way through its account.
   void redeliver(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed, WallTime when);
   /// Answers a request that a session did not acknowledge before it ended.
@@ -127,7 +128,7 @@ class Router final : public module::Delivery, public module::Accounts {
   void refuse(const xmpp::Stanza& stanza, const xmpp::StanzaError& error, storage::Ticket gate = {});
   void remove_here(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then);
   void drain();
-  void fence_here(std::move_only_function<void(storage::Ticket)> then);
+  void fence_here(std::move_only_function<void()> then);
   void settled(std::uint64_t number);
   void fenced(const Fenced& answer);
 
@@ -147,13 +148,12 @@ class Router final : public module::Delivery, public module::Accounts {
   std::uint64_t settlings_ = 0;
   struct LocalFence {
     std::uint64_t before;
-    std::move_only_function<void(storage::Ticket)> then;
+    std::move_only_function<void()> then;
   };
   std::deque<LocalFence> local_fences_;
   struct OpenFence {
     unsigned awaited;
-    storage::Ticket ticket;
-    std::move_only_function<void(storage::Ticket)> then;
+    std::move_only_function<void()> then;
   };
   std::map<std::uint64_t, OpenFence> open_fences_;
   std::uint64_t fences_ = 0;

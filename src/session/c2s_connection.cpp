@@ -378,19 +378,18 @@ void C2sConnection::do_resume(const stream::Resume& wanted) {
   session_ = found->session();
   // Nothing is acknowledged before it is committed, by <resumed/> either.
   const std::uint64_t shards = found->take_shards();
-  const bool asked = service_.deps_.router.fence(
-      shards, [&service = service_, id = id_, number = found->number(), wanted](storage::Ticket ticket) {
-        if (C2sConnection* self = service.find(id)) self->resume_now(number, wanted.previd, wanted.h, ticket);
+  const bool asked =
+      service_.deps_.router.fence(shards, [&service = service_, id = id_, number = found->number(), wanted] {
+        if (C2sConnection* self = service.find(id)) self->resume_now(number, wanted.previd, wanted.h);
       });
   if (asked) return;
   found->add_shards(shards);
   lose({StreamCondition::resource_constraint, "The server is busy. Try again."});
 }
 
-void C2sConnection::resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h,
-                               storage::Ticket ticket) {
+void C2sConnection::resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h) {
   if (closed_ || managed_ == nullptr || managed_->number() != number) return;
-  const storage::Ticket last = storage::later(ticket, session_->account().last_write());
+  const storage::Ticket last = session_->account().last_write();
   service_.deps_.router.commits().when_decided(last, [&service = service_, id = id_, number, previd, h](bool) {
     C2sConnection* self = service.find(id);
     if (self == nullptr || self->closed_ || self->managed_ == nullptr || self->managed_->number() != number) return;
@@ -431,7 +430,7 @@ void C2sConnection::management(const xml::Element& element) {
   if (element.is("enable", ns::sm)) {
     const bool twice = managed_ != nullptr;
     const xml::Element answer = enable_management(stream::read_enable(element));
-    managed_->put_uncounted(answer, {});
+    managed_->put_uncounted(answer);
     // XEP-0198 §3: one attempt.
     if (twice) fail({StreamCondition::policy_violation, "Stream management is enabled already."});
   } else if (element.is("r", ns::sm) && managed_ != nullptr) {
@@ -446,7 +445,7 @@ void C2sConnection::management(const xml::Element& element) {
   } else if (element.is("a", ns::sm) || element.is("r", ns::sm) || element.is("resume", ns::sm)) {
     const xml::Element answer = stream::sm_failed_element(xmpp::Condition::unexpected_request);
     if (managed_ != nullptr) {
-      managed_->put_uncounted(answer, {});
+      managed_->put_uncounted(answer);
     } else {
       write_element(answer);
     }

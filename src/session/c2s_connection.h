@@ -64,7 +64,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void do_wanted(Wanted wanted);
   void do_bind(stream::Bind bind);
   void do_resume(const stream::Resume& wanted);
-  void resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h, storage::Ticket ticket);
+  void resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h);
   void management(const xml::Element& element);
   void note_facts();
   void bound(module::Session* session);

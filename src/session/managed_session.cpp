@@ -65,20 +65,26 @@ void ManagedSession::begin_fence() {
   asked_again_ = false;
   const std::uint32_t h = handled_;
   const std::uint64_t shards = std::exchange(shards_, 0);
-  const bool asked =
-      service_.deps_.router.fence(shards, [&service = service_, number = number_, h](storage::Ticket ticket) {
-        ManagedSession* self = service.managed(number);
-        if (self == nullptr || self->session_ == nullptr) return;
-        self->fencing_ = false;
-        if (self->connection_ == nullptr || !self->live_) return;
-        self->put_uncounted(stream::acknowledgement(h), storage::later(ticket, self->session_->account().last_write()));
-        if (self->asked_again_) self->begin_fence();
-      });
+  // The account's own writes first: its copy in the archive, its roster.
+  const storage::Ticket own = session_->account().last_write();
+  const bool asked = service_.deps_.router.fence(shards, [&service = service_, number = number_, h, own] {
+    service.deps_.router.commits().when_decided(own, [&service, number, h](bool) {
+      if (ManagedSession* self = service.managed(number)) self->fence_passed(h);
+    });
+  });
   if (asked) return;
   // The way is full; on_timer() tries again.
   shards_ |= shards;
   asked_again_ = true;
   service_.deps_.timers.schedule(timer_, fence_again_after);
+}
+
+void ManagedSession::fence_passed(std::uint32_t h) {
+  if (session_ == nullptr) return;
+  fencing_ = false;
+  if (connection_ == nullptr || !live_) return;
+  put_uncounted(stream::acknowledgement(h));
+  if (asked_again_) begin_fence();
 }
 
 bool ManagedSession::acknowledge(std::uint32_t h) {
@@ -105,13 +111,11 @@ void ManagedSession::put_before(std::string bytes, std::string bytes_if_failed, 
   flush();
 }
 
-void ManagedSession::put_uncounted(const xml::Element& element, storage::Ticket gate) {
+void ManagedSession::put_uncounted(const xml::Element& element) {
   if (connection_ == nullptr || !live_) return;
   std::string bytes;
   xml::write(bytes, element, ns::client);
-  // It says how many were handled, and a stanza whose write failed was: its sender has it back.
-  std::string same = bytes;
-  put_before(std::move(bytes), std::move(same), gate);
+  put_before(std::move(bytes), {}, {});
 }
 
 void ManagedSession::hibernate() {

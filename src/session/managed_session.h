@@ -46,7 +46,8 @@ class ManagedSession final : public module::SessionOutput {
   // --- the connection comes and goes
   /// What the connection had queued goes before everything else, and is not counted.
   void put_before(std::string bytes, std::string bytes_if_failed, storage::Ticket gate);
-  void put_uncounted(const xml::Element& element, storage::Ticket gate);
+  /// Behind what waits already.
+  void put_uncounted(const xml::Element& element);
   /// The connection is lost.
   void hibernate();
   /// A new connection takes the session over; nothing is written before replay().
@@ -78,6 +79,7 @@ class ManagedSession final : public module::SessionOutput {
   void give_back();
   void give_back(Item& item);
   void begin_fence();
+  void fence_passed(std::uint32_t h);
   void check_limits();
 
   C2sService& service_;

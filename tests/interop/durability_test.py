@@ -4,7 +4,6 @@ What acknowledges (docs/durability.md): an iq to the recipient's bare JID takes 
 be it a result or an error, waits until those that had to be stored are on disk; only an error of type wait says nothing.
 """
 import re
-import threading
 import unittest
 
 from kith import Kith
@@ -28,16 +27,18 @@ class Durability(unittest.TestCase):
         return Wire(self.kith.port, authority=self.kith.authority.certificate)
 
     def stream_until_killed(self, first, after_pongs):
-        """Sends messages and pings until the daemon dies; (last sent, last acknowledged) numbers."""
+        """Sends messages and pings, and kills the daemon in the middle; (last sent, last acknowledged) numbers."""
         sender = self.wire().login("sender", available=False)
         number, acknowledged, pongs = first, first - 1, 0
-        done = threading.Event()
         asked, self.refused = {}, set()
-
-        def listen():
-            nonlocal acknowledged, pongs
-            try:
-                while True:
+        try:
+            while pongs < after_pongs:
+                text = "".join(f"<message to='away@example.org' type='chat' id='m{number + n}'><body>message {number + n}</body>"
+                               "</message>" for n in range(PING_EVERY))
+                number += PING_EVERY
+                asked[f"p{number}"] = number - 1
+                sender.send(text + f"<iq type='get' id='p{number}' to='away@example.org'><ping xmlns='urn:xmpp:ping'/></iq>")
+                while pongs < after_pongs and sender.has_something():
                     answer = sender.element()
                     if answer.tag == CLIENT + "message" and answer.get("type") == "error":
                         self.refused.add(int(answer.get("id")[1:]))  # the sender knows that this one was not taken
@@ -46,23 +47,8 @@ class Durability(unittest.TestCase):
                     elif answer.tag == CLIENT + "iq" and answer.get("id") in asked:
                         acknowledged = max(acknowledged, asked[answer.get("id")])
                         pongs += 1
-                        if pongs == after_pongs:
-                            self.kith.process.kill()
-            except (Ended, OSError):
-                done.set()
-
-        listener = threading.Thread(target=listen)
-        listener.start()
-        try:
-            while not done.is_set():
-                text = "".join(f"<message to='away@example.org' type='chat' id='m{number + n}'><body>message {number + n}</body>"
-                               "</message>" for n in range(PING_EVERY))
-                number += PING_EVERY
-                asked[f"p{number}"] = number - 1
-                sender.send(text + f"<iq type='get' id='p{number}' to='away@example.org'><ping xmlns='urn:xmpp:ping'/></iq>")
-        except OSError:
+        except (Ended, OSError):
             pass
-        listener.join(30)
         self.kith.kill()
         sender.close()
         return number - 1, acknowledged

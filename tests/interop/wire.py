@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import os
+import select
 import socket
 import ssl
 import xml.etree.ElementTree as ET
@@ -103,6 +104,11 @@ class Wire:
                 return element
             if kind != "open":
                 raise Ended(f"the server ended the stream ({kind}) after {self.raw[-300:]!r}")
+
+    def has_something(self):
+        """Whether an element, or a part of one, has come and was not taken yet."""
+        pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
+        return bool(self._ready or pending or select.select([self.socket], [], [], 0)[0])
 
     def until(self, wanted):
         """The next child for which wanted(child) holds; others are passed over."""

@@ -1,5 +1,5 @@
-// Stream management (XEP-0198), through a whole server: acknowledgements, resumption, and what becomes of a session whose
-// client does not come back.
+// Stream management (XEP-0198), through a whole server: acknowledgements, resumption, and what becomes of a session
+// whose client does not come back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

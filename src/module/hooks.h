@@ -7,6 +7,7 @@
 // with internal-server-error, never the shard.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -105,6 +106,23 @@ struct SessionHibernates {
 };
 struct SessionResumed {
   Session& session;
+};
+/// The server stops, and a session that can be resumed is written down: what a feature must know of it after the next
+/// start is an element of its own. What was held back must go to the session's output now.
+struct SessionSaved {
+  Session& session;
+  std::vector<xml::Element>& states;
+};
+/// The server has started, and such a session is back, hibernating. It was bound (SessionBound), and has its presence.
+struct SessionRestored {
+  Session& session;
+  const std::vector<xml::Element>& states;
+
+  /// The element that the feature added, or null.
+  const xml::Element* state(std::string_view name, std::string_view ns) const {
+    const auto found = std::ranges::find_if(states, [&](const xml::Element& state) { return state.is(name, ns); });
+    return found == states.end() ? nullptr : &*found;
+  }
 };
 /// A session has become available or changed its presence, after the broadcast. `initial`: it was unavailable before.
 struct SessionAvailable {
@@ -247,8 +265,9 @@ class Hooks {
 
   std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
              List<PresenceToAccount>, List<IqToSession>, List<NonzaFromClient>, List<SessionBound>, List<SessionEnded>,
-             List<SessionHibernates>, List<SessionResumed>, List<SessionAvailable>, List<SessionUnavailable>,
-             List<AccountRemoved>, List<StreamFeatures>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
+             List<SessionHibernates>, List<SessionResumed>, List<SessionSaved>, List<SessionRestored>,
+             List<SessionAvailable>, List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>,
+             List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
   std::map<IqKey, IqHandler, std::less<>> iqs_;

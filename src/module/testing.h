@@ -162,9 +162,10 @@ class Stage final : private Accounts {
         offline(disk),
         documents(disk),
         archive(disk),
+        saved_sessions(disk),
         delivery(disk),
         passwords(disk),
-        stores_{accounts, rosters, offline, documents, archive},
+        stores_{accounts, rosters, offline, documents, archive, saved_sessions},
         deps_{clock,   random, events, timers, delivery, passwords, *this,
               stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
@@ -335,6 +336,7 @@ class Stage final : private Accounts {
   MemoryOffline offline;
   MemoryDocuments documents;
   MemoryArchive archive;
+  MemorySessions saved_sessions;
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;

@@ -288,4 +288,32 @@ class MemoryArchive final : public storage::ArchiveStore {
   std::uint64_t last_id_ = 0;
 };
 
+class MemorySessions final : public storage::SessionStore {
+ public:
+  explicit MemorySessions(MemoryDisk& disk) : disk_(disk) {}
+  storage::Ticket put(const xmpp::BareJid& account, std::string state) override {
+    return disk_.write([&] {
+      const std::uint64_t number = ++last_;
+      sessions.emplace(number,
+                       storage::SavedSession{.number = number, .account = account, .state = std::move(state)});
+    });
+  }
+  void page(std::uint64_t after, std::size_t most,
+            storage::Callback<std::vector<storage::SavedSession>> then) override {
+    std::vector<storage::SavedSession> page;
+    for (auto at = sessions.upper_bound(after); at != sessions.end() && page.size() < most; ++at)
+      page.push_back(at->second);
+    disk_.answer_read(std::move(then), std::move(page));
+  }
+  storage::Ticket remove(std::uint64_t number) override {
+    return disk_.write([&] { sessions.erase(number); });
+  }
+
+  std::map<std::uint64_t, storage::SavedSession> sessions;
+
+ private:
+  MemoryDisk& disk_;
+  std::uint64_t last_ = 0;
+};
+
 }  // namespace kith::module::testing

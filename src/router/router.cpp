@@ -534,13 +534,34 @@ void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource,
       end_session(*account.sessions().front(),
                   {StreamCondition::policy_violation, "Too many sessions of this account."});
     }
-    module::Session& session = account.add_session(
-        std::make_unique<module::Session>(account, std::move(*full), *client, std::move(facts), deps_.clock.now()));
-    sessions_.add(1);
+    module::Session& session = add_session(account, std::move(*full), *client, std::move(facts));
     module::SessionBound event{session};
     hooks_.run(event);
     then(&session);
   });
+}
+
+void Router::restore(const xmpp::FullJid& jid, module::SessionOutput& output, module::ConnectionFacts facts,
+                     std::optional<xmpp::Stanza> presence, int priority,
+                     std::move_only_function<void(module::Session*)> then) {
+  accounts_.with(jid.bare(), [this, jid, &output, facts = std::move(facts), presence = std::move(presence), priority,
+                              then = std::move(then)](std::expected<module::Account*, Absence> found) mutable {
+    const Turn turn(*this);
+    if (!found || (*found)->session(jid.resourcepart()) != nullptr) return then(nullptr);
+    module::Session& session = add_session(**found, jid, output, std::move(facts));
+    session.set_presence(std::move(presence), priority);
+    session.set_hibernating(true);
+    module::SessionBound event{session};
+    hooks_.run(event);
+    then(&session);
+  });
+}
+
+module::Session& Router::add_session(module::Account& account, xmpp::FullJid jid, module::SessionOutput& output,
+                                     module::ConnectionFacts facts) {
+  sessions_.add(1);
+  return account.add_session(
+      std::make_unique<module::Session>(account, std::move(jid), output, std::move(facts), deps_.clock.now()));
 }
 
 void Router::unbind(module::Session& session) {

@@ -81,6 +81,11 @@ class Router final : public module::Delivery, public module::Accounts {
   }
   /// Ends a session with this error.
   void end_session(module::Session& session, const xmpp::StreamError& error);
+  /// A session that was there before the server started is there again, hibernating: with this presence, as if bound.
+  /// Null if the account is gone or the resource is taken.
+  void restore(const xmpp::FullJid& jid, module::SessionOutput& output, module::ConnectionFacts facts,
+               std::optional<xmpp::Stanza> presence, int priority,
+               std::move_only_function<void(module::Session*)> then);
   /// The session has ended: tells the features and destroys it. For sessions that were not ended by the router itself.
   void unbind(module::Session& session);
 
@@ -125,6 +130,8 @@ class Router final : public module::Delivery, public module::Accounts {
   void iq_request(module::Target target, xmpp::Stanza stanza, module::Account* account, module::Session* session);
   storage::Ticket undecided_write(const module::Account& account) const;
   void absent(const xmpp::Stanza& stanza, Absence why);
+  module::Session& add_session(module::Account& account, xmpp::FullJid jid, module::SessionOutput& output,
+                               module::ConnectionFacts facts);
   void refuse(const xmpp::Stanza& stanza, const xmpp::StanzaError& error, storage::Ticket gate = {});
   void remove_here(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then);
   void drain();

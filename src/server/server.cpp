@@ -4,6 +4,8 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <latch>
 #include <utility>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -112,10 +114,13 @@ struct Server::Parts {
   std::expected<std::vector<net::CertificateProblem>, std::string> read_certificates();
   std::expected<void, std::string> open_shards();
   std::expected<void, std::string> listen();
+  std::expected<void, std::string> listen_on_first_shard();
   std::expected<void, std::string> open_listener(const Endpoint& endpoint, const net::ConnectionSettings& settings,
                                                  Security security, std::string_view name);
   std::expected<void, std::string> open_control();
   void start_threads();
+  /// Calls `work` on every shard's thread, and returns when each has called `done` (or dropped it).
+  void on_every_shard(const std::function<void(ShardUnit& unit, Task done)>& work);
   void stop_shards();
   void begin_drain(int signal);
   void watch_drain();
@@ -188,7 +193,10 @@ std::expected<void, std::string> Server::Parts::open() {
   }
   if (auto ok = open_certificates(); !ok) return ok;
   if (auto ok = open_shards(); !ok) return ok;
-  if (auto ok = listen(); !ok) return ok;
+  start_threads();
+  // Before anybody can come to resume one.
+  on_every_shard([](ShardUnit& unit, Task done) { unit.runtime->c2s().restore_sessions(std::move(done)); });
+  if (auto ok = listen_on_first_shard(); !ok) return ok;
   return open_control();
 }
 
@@ -323,6 +331,13 @@ std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& en
   return {};
 }
 
+std::expected<void, std::string> Server::Parts::listen_on_first_shard() {
+  std::packaged_task<std::expected<void, std::string>()> open([this] { return listen(); });
+  auto opened = open.get_future();
+  units.front()->shard.post([open = std::move(open)]() mutable { open(); });
+  return opened.get();
+}
+
 std::expected<void, std::string> Server::Parts::listen() {
   starttls_settings = {.contexts = certificates.get(), .alpn = {}, .handshake_time = limits.tls_handshake_time};
   direct_settings = {
@@ -385,6 +400,18 @@ void Server::Parts::start_threads() {
   }
 }
 
+void Server::Parts::on_every_shard(const std::function<void(ShardUnit& unit, Task done)>& work) {
+  std::latch all(static_cast<std::ptrdiff_t>(units.size()));
+  for (const auto& unit : units) {
+    // Counted when it is called or dropped: a fault on one shard must not hold up the whole.
+    std::shared_ptr<void> done(nullptr, [&all](void*) { all.count_down(); });
+    unit->shard.post([&unit = *unit, &work, done = std::move(done)]() mutable {
+      work(unit, [done = std::move(done)]() mutable { done.reset(); });
+    });
+  }
+  all.wait();
+}
+
 void Server::Parts::stop_shards() {
   // What the stores still have is written and answered first, so that nothing that was taken is lost.
   if (storage) storage->drain();
@@ -445,6 +472,7 @@ void Server::Parts::begin_drain(int signal) {
 void Server::Parts::watch_drain() {
   const auto open = events.gauge("kith_connections", "Open client connections.").value();
   if (open == 0 || std::chrono::steady_clock::now() >= drain_until) {
+    on_every_shard([](ShardUnit& unit, Task done) { unit.runtime->c2s().save_sessions(std::move(done)); });
     admin_server->stop();
     for (const auto& server : metrics) server->stop();
     control.stop();
@@ -510,7 +538,6 @@ Server::~Server() = default;
 int Server::run() {
   parts_->wait_for_end();
   parts_->wait_for_hangup();
-  parts_->start_threads();
   release_startup_pages();
   parts_->events.record(LogLevel::info, "started",
                         {{"version", std::string(version)}, {"domain", parts_->config.domains.front()}});

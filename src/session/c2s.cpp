@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "session/c2s_connection.h"
 #include "session/managed_session.h"
+#include "session/saved_session.h"
 
 namespace kith::session {
 
@@ -129,9 +130,93 @@ void C2sService::drop_managed(std::uint64_t number) {
 
 void C2sService::shut_down() {
   stopping_ = true;
+  const xmpp::StreamError stopping{xmpp::StreamCondition::system_shutdown, "The server is stopping."};
   for (auto& [id, connection] : connections_) {
-    connection->end({xmpp::StreamCondition::system_shutdown, "The server is stopping."});
+    if (connection->managed_ != nullptr && connection->managed_->resumable()) {
+      connection->lose(stopping);
+    } else {
+      connection->end(stopping);
+    }
   }
+}
+
+// --- sessions over a restart
+// -----------------------------------------------------------------------------------------------------
+
+void C2sService::save_sessions(std::move_only_function<void()> then) {
+  storage::Ticket last;
+  for (const auto& [number, managed] : managed_) last = storage::later(last, managed->last_gate());
+  deps_.router.commits().when_decided(last, [this, then = std::move(then)](bool) mutable {
+    storage::Ticket saved;
+    for (const auto& [number, managed] : managed_) {
+      module::Session* const session = managed->session();
+      if (session == nullptr || !managed->resumable()) continue;
+      saved = deps_.stores.sessions.put(session->account().jid(), to_text(managed->save()));
+    }
+    deps_.router.commits().when_decided(saved, [this, saved, then = std::move(then)](bool) mutable {
+      if (saved && deps_.router.commits().log().failed(saved))
+        deps_.events.record(LogLevel::error, "sessions_not_saved");
+      then();
+    });
+  });
+}
+
+struct C2sService::Restoring {
+  std::move_only_function<void()> then;
+  std::vector<std::uint64_t> numbers;  ///< of what was read, for this shard
+  std::size_t open = 1;                ///< those that the router has not answered yet, and one for the reading
+};
+
+void C2sService::restore_sessions(std::move_only_function<void()> then) {
+  auto restoring = std::make_shared<Restoring>();
+  restoring->then = std::move(then);
+  restore_page(std::move(restoring), 0);
+}
+
+void C2sService::restore_page(std::shared_ptr<Restoring> restoring, std::uint64_t after) {
+  constexpr std::size_t page_sessions = 20;  // each may be some megabytes
+  deps_.stores.sessions.page(
+      after, page_sessions,
+      [this, restoring = std::move(restoring)](storage::Result<std::vector<storage::SavedSession>> page) mutable {
+        if (!page) {
+          deps_.events.record(LogLevel::error, "sessions_not_restored");
+        } else {
+          for (storage::SavedSession& saved : *page) {
+            if (deps_.router.owner(saved.account) == deps_.router.shard()) restore_one(restoring, saved);
+          }
+          if (page->size() == page_sessions) return restore_page(std::move(restoring), page->back().number);
+        }
+        restored(*restoring);
+      });
+}
+
+void C2sService::restore_one(const std::shared_ptr<Restoring>& restoring, storage::SavedSession& saved) {
+  restoring->numbers.push_back(saved.number);
+  auto state = std::make_shared<std::optional<SavedState>>(from_text(saved.state));
+  auto jid = *state ? xmpp::FullJid::of(saved.account, (*state)->resource) : std::nullopt;
+  if (!jid) {
+    deps_.events.record(LogLevel::error, "saved_session_unreadable", {{"number", std::to_string(saved.number)}});
+    return;
+  }
+  const std::uint64_t number = ++ids_;
+  const auto made = managed_.emplace(number, std::make_unique<ManagedSession>(*this, number, *jid, **state)).first;
+  ++restoring->open;
+  deps_.router.restore(*jid, *made->second, (*state)->facts, (*state)->presence, (*state)->priority,
+                       [this, restoring, number, state](module::Session* session) {
+                         if (session == nullptr) {
+                           managed_.erase(number);
+                         } else {
+                           managed_.at(number)->attach(*session, **state);
+                         }
+                         restored(*restoring);
+                       });
+}
+
+void C2sService::restored(Restoring& restoring) {
+  if (--restoring.open != 0) return;
+  storage::Ticket removed;
+  for (const std::uint64_t number : restoring.numbers) removed = deps_.stores.sessions.remove(number);
+  deps_.router.commits().when_decided(removed, [then = std::move(restoring.then)](bool) mutable { then(); });
 }
 
 void C2sService::close_streams_of_lost_domains() {

@@ -95,8 +95,15 @@ class C2sService {
               std::unique_ptr<Admission> admission);
   /// A connection that comes from another shard to bind.
   void arrive(std::unique_ptr<Parcel> parcel);
-  /// The server stops: every stream ends with system-shutdown, and so do those that still come.
+  /// The server stops: every stream ends with system-shutdown, and so do those that still come. Sessions that can be
+  /// resumed stay, for save_sessions().
   void shut_down();
+  /// Writes down the sessions that can be resumed after the next start; `then` is called when they are on disk. After
+  /// shut_down(), when the connections have gone.
+  void save_sessions(std::move_only_function<void()> then);
+  /// Brings back those that were written down, for the accounts of this shard; `then` is called when they are there and
+  /// forgotten by the disk. Before the first connection comes.
+  void restore_sessions(std::move_only_function<void()> then);
   /// Limits have changed by a reload: what new streams are told of them follows.
   void limits_changed();
   /// Streams of domains that are no longer local end with host-gone (after a reload of the configuration).
@@ -112,6 +119,10 @@ class C2sService {
   /// The session that this id resumes, if it is the account's.
   ManagedSession* resumable(const xmpp::BareJid& account, const std::string& id_digest) const;
   void drop_managed(std::uint64_t number);
+  struct Restoring;
+  void restore_page(std::shared_ptr<Restoring> restoring, std::uint64_t after);
+  void restore_one(const std::shared_ptr<Restoring>& restoring, storage::SavedSession& saved);
+  void restored(Restoring& restoring);
   void depart(std::uint64_t id, unsigned shard);
   void add_hot(std::uint64_t id);
   void park_idle_parsers();

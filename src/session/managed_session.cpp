@@ -49,6 +49,28 @@ ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, module
       id_digest_(std::move(id_digest)),
       timer_([this] { on_timer(); }) {}
 
+ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid, SavedState& state)
+    : service_(service),
+      number_(number),
+      session_(nullptr),
+      jid_(std::move(jid)),
+      connection_(nullptr),
+      live_(false),
+      resume_time_(state.resume_time),
+      id_digest_(state.id_digest),
+      written_(state.written),
+      acknowledged_(state.acknowledged),
+      handled_(state.handled),
+      timer_([this] { on_timer(); }) {
+  for (SavedState::Item& item : state.items) {
+    Item& back = queue_.emplace_back();
+    back.bytes = std::move(item.bytes);
+    back.when = item.when;
+    bytes_ += back.bytes.size() + item_overhead;
+    taken_ += back.bytes.size();
+  }
+}
+
 // --- what the client sends
 // ---------------------------------------------------------------------------------------------------
 
@@ -175,6 +197,50 @@ void ManagedSession::replay() {
   service_.deps_.router.hooks().run(event);
 }
 
+void ManagedSession::attach(module::Session& session, const SavedState& state) {
+  session_ = &session;
+  if (state.interested) session.set_interested();
+  session.directed().insert(state.directed.begin(), state.directed.end());
+  service_.hibernating_.add(1);
+  // The whole time again: while the server was away nobody could come back.
+  service_.deps_.timers.schedule(timer_, resume_time_);
+  module::SessionRestored event{session, state.features};
+  service_.deps_.router.hooks().run(event);
+}
+
+storage::Ticket ManagedSession::last_gate() const {
+  storage::Ticket last;
+  for (const Item& item : queue_) last = storage::later(last, item.gate);
+  return last;
+}
+
+SavedState ManagedSession::save() {
+  SavedState state;
+  module::SessionSaved event{*session_, state.features};
+  service_.deps_.router.hooks().run(event);
+  timer_.cancel();
+  ending_ = true;
+  state.resource = jid_.resourcepart();
+  state.id_digest = id_digest_;
+  state.resume_time = resume_time_;
+  state.facts = session_->facts();
+  state.handled = handled_;
+  state.acknowledged = acknowledged_;
+  state.written = written_;
+  std::size_t at = 0;
+  for (Item& item : queue_) {
+    if (at++ < written_ || (item.counted && settle(item)))
+      state.items.push_back({.bytes = std::move(item.bytes), .when = item.when});
+  }
+  queue_.clear();
+  written_ = 0;
+  state.presence = session_->presence();
+  state.priority = session_->priority();
+  state.interested = session_->interested();
+  state.directed.assign(session_->directed().begin(), session_->directed().end());
+  return state;
+}
+
 void ManagedSession::finish() {
   if (session_ == nullptr) return;
   timer_.cancel();
@@ -281,16 +347,20 @@ void ManagedSession::write(const std::string& bytes) {
   connection_->check_outbox();
 }
 
+bool ManagedSession::settle(Item& item) {
+  if (item.gate && service_.deps_.router.commits().log().failed(item.gate)) {
+    left_ += item.counted && item.bytes_if_failed.empty() ? item.bytes.size() : 0;
+    std::swap(item.bytes, item.bytes_if_failed);
+  }
+  return !item.bytes.empty();
+}
+
 void ManagedSession::flush() {
   if (connection_ == nullptr || !live_) return;
   const router::CommitWaiters& commits = service_.deps_.router.commits();
   while (written_ < queue_.size() && commits.decided(queue_[written_].gate)) {
     Item& item = queue_[written_];
-    if (item.gate && commits.log().failed(item.gate)) {
-      left_ += item.counted && item.bytes_if_failed.empty() ? item.bytes.size() : 0;
-      std::swap(item.bytes, item.bytes_if_failed);
-    }
-    if (!item.bytes.empty()) write(item.bytes);
+    if (settle(item)) write(item.bytes);
     if (item.counted && !item.bytes.empty()) {
       ++written_;
       ++unasked_;

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "session/c2s.h"
+#include "session/saved_session.h"
 #include "stream/management.h"
 
 namespace kith::session {
@@ -21,6 +22,9 @@ class ManagedSession final : public module::SessionOutput {
  public:
   ManagedSession(C2sService& service, std::uint64_t number, module::Session& session, C2sConnection& connection,
                  std::chrono::seconds resume_time, std::string id_digest);
+
+  /// One that was saved before the server started; attach() follows.
+  ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid, SavedState& state);
 
   std::uint64_t number() const { return number_; }
   module::Session* session() const { return session_; }
@@ -53,6 +57,12 @@ class ManagedSession final : public module::SessionOutput {
   /// A new connection takes the session over; nothing is written before replay().
   void take_over(C2sConnection& connection, module::ConnectionFacts facts);
   void replay();
+  /// The router has the session again.
+  void attach(module::Session& session, const SavedState& state);
+  /// The last write that something in the queue waits for.
+  storage::Ticket last_gate() const;
+  /// All that must be known after the next start; nothing is taken or written any more. When last_gate() is decided.
+  SavedState save();
   /// The session ends by its client's wish or fault. The connection stays; what is no message is left to it.
   void finish();
 
@@ -72,6 +82,8 @@ class ManagedSession final : public module::SessionOutput {
     WallTime when{};
     bool counted = true;
   };
+  /// The gate is decided. False if nothing is to be sent.
+  bool settle(Item& item);
   void flush();
   void write(const std::string& bytes);
   void ask();

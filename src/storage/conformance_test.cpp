@@ -111,6 +111,10 @@ class Conformance : public testing::TestWithParam<Named> {
       stanzas.push_back(message.stanza);
     return stanzas;
   }
+  std::vector<SavedSession> sessions(std::uint64_t after = 0, std::size_t most = 100) {
+    return ask<std::vector<SavedSession>>([&](auto then) { stores().sessions.page(after, most, std::move(then)); })
+        .value();
+  }
   std::uint64_t documents(const BareJid& account, const std::string& kind) {
     return ask<std::uint64_t>([&](auto then) { stores().documents.count(account, kind, std::move(then)); }).value();
   }
@@ -466,6 +470,24 @@ TEST_P(Conformance, old_messages_of_all_archives_expire_the_oldest_first) {
   EXPECT_EQ(archive(bob_, {}), (std::vector<std::string>{"b3", "b4"}));
 }
 
+TEST_P(Conformance, saved_sessions_come_back_in_order_until_they_are_removed) {
+  EXPECT_TRUE(sessions().empty());
+  stores().sessions.put(alice_, "one");
+  stores().sessions.put(bob_, "two");
+  stores().sessions.put(alice_, "three");
+  const auto all = sessions();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].state, "one");
+  EXPECT_EQ(all[1].account, bob_);
+  EXPECT_EQ(all[2].state, "three");
+  ASSERT_EQ(sessions(0, 2).size(), 2U);
+  ASSERT_EQ(sessions(all[1].number).size(), 1U);
+  stores().sessions.remove(all[0].number);
+  stores().sessions.remove(all[0].number);
+  ASSERT_EQ(sessions().size(), 2U);
+  EXPECT_EQ(sessions()[0].state, "two");
+}
+
 TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_else) {
   for (const BareJid& jid : {alice_, bob_}) {
     ASSERT_EQ(add(record(jid.text())), true);
@@ -475,6 +497,7 @@ TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_els
     stores().offline.add(jid, noon, "<message/>");
     stores().documents.put(jid, "vcard", "", "<vCard/>");
     stores().archive.add(jid, noon, *Jid::parse("carol@example.net/a"), "<message/>");
+    stores().sessions.put(jid, "<session/>");
   }
   EXPECT_EQ(remove(alice_), true);
   EXPECT_EQ(remove(alice_), false);
@@ -492,6 +515,8 @@ TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_els
   EXPECT_EQ(size(alice_).messages, 0U);
   EXPECT_EQ(documents(alice_, "vcard"), 0U);
   EXPECT_TRUE(archive(alice_, {}).empty());
+  ASSERT_EQ(sessions().size(), 1U);
+  EXPECT_EQ(sessions()[0].account, bob_);
 
   EXPECT_EQ(archive(bob_, {}).size(), 1U);
   EXPECT_EQ(roster(bob_).items.size(), 1U);

@@ -19,6 +19,7 @@
 #include "storage/sqlite/offline_sql.h"
 #include "storage/sqlite/read_pool.h"
 #include "storage/sqlite/roster_sql.h"
+#include "storage/sqlite/session_sql.h"
 #include "storage/sqlite/shard_access.h"
 
 namespace kith::storage {
@@ -156,8 +157,12 @@ class SqlShardStores final : public ShardStores {
                  Events& events)
       : access_(shard, writes, reads, events), archive_(access_, archive_ids) {}
   Stores stores() override {
-    return {
-        .accounts = accounts_, .rosters = rosters_, .offline = offline_, .documents = documents_, .archive = archive_};
+    return {.accounts = accounts_,
+            .rosters = rosters_,
+            .offline = offline_,
+            .documents = documents_,
+            .archive = archive_,
+            .sessions = sessions_};
   }
 
  private:
@@ -167,6 +172,7 @@ class SqlShardStores final : public ShardStores {
   sqlite::OfflineSql offline_{access_};
   sqlite::DocumentSql documents_{access_};
   sqlite::ArchiveSql archive_;
+  sqlite::SessionSql sessions_{access_};
 };
 
 }  // namespace

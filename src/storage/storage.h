@@ -185,12 +185,30 @@ class ArchiveStore {
   virtual void expire(WallTime when, std::size_t most, Callback<bool> then) = 0;
 };
 
+/// A session that waits for its client while the server is not running (XEP-0198).
+struct SavedSession {
+  std::uint64_t number = 0;  ///< the store's own, growing; not for put()
+  xmpp::BareJid account;
+  std::string state;  ///< the session room's own text
+};
+
+/// What must not be forgotten between the end of the daemon and its next start.
+class SessionStore {
+ public:
+  virtual ~SessionStore() = default;
+  virtual Ticket put(const xmpp::BareJid& account, std::string state) = 0;
+  /// The first `most` sessions, of all accounts, with a number above `after`, in order.
+  virtual void page(std::uint64_t after, std::size_t most, Callback<std::vector<SavedSession>> then) = 0;
+  virtual Ticket remove(std::uint64_t number) = 0;
+};
+
 struct Stores {
   AccountStore& accounts;
   RosterStore& rosters;
   OfflineStore& offline;
   DocumentStore& documents;
   ArchiveStore& archive;
+  SessionStore& sessions;
 };
 
 /// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.

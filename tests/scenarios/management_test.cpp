@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/digest.h"
 #include "talk.h"
 
 namespace kith::scenario {
@@ -204,6 +205,158 @@ TEST_F(ManagementTest, a_binding_of_the_same_resource_gives_what_is_unacknowledg
   for (const std::string& text : got(*world, *again)) all += text;
   EXPECT_EQ(count_of(all, "<body>one</body>"), 1U) << all;
   EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+}
+
+// --- the server stops and starts
+// -------------------------------------------------------------------------------------------------
+
+TEST_F(ManagementTest, a_session_survives_a_restart_of_the_server) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence/>");
+  auto romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(message("juliet@localhost", "one") + message("juliet@localhost", "two"));
+  juliet.take();
+  juliet.client->send(message("romeo@localhost", "from her"));
+  world->settle();
+  world->stop_and_start();
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+  EXPECT_EQ(world->sessions("romeo@localhost"), 0U);
+  romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(message("juliet@localhost", "three"));
+  world->settle();
+  Raw back = logged_in("juliet");
+  // She had her own presence and "one".
+  const std::string got_back = back.say(resume(previd, 2));
+  EXPECT_THAT(got_back, StartsWith("<resumed xmlns='urn:xmpp:sm:3' previd='" + previd + "' h='2'/>"));
+  EXPECT_EQ(count_of(got_back, "<body>"), 2U) << got_back;
+  EXPECT_LT(got_back.find("two"), got_back.find("three"));
+  EXPECT_EQ(back.say(a(4)), "");
+  EXPECT_EQ(back.say(ask), a(2));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+}
+
+TEST_F(ManagementTest, a_second_restart_loses_nothing_either) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence/>");
+  juliet.client->link().cut();
+  world->settle();
+  auto romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(message("juliet@localhost", "one"));
+  world->settle();
+  world->stop_and_start();
+  world->stop_and_start();
+  Raw back = logged_in("juliet");
+  const std::string got_back = back.say(resume(previd, 1));
+  EXPECT_EQ(count_of(got_back, "<body>one</body>"), 1U) << got_back;
+}
+
+TEST_F(ManagementTest, what_a_client_asked_for_holds_after_a_restart) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say(
+      "<presence/><iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>"
+      "<iq type='get' id='b'><blocklist xmlns='urn:xmpp:blocking'/></iq>");
+  juliet.client->link().cut();
+  world->settle();
+  world->stop_and_start();
+  Raw back = logged_in("juliet");
+  back.say(resume(previd, 3));
+  const auto desk = available(*world, "juliet@localhost", "desk");
+  desk->send(message("romeo@localhost", "hi") +
+             "<iq type='set' id='d'><block xmlns='urn:xmpp:blocking'><item "
+             "jid='tybalt@localhost'/></block></iq>");
+  const std::string told = back.take();
+  EXPECT_THAT(told, HasSubstr("<sent xmlns='urn:xmpp:carbons:2'>"));
+  EXPECT_THAT(told, HasSubstr("<block xmlns='urn:xmpp:blocking'>"));
+}
+
+TEST_F(ManagementTest, presence_is_known_and_taken_back_after_a_restart) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence><status>here</status></presence>");
+  juliet.client->link().cut();
+  world->settle();
+  world->stop_and_start();
+  const auto desk = entered(*world, "juliet@localhost", "desk");
+  desk->send("<presence/>");
+  std::string told;
+  const auto listen = [&] {
+    for (const std::string& text : got(*world, *desk)) told += text;
+  };
+  listen();
+  EXPECT_THAT(told, HasSubstr("<status>here</status>"));
+  told.clear();
+  for (int minute = 0; minute <= 10; ++minute) {
+    world->advance(seconds(60));
+    listen();
+  }
+  EXPECT_THAT(told, HasSubstr("type='unavailable'"));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+}
+
+TEST_F(ManagementTest, kept_messages_that_were_not_acknowledged_come_once_after_a_restart) {
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(message("juliet@localhost", "one"));
+  world->settle();
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence/>");
+  juliet.client->link().cut();
+  world->settle();
+  world->stop_and_start();
+  world->advance(seconds(1));
+  Raw back = logged_in("juliet");
+  EXPECT_EQ(count_of(back.say(resume(previd, 0)), "<body>one</body>"), 1U);
+  back.say(a(2));
+  world->advance(seconds(5));
+  back.say("</stream:stream>");
+  Raw again(*world);
+  again.to_login("juliet", "secret");
+  again.say(bind_iq("desk"));
+  EXPECT_THAT(again.say("<presence/>"), Not(HasSubstr("<body>")));
+}
+
+TEST_F(ManagementTest, after_a_kill_nothing_is_resumed) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  world->stop_and_start();
+  world->restart();
+  Raw back = logged_in("juliet");
+  EXPECT_THAT(back.say(resume(previd, 0)), HasSubstr("<item-not-found"));
+  EXPECT_THAT(back.say(bind_iq("balcony")), HasSubstr("juliet@localhost/balcony"));
+}
+
+TEST_F(ManagementTest, counters_pass_their_highest_number) {
+  // A session with 2^32 − 1 stanzas each way behind it.
+  const std::string id = "an-id";
+  world->save_session("juliet@localhost",
+                      session::SavedState{.resource = "balcony",
+                                          .id_digest = sha256(id),
+                                          .resume_time = seconds(600),
+                                          .handled = 4294967295U,
+                                          .acknowledged = 4294967295U,
+                                          .written = 1,
+                                          .items = {{.bytes = message("juliet@localhost", "one")}}});
+  world->restart();
+  Raw back = logged_in("juliet");
+  EXPECT_THAT(back.say(resume(id, 1)), HasSubstr("send-count='0'"));
+  Raw again = logged_in("juliet");
+  EXPECT_THAT(again.say(resume(id, 4294967295U)), HasSubstr("<body>one</body>"));
+  EXPECT_EQ(again.say(a(0)), "");
+  EXPECT_EQ(again.say("<presence type='unavailable'/>" + ask), a(0));
+  EXPECT_THAT(again.say(a(1)), HasSubstr("<handled-count-too-high"));
+}
+
+TEST_F(ManagementTest, a_damaged_saved_session_keeps_nobody_out) {
+  world->save_session("juliet@localhost", session::SavedState{.resource = "", .id_digest = "x"});
+  world->save_session("nobody@localhost", session::SavedState{.resource = "there", .id_digest = "x"});
+  world->restart();
+  EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
+  EXPECT_EQ(world->sessions("nobody@localhost"), 0U);
+  Raw back = logged_in("juliet");
+  EXPECT_THAT(back.say(bind_iq("balcony")), HasSubstr("juliet@localhost/balcony"));
 }
 
 }  // namespace

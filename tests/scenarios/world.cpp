@@ -120,6 +120,17 @@ void World::start(WallTime wall) {
       if (generation == generation_) units_[i].runtime->router().commits_advanced();
     });
   }
+  for (const Unit& unit : units_) unit.runtime->c2s().restore_sessions([] {});
+  settle();
+}
+
+void World::stop_and_start() {
+  for (const Unit& unit : units_) unit.runtime->c2s().shut_down();
+  // Clients that do not close their side are waited for no longer than the daemon would.
+  loop_->advance(std::chrono::seconds(8));
+  for (const Unit& unit : units_) unit.runtime->c2s().save_sessions([] {});
+  settle();
+  restart();
 }
 
 void World::restart() {
@@ -166,6 +177,11 @@ void World::add_account(const std::string& bare_jid, const std::string& password
   storage::AccountRecord record{
       .jid = *jid, .credentials = sasl::derive_all(prepared, random_, 1), .created = loop_->clock().wall()};
   units_.front().refs->accounts.add(record, [](storage::Result<bool>) {});
+  settle();
+}
+
+void World::save_session(const std::string& bare_jid, const session::SavedState& state) {
+  units_.front().refs->sessions.put(*xmpp::BareJid::parse(bare_jid), session::to_text(state));
   settle();
 }
 

@@ -16,6 +16,7 @@
 #include "net/memory_link.h"
 #include "runtime/manual_loop.h"
 #include "server/shard_runtime.h"
+#include "session/saved_session.h"
 #include "storage/sql_storage.h"
 #include "xml/stream_parser.h"
 
@@ -68,6 +69,8 @@ class World final : private router::Crossroads {
 
   /// Makes the account, with one round of hashing so that tests are quick.
   void add_account(const std::string& bare_jid, const std::string& password);
+  /// As if it had been written down when the server stopped; restart() finds it.
+  void save_session(const std::string& bare_jid, const session::SavedState& state);
   bool has_account(const std::string& bare_jid);
   /// Connects without logging in; to each shard in turn. With direct TLS, as to the port that has it.
   std::unique_ptr<WorldClient> connect(net::LinkOptions link = {});
@@ -91,6 +94,8 @@ class World final : private router::Crossroads {
   void advance(Duration by);
   /// Everything in memory goes, as by kill -9; the storage stays.
   void restart();
+  /// Stops as by SIGTERM, and starts again.
+  void stop_and_start();
   void fail_writes(bool fail);
   storage::SqlStorage& storage() { return *storage_; }
   server::ShardRuntime& shard(unsigned index) { return *units_[index].runtime; }

@@ -124,6 +124,8 @@ void Blocking::attach(module::Hooks& hooks) {
   hooks.on<module::MessageToAccount>(Phase::block, this, &Blocking::message_in);
   hooks.on<module::PresenceToAccount>(Phase::block, this, &Blocking::presence_in);
   hooks.on<module::IqToSession>(Phase::block, this, &Blocking::iq_in);
+  hooks.on<module::SessionSaved>(this, &Blocking::save);
+  hooks.on<module::SessionRestored>(this, &Blocking::restore);
 }
 
 // --- what passes
@@ -169,6 +171,15 @@ Outcome Blocking::iq_in(module::IqToSession& event) {
 
 // --- the list
 // ----------------------------------------------------------------------------------------------------------------
+
+void Blocking::save(module::SessionSaved& event) {
+  const auto* state = event.session.attachments().find<WantsPushes>();
+  if (state != nullptr && state->on) event.states.emplace_back("blocklist", ns_blocking);
+}
+
+void Blocking::restore(module::SessionRestored& event) {
+  if (event.state("blocklist", ns_blocking) != nullptr) event.session.attachments().get<WantsPushes>().on = true;
+}
 
 void Blocking::list(module::IqRequest request) {
   if (request.session() != nullptr) request.session()->attachments().get<WantsPushes>().on = true;

@@ -42,6 +42,8 @@ class Blocking final : public module::Module {
   module::Outcome message_in(module::MessageToAccount& event);
   module::Outcome presence_in(module::PresenceToAccount& event);
   module::Outcome iq_in(module::IqToSession& event);
+  void save(module::SessionSaved& event);
+  void restore(module::SessionRestored& event);
 
   /// Writes the list, and makes the one in memory what the disk has if that fails.
   storage::Ticket write(module::Account& account);

@@ -78,6 +78,16 @@ void Carbons::attach(module::Hooks& hooks) {
   hooks.on_iq(Target::account, Access::owner, StanzaType::set, "disable", ns_carbons, this, &Carbons::disable);
   hooks.on<module::MessageFromClient>(module::Phase::copy, this, &Carbons::from_client);
   hooks.on<module::MessageToAccount>(module::Phase::copy, this, &Carbons::to_account);
+  hooks.on<module::SessionSaved>(this, &Carbons::save);
+  hooks.on<module::SessionRestored>(this, &Carbons::restore);
+}
+
+void Carbons::save(module::SessionSaved& event) {
+  if (wants_copies(event.session)) event.states.emplace_back("enable", ns_carbons);
+}
+
+void Carbons::restore(module::SessionRestored& event) {
+  if (event.state("enable", ns_carbons) != nullptr) event.session.attachments().get<WantsCopies>().on = true;
 }
 
 void Carbons::enable(module::IqRequest request) {

@@ -87,6 +87,25 @@ ClientState::ClientState(const module::ModuleDeps& deps) : events_(deps.events),
 void ClientState::attach(module::Hooks& hooks) {
   hooks.on<module::StreamFeatures>(this, &ClientState::offer);
   hooks.on<module::NonzaFromClient>(module::Phase::deliver, this, &ClientState::change);
+  hooks.on<module::SessionSaved>(this, &ClientState::save);
+  hooks.on<module::SessionRestored>(this, &ClientState::restore);
+}
+
+void ClientState::save(module::SessionSaved& event) {
+  const auto* state = event.session.attachments().find<State>();
+  if (state == nullptr || state->holder == nullptr) return;
+  state->holder->flush();
+  event.states.emplace_back("inactive", ns_csi);
+}
+
+void ClientState::restore(module::SessionRestored& event) {
+  if (event.state("inactive", ns_csi) != nullptr) set_inactive(event.session);
+}
+
+void ClientState::set_inactive(Session& session) {
+  auto& holder = session.attachments().get<State>().holder;
+  if (holder == nullptr) holder = std::make_unique<Holder>(session, events_, limits_);
+  session.set_filter(holder.get());
 }
 
 void ClientState::offer(module::StreamFeatures& event) {
@@ -96,9 +115,7 @@ void ClientState::offer(module::StreamFeatures& event) {
 Outcome ClientState::change(module::NonzaFromClient& event) {
   Session& session = event.session;
   if (event.element.is("inactive", ns_csi)) {
-    auto& holder = session.attachments().get<State>().holder;
-    if (holder == nullptr) holder = std::make_unique<Holder>(session, events_, limits_);
-    session.set_filter(holder.get());
+    set_inactive(session);
     return Done{};
   }
   if (event.element.is("active", ns_csi)) {

@@ -24,6 +24,9 @@ class ClientState final : public module::Module {
  private:
   void offer(module::StreamFeatures& event);
   module::Outcome change(module::NonzaFromClient& event);
+  void save(module::SessionSaved& event);
+  void restore(module::SessionRestored& event);
+  void set_inactive(module::Session& session);
 
   Events& events_;
   const Limits& limits_;

@@ -1,6 +1,7 @@
 #include "modules/offline/offline.h"
 
 #include <algorithm>
+#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -33,6 +34,15 @@ constexpr XmlLimits stored_limits{.element_bytes = 16 * 1024 * 1024,
                                   .attribute_value_bytes = 4 * 1024 * 1024,
                                   .children = 1'000'000,
                                   .tree_bytes = 1024 * 1024 * 1024};
+
+constexpr std::string_view ns_handed = "urn:kith:offline:handed";
+
+/// Zero if that is no number.
+std::uint64_t number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
 
 bool can_receive(const Session& session) { return session.available() && session.priority() >= 0; }
 
@@ -74,6 +84,8 @@ void OfflineFeature::attach(module::Hooks& hooks) {
   hooks.on<module::SessionAvailable>(this, &OfflineFeature::session_available);
   hooks.on<module::SessionUnavailable>(this, &OfflineFeature::session_unavailable);
   hooks.on<module::SessionEnded>(this, &OfflineFeature::session_ended);
+  hooks.on<module::SessionSaved>(this, &OfflineFeature::session_saved);
+  hooks.on<module::SessionRestored>(this, &OfflineFeature::session_restored);
   hooks.on<module::AccountRemoved>(this, &OfflineFeature::account_removed);
 }
 
@@ -270,6 +282,35 @@ void OfflineFeature::session_ended(module::SessionEnded& event) {
   // What it did not confirm is as if it had never been handed over.
   state->handed = {};
   stop_handing(event.account);
+}
+
+// What a session has in its queue lies in the store until it is confirmed, over a restart, too.
+void OfflineFeature::session_saved(module::SessionSaved& event) {
+  const State* const state = event.session.account().attachments().find<State>();
+  if (state == nullptr || state->receiver != event.session.jid().resourcepart() || state->handed.messages == 0) return;
+  xml::Element handed("handed", ns_handed);
+  handed.set("through", std::to_string(state->handed_through));
+  handed.set("messages", std::to_string(state->handed.messages));
+  handed.set("bytes", std::to_string(state->handed.bytes));
+  if (state->handing) handed.set("more", "1");
+  event.states.push_back(std::move(handed));
+}
+
+void OfflineFeature::session_restored(module::SessionRestored& event) {
+  Session& session = event.session;
+  session.attachments().get<Beginning>().was_available = session.available();
+  const xml::Element* const handed = event.state("handed", ns_handed);
+  if (handed == nullptr) return;
+  State& state = session.account().attachments().get<State>();
+  const auto number = [&](std::string_view name) { return number_of(handed->attribute(name).value_or("0")); };
+  state.receiver = session.jid().resourcepart();
+  state.handed_through = number("through");
+  state.handed = {.messages = number("messages"), .bytes = number("bytes")};
+  state.handed_at = clock_.now();
+  state.handed_mark = session.output().taken_bytes();
+  ++state.handing_number;
+  state.handing = state.paused = handed->attribute("more") == "1";
+  watch(session.account().jid());
 }
 
 void OfflineFeature::account_removed(module::AccountRemoved& event) {

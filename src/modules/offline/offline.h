@@ -89,6 +89,8 @@ class OfflineFeature final : public module::Module {
   void session_available(module::SessionAvailable& event);
   void session_unavailable(module::SessionUnavailable& event);
   void session_ended(module::SessionEnded& event);
+  void session_saved(module::SessionSaved& event);
+  void session_restored(module::SessionRestored& event);
   void account_removed(module::AccountRemoved& event);
   module::Outcome put_behind(module::MessageToAccount& event);
   module::Outcome keep_undelivered(module::MessageToAccount& event);

@@ -44,6 +44,7 @@ Result<void> purge(Db& db, const std::string& account) {
       "DELETE FROM roster_items WHERE account = ?",   "DELETE FROM roster_versions WHERE account = ?",
       "DELETE FROM roster_removed WHERE account = ?", "DELETE FROM offline WHERE account = ?",
       "DELETE FROM documents WHERE account = ?",      "DELETE FROM archive WHERE account = ?",
+      "DELETE FROM saved_sessions WHERE account = ?",
   };
   for (const Sql& statement : statements) {
     if (const auto done = db.exec(statement, account); !done) return std::unexpected(done.error());

@@ -112,7 +112,21 @@ constexpr Sql version_2 = R"sql(
   PRAGMA user_version = 2;
 )sql";
 
-constexpr Migration all_migrations[] = {{.version = 1, .script = version_1}, {.version = 2, .script = version_2}};
+constexpr Sql version_3 = R"sql(
+  CREATE TABLE saved_sessions (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL,
+    state   TEXT NOT NULL
+  ) STRICT;
+
+  PRAGMA user_version = 3;
+)sql";
+
+constexpr Migration all_migrations[] = {
+    {.version = 1, .script = version_1},
+    {.version = 2, .script = version_2},
+    {.version = 3, .script = version_3},
+};
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {
   const Result<std::int64_t> answer = db.number(pragma);

@@ -1,0 +1,107 @@
+#include "session/saved_session.h"
+
+#include <charconv>
+
+#include "base/encoding.h"
+#include "xml/stream_parser.h"
+#include "xml/writer.h"
+#include "xmpp/namespaces.h"
+
+namespace kith::session {
+
+namespace {
+
+constexpr std::string_view ns_saved = "urn:kith:saved-session";
+/// What was taken in under the limits of its stream is larger when it is written with everything escaped, twice.
+constexpr XmlLimits saved_limits{.element_bytes = 256 * 1024 * 1024,
+                                 .depth = 512,
+                                 .attributes = 1024,
+                                 .name_bytes = 64 * 1024,
+                                 .attribute_value_bytes = 4 * 1024 * 1024,
+                                 .children = 1'000'000,
+                                 .tree_bytes = 1024 * 1024 * 1024};
+
+template <class T>
+bool read_number(const xml::Element& element, std::string_view name, T& number) {
+  const auto text = element.attribute(name);
+  if (!text) return false;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  return error == std::errc() && end == text->data() + text->size();
+}
+
+std::string micros(WallTime when) { return std::to_string(when.time_since_epoch().count()); }
+
+bool read_time(const xml::Element& element, std::string_view name, WallTime& when) {
+  std::int64_t count = 0;
+  if (!read_number(element, name, count)) return false;
+  when = WallTime(std::chrono::microseconds(count));
+  return true;
+}
+
+bool read_child(const xml::Element& child, SavedState& state) {
+  if (child.is("presence", xmpp::ns::client)) {
+    auto stanza = xmpp::Stanza::from_element(child);
+    if (!stanza) return false;
+    state.presence = *std::move(stanza);
+  } else if (child.is("directed", ns_saved)) {
+    auto jid = xmpp::Jid::parse(child.text());
+    if (!jid) return false;
+    state.directed.push_back(*std::move(jid));
+  } else if (child.is("feature", ns_saved)) {
+    if (const xml::Element* feature = child.first_child()) state.features.push_back(*feature);
+  } else if (child.is("stanza", ns_saved)) {
+    SavedState::Item item{.bytes = child.text()};
+    if (!read_time(child, "when", item.when)) return false;
+    state.items.push_back(std::move(item));
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string to_text(const SavedState& state) {
+  xml::Element saved("session", ns_saved);
+  saved.set("resource", state.resource).set("id", hex_encode(state.id_digest));
+  saved.set("resume-time", std::to_string(state.resume_time.count()));
+  saved.set("handled", std::to_string(state.handled)).set("acknowledged", std::to_string(state.acknowledged));
+  saved.set("written", std::to_string(state.written));
+  saved.set("since", micros(state.facts.since)).set("address", state.facts.address);
+  saved.set("mechanism", state.facts.mechanism).set("tls", state.facts.tls);
+  saved.set("priority", std::to_string(state.priority)).set("interested", state.interested ? "1" : "0");
+  if (state.presence) saved.add(state.presence->element());
+  for (const xmpp::Jid& jid : state.directed) saved.add_text_child("directed", jid.text());
+  for (const xml::Element& feature : state.features) saved.add(xml::Element("feature", ns_saved).add(feature));
+  for (const SavedState::Item& item : state.items) {
+    xml::Element stanza("stanza", ns_saved);
+    stanza.set("when", micros(item.when)).add_text(item.bytes);
+    saved.add(std::move(stanza));
+  }
+  return xml::to_string(saved);
+}
+
+std::optional<SavedState> from_text(std::string_view text) {
+  const auto saved = xml::parse_element(text, {}, saved_limits);
+  if (!saved || !saved->is("session", ns_saved)) return std::nullopt;
+  SavedState state;
+  const auto string_of = [&](std::string_view name) { return std::string(saved->attribute(name).value_or("")); };
+  state.resource = string_of("resource");
+  const auto digest = hex_decode(string_of("id"));
+  std::int64_t seconds = 0;
+  if (!digest || digest->empty() || state.resource.empty() || !read_number(*saved, "resume-time", seconds) ||
+      !read_number(*saved, "handled", state.handled) || !read_number(*saved, "acknowledged", state.acknowledged) ||
+      !read_number(*saved, "written", state.written) || !read_number(*saved, "priority", state.priority) ||
+      !read_time(*saved, "since", state.facts.since))
+    return std::nullopt;
+  state.id_digest = *digest;
+  state.resume_time = std::chrono::seconds(seconds);
+  state.facts.address = string_of("address");
+  state.facts.mechanism = string_of("mechanism");
+  state.facts.tls = string_of("tls");
+  state.interested = saved->attribute("interested") == "1";
+  bool sound = true;
+  saved->for_each_child([&](const xml::Element& child) { sound = sound && read_child(child, state); });
+  if (!sound || state.written > state.items.size()) return std::nullopt;
+  return state;
+}
+
+}  // namespace kith::session

@@ -156,6 +156,7 @@ std::string show_sessions(const json& body, WallTime now) {
   for (const json& session : list_of(body, "sessions")) {
     std::string presence = "unavailable";
     if (flag_of(session, "available")) presence = fmt::format("available ({})", number_of(session, "priority"));
+    if (flag_of(session, "hibernating")) presence += ", connection lost";
     rows.push_back({text_of(session, "jid"), show_moment(text_of(session, "since"), now), std::move(presence),
                     text_of(session, "address"), text_of(session, "mechanism"), text_of(session, "tls", "none")});
   }

@@ -156,6 +156,7 @@ json to_json(const std::vector<AdminSession>& sessions) {
                {"since", xmpp::format_datetime(session.since, false)},
                {"available", session.available}};
     if (session.available) entry["priority"] = session.priority;
+    if (session.hibernating) entry["hibernating"] = true;
     list.push_back(std::move(entry));
   }
   return {{"sessions", std::move(list)}};

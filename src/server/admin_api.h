@@ -66,7 +66,8 @@ struct AdminSession {
   std::string mechanism{};  ///< the SASL mechanism
   WallTime since{};
   bool available = false;
-  int priority = 0;  ///< means something while available
+  int priority = 0;          ///< means something while available
+  bool hibernating = false;  ///< its connection is lost, and its client may resume it
 };
 
 struct AdminReload {

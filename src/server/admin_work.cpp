@@ -170,7 +170,8 @@ void AdminWork::list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<
                                          .mechanism = session->facts().mechanism,
                                          .since = session->facts().since,
                                          .available = session->available(),
-                                         .priority = session->priority()});
+                                         .priority = session->priority(),
+                                         .hibernating = session->hibernating()});
         }
       });
       if (--gathering->left > 0) return;

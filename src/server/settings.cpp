@@ -422,6 +422,18 @@ void add_limits(Table& table) {
   table.size(
       "outbox_bytes_after_login", [](auto& c) -> auto& { return c.limits.outbox_bytes_after_login; }, {64 * kib, gib},
       "What may wait for a client that reads too slowly; beyond it, the session is closed.");
+  table.duration(
+      "sm_resume_time", [](auto& c) -> auto& { return c.limits.sm_resume_time; }, seconds(0), hours(24),
+      "How long a session whose connection is lost waits for its client to resume it (XEP-0198); with 0 s, none does.");
+  table.count(
+      "sm_hibernating_per_account", [](auto& c) -> auto& { return c.limits.sm_hibernating_per_account; }, {1, 1000},
+      "Sessions of an account that may wait so at a time; the oldest makes room.");
+  table.count(
+      "sm_queue_stanzas", [](auto& c) -> auto& { return c.limits.sm_queue_stanzas; }, {10, 1'000'000},
+      "Stanzas that may wait for such a session; beyond that it ends, and its messages are kept as for who is away.");
+  table.size(
+      "sm_queue_bytes", [](auto& c) -> auto& { return c.limits.sm_queue_bytes; }, {64 * kib, gib},
+      "What may be in memory for a session because its client has not acknowledged it.");
   table.count(
       "offline_messages", [](auto& c) -> auto& { return c.limits.offline_messages; }, {0, 1'000'000},
       "Messages kept for an account that is away.");

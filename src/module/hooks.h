@@ -12,6 +12,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -148,6 +149,17 @@ struct StreamFeatures {
   bool authenticated;
   xml::Element& features;
 };
+/// What a client may ask for within Bind 2 (XEP-0386 §3.1) is being put together: <feature var=''/> each.
+struct BindInlineFeatures {
+  xml::Element& features;
+};
+/// A session was bound by Bind 2. Handlers look at what the client asked for and put their answers into `bound`, which
+/// is for the client when the last that holds it has let it go: who must ask the storage first keeps it until then.
+struct BindInline {
+  Session& session;
+  const xml::Element& request;
+  std::shared_ptr<xml::Element> bound;
+};
 /// An iq before login (XEP-0077). Handlers look at the payload; the first that answers Done has taken `answer` over and
 /// calls it once, now or later, with the reply stanza (without addresses); unknown ones end with not-authorized.
 struct IqBeforeLogin {
@@ -267,7 +279,7 @@ class Hooks {
              List<PresenceToAccount>, List<IqToSession>, List<NonzaFromClient>, List<SessionBound>, List<SessionEnded>,
              List<SessionHibernates>, List<SessionResumed>, List<SessionSaved>, List<SessionRestored>,
              List<SessionAvailable>, List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>,
-             List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
+             List<BindInlineFeatures>, List<BindInline>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
   std::map<IqKey, IqHandler, std::less<>> iqs_;

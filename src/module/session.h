@@ -54,6 +54,10 @@ struct ConnectionFacts {
   std::string tls;        ///< "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty without TLS
   std::string mechanism;  ///< the SASL mechanism, "SCRAM-SHA-256-PLUS"
   WallTime since{};
+  // What the client says of itself (XEP-0388); for the account itself and the administrator.
+  std::string agent{};  ///< its UUID, or empty
+  std::string software{};
+  std::string device{};
 };
 
 class Session {

@@ -26,6 +26,10 @@ C2sService::C2sService(C2sDeps deps)
     module::StreamFeatures event{domain, tls, authenticated, features};
     deps_.router.hooks().run(event);
   };
+  surroundings_.add_bind_features = [this](xml::Element& bind_inline) {
+    module::BindInlineFeatures event{bind_inline};
+    deps_.router.hooks().run(event);
+  };
   limits_changed();
   surroundings_.random = &deps_.random;
   sweep_.set_action([this] { park_idle_parsers(); });

@@ -57,7 +57,7 @@ struct Parcel {
   xml::StreamParser parser;
   std::unique_ptr<stream::Negotiation> negotiation;
   std::unique_ptr<Admission> admission;
-  std::variant<stream::Bind, stream::Resume> wanted;
+  std::variant<stream::Bind, stream::Resume, stream::Establish> wanted;
   std::string held;
   module::ConnectionFacts facts;
   TokenBucket bytes;

@@ -223,7 +223,6 @@ bool C2sConnection::apply_one(stream::Action& action) {
     schedule(service_.deps_.limits.tls_handshake_time);
   } else if (std::holds_alternative<stream::RestartStream>(action)) {
     parser_.restart();
-    parser_.set_limits(service_.deps_.limits.xml_after_login);
   } else if (auto* wanted = std::get_if<stream::LookUpCredentials>(&action)) {
     look_up(wanted->bare, std::nullopt);
   } else if (auto* check = std::get_if<stream::CheckPassword>(&action)) {
@@ -233,6 +232,10 @@ bool C2sConnection::apply_one(stream::Action& action) {
     service_.deps_.events.record(LogLevel::debug, "login",
                                  {{"account", in->bare.text()}, {"mechanism", in->mechanism}});
     facts_.mechanism = in->mechanism;
+    facts_.agent = in->agent.id;
+    facts_.software = in->agent.software;
+    facts_.device = in->agent.device;
+    parser_.set_limits(service_.deps_.limits.xml_after_login);
     if (admission_) admission_->logged_in();
     bytes_ = TokenBucket(service_.deps_.limits.bytes_after_login, service_.deps_.clock.now());
     schedule(service_.deps_.limits.bind_time);
@@ -245,6 +248,8 @@ bool C2sConnection::apply_one(stream::Action& action) {
     move_or_stay(std::move(*bind));
   } else if (auto* back = std::get_if<stream::Resume>(&action)) {
     move_or_stay(std::move(*back));
+  } else if (auto* establish = std::get_if<stream::Establish>(&action)) {
+    move_or_stay(std::move(*establish));
   } else {
     fail(std::get<stream::Close>(action).error);
   }
@@ -348,8 +353,10 @@ void C2sConnection::move_or_stay(Wanted wanted) {
 void C2sConnection::do_wanted(Wanted wanted) {
   if (auto* bind = std::get_if<stream::Bind>(&wanted)) {
     do_bind(std::move(*bind));
+  } else if (auto* back = std::get_if<stream::Resume>(&wanted)) {
+    do_resume(*back);
   } else {
-    do_resume(std::get<stream::Resume>(wanted));
+    do_establish(std::move(std::get<stream::Establish>(wanted)));
   }
 }
 
@@ -362,12 +369,7 @@ void C2sConnection::note_facts() {
 // XEP-0198 §5
 void C2sConnection::do_resume(const stream::Resume& wanted) {
   ManagedSession* const found = service_.resumable(negotiation_->account(), sha256(wanted.previd));
-  if (found == nullptr) {
-    busy_ = false;
-    apply(negotiation_->resume_failed(xmpp::Condition::item_not_found));
-    resume();
-    return;
-  }
+  if (found == nullptr) return resume_failed(wanted);
   if (!found->may_acknowledge(wanted.h)) {
     fail(stream::handled_count_too_high(wanted.h, found->sent()));
     return;
@@ -387,6 +389,13 @@ void C2sConnection::do_resume(const stream::Resume& wanted) {
   lose({StreamCondition::resource_constraint, "The server is busy. Try again."});
 }
 
+void C2sConnection::resume_failed(const stream::Resume&) {
+  if (wishes_) return establish_bind({stream::sm_failed_element(xmpp::Condition::item_not_found)});
+  busy_ = false;
+  apply(negotiation_->resume_failed(xmpp::Condition::item_not_found));
+  resume();
+}
+
 void C2sConnection::resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h) {
   if (closed_ || managed_ == nullptr || managed_->number() != number) return;
   const storage::Ticket last = session_->account().last_write();
@@ -394,8 +403,13 @@ void C2sConnection::resume_now(std::uint64_t number, const std::string& previd, 
     C2sConnection* self = service.find(id);
     if (self == nullptr || self->closed_ || self->managed_ == nullptr || self->managed_->number() != number) return;
     service.resumptions_.add();
-    self->apply(self->negotiation_->resumed(previd, self->managed_->handled()));
-    self->negotiation_.reset();
+    const std::uint32_t handled = self->managed_->handled();
+    if (self->wishes_) {
+      self->established({stream::resumed_element(previd, handled)});
+    } else {
+      self->apply(self->negotiation_->resumed(previd, handled));
+      self->negotiation_.reset();
+    }
     if (!self->managed_->acknowledge(h)) return self->fail(stream::handled_count_too_high(h, self->managed_->sent()));
     self->schedule(service.deps_.limits.idle_ping_time);
     self->managed_->replay();
@@ -456,7 +470,7 @@ void C2sConnection::management(const xml::Element& element) {
 
 void C2sConnection::lose(const StreamError& error) {
   if (closed_) return;
-  if (managed_ != nullptr && managed_->resumable()) {
+  if (managed_ != nullptr && managed_->resumable() && !holding_) {
     session_ = nullptr;
     busy_ = true;
     std::exchange(managed_, nullptr)->hibernate();
@@ -592,7 +606,8 @@ void C2sConnection::on_closed(net::CloseReason reason) {
   lost_ = true;
   timer_.cancel();
   pause_.cancel();
-  if (managed_ != nullptr && managed_->resumable()) {
+  // Who never heard of its session won't come back for it.
+  if (managed_ != nullptr && managed_->resumable() && !holding_) {
     session_ = nullptr;
     std::exchange(managed_, nullptr)->hibernate();
   }
@@ -664,7 +679,7 @@ std::uint64_t C2sConnection::left_bytes() const {
 void C2sConnection::send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) {
   if (closed_ || finishing_ || overflowed_) return;
   const router::CommitWaiters& commits = service_.deps_.router.commits();
-  const bool queued = waiting_ && !waiting_->empty();
+  const bool queued = holding_ || (waiting_ && !waiting_->empty());
   if (!queued && commits.decided(gate)) {
     if (!gate || !commits.log().failed(gate)) {
       write_element(stanza.element());
@@ -691,7 +706,7 @@ void C2sConnection::wait_for_head() {
 }
 
 void C2sConnection::flush_waiting() {
-  if (closed_ || !waiting_) return;
+  if (closed_ || holding_ || !waiting_) return;
   const router::CommitWaiters& commits = service_.deps_.router.commits();
   while (!waiting_->empty() && commits.decided(waiting_->front().gate)) {
     const Waiting& item = waiting_->front();

@@ -14,7 +14,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   ~C2sConnection() override;
 
   void start(Duration deadline);
-  using Wanted = std::variant<stream::Bind, stream::Resume>;
+  using Wanted = std::variant<stream::Bind, stream::Resume, stream::Establish>;
   void arrived(Wanted wanted, std::string held, module::ConnectionFacts facts);
   std::unique_ptr<Parcel> pack();
 
@@ -64,7 +64,14 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void do_wanted(Wanted wanted);
   void do_bind(stream::Bind bind);
   void do_resume(const stream::Resume& wanted);
+  void resume_failed(const stream::Resume& wanted);
   void resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h);
+  // What a client asked for with its login: c2s_establish.cpp.
+  void do_establish(stream::Establish establish);
+  void establish_bind(std::vector<xml::Element> inner);
+  void establish_bound(module::Session& session, std::vector<xml::Element> inner);
+  void established(std::vector<xml::Element> inner);
+  std::string resource_suffix() const;
   void management(const xml::Element& element);
   void note_facts();
   void bound(module::Session* session);
@@ -95,13 +102,15 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   std::string held_;          ///< bytes that came and are not parsed yet
   module::ConnectionFacts facts_;
   std::optional<Wanted> wanted_;
-  ManagedSession* managed_ = nullptr;  ///< once stream management is enabled
+  std::unique_ptr<stream::Wishes> wishes_;  ///< while they are being carried out
+  ManagedSession* managed_ = nullptr;       ///< once stream management is enabled
   TokenBucket bytes_;
   TokenBucket stanzas_;
   MonotonicTime last_bytes_{};
   std::optional<MonotonicTime> element_since_;  ///< when the element that is not complete yet began to come
   Timer timer_;
   Timer pause_;
+  bool holding_ = false;    ///< the session's output waits for the <success/> that tells of it
   bool busy_ = false;       ///< an answer is awaited: nothing more is parsed until then
   bool throttled_ = false;  ///< a rate was exceeded: nothing more is parsed for a while
   bool reading_stopped_ = false;

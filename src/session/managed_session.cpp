@@ -186,6 +186,11 @@ void ManagedSession::take_over(C2sConnection& connection, module::ConnectionFact
   session_->set_facts(std::move(facts));
 }
 
+void ManagedSession::go_on() {
+  live_ = true;
+  flush();
+}
+
 void ManagedSession::replay() {
   live_ = true;
   unasked_ = 0;

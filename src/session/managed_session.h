@@ -57,6 +57,9 @@ class ManagedSession final : public module::SessionOutput {
   /// A new connection takes the session over; nothing is written before replay().
   void take_over(C2sConnection& connection, module::ConnectionFacts facts);
   void replay();
+  /// What is sent waits until go_on().
+  void hold() { live_ = false; }
+  void go_on();
   /// The router has the session again.
   void attach(module::Session& session, const SavedState& state);
   /// The last write that something in the queue waits for.

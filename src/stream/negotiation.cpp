@@ -119,6 +119,12 @@ void Negotiation::append_features(Actions& actions) const {
     for (const std::string& name : sasl::offered_mechanisms(tls_, bindings_))
       mechanisms.add_text_child("mechanism", name);
     features.add(std::move(mechanisms));
+    if (tls_) {
+      xml::Element bind_inline("inline", ns::bind2);
+      bind_inline.add(xml::Element("feature", ns::bind2).set("var", std::string(ns::sm)));
+      surroundings_->add_bind_features(bind_inline);
+      features.add(authentication_feature(sasl::offered_mechanisms(tls_, bindings_), std::move(bind_inline)));
+    }
     if (!bindings_.empty()) {
       // XEP-0440 §3: which bindings the server can check.
       xml::Element types("sasl-channel-binding", ns::sasl_channel_binding);
@@ -132,12 +138,14 @@ void Negotiation::append_features(Actions& actions) const {
     }
     surroundings_->add_features(domain_, tls_, false, features);
   } else {
-    features.add(xml::Element("bind", ns::bind));
+    if (phase_ != Phase::bound) features.add(xml::Element("bind", ns::bind));
     features.add(xml::Element("sm", ns::sm));
-    // COMPAT(clients of RFC 3921, 2004, drop when none asks): a session request is answered and has no effect.
-    xml::Element session("session", ns::session);
-    session.add(xml::Element("optional", ns::session));
-    features.add(std::move(session));
+    if (phase_ != Phase::bound) {
+      // COMPAT(clients of RFC 3921, 2004, drop when none asks): a session request is answered and has no effect.
+      xml::Element session("session", ns::session);
+      session.add(xml::Element("optional", ns::session));
+      features.add(std::move(session));
+    }
     surroundings_->add_features(domain_, tls_, true, features);
   }
   features.add(limits_element(account_ ? surroundings_->max_bytes_after_login : surroundings_->max_bytes_before_login,
@@ -169,6 +177,7 @@ Actions Negotiation::received(xml::Element element) {
     return actions;
   }
   if (element.ns() == ns::sasl) return received_sasl(element);
+  if (element.ns() == ns::sasl2) return received_sasl2(element);
   if (element.ns() == ns::sm) return received_management(element);
   if (is_stanza_name(element.name())) {
     if (element.ns() != ns::client) return fail(StreamCondition::invalid_namespace);
@@ -279,26 +288,55 @@ Actions Negotiation::received_sasl(const xml::Element& element) {
     if (account_) return fail(StreamCondition::unsupported_stanza_type);
     return sasl_failed(sasl::Failure::encryption_required, {});
   }
-  if (phase_ == Phase::waiting) return fail(StreamCondition::policy_violation);
+  if (phase_ == Phase::waiting || (mechanism_ && sasl2_)) return fail(StreamCondition::policy_violation);
+  sasl2_ = false;
 
   if (element.name() == "abort") return sasl_failed(sasl::Failure::aborted, {});
   const bool first = element.name() == "auth";
   if (!first && element.name() != "response") return fail(StreamCondition::unsupported_stanza_type);
   if (first == (mechanism_ != nullptr)) return sasl_failed(sasl::Failure::malformed_request, {});
 
-  if (first) {
-    sasl::MechanismContext context{
-        .domain = domain_, .tls = tls_, .bindings = bindings_, .offered = sasl::offered_mechanisms(tls_, bindings_)};
-    mechanism_name_ = element.attribute("mechanism").value_or("");
-    mechanism_ = sasl::make_mechanism(mechanism_name_, std::move(context), *surroundings_->random);
-    if (!mechanism_) return sasl_failed(sasl::Failure::invalid_mechanism, {});
-    phase_ = Phase::sasl;
-  }
+  if (first && !begin_mechanism(std::string(element.attribute("mechanism").value_or(""))))
+    return sasl_failed(sasl::Failure::invalid_mechanism, {});
   const std::string text = element.text();
   if (first && text.empty()) return step(mechanism_->respond(std::nullopt));
   // §6.4.2: a single '=' is an initial response of no bytes.
-  if (text == "=") return step(mechanism_->respond(std::string_view()));
-  const std::optional<std::string> bytes = base64_decode(text);
+  return response(text == "=" ? std::string_view() : text);
+}
+
+// XEP-0388
+Actions Negotiation::received_sasl2(const xml::Element& element) {
+  // §1, §4.8: under TLS only, and once.
+  if (account_ || !tls_) return fail(account_ ? StreamCondition::policy_violation : StreamCondition::not_authorized);
+  if (phase_ == Phase::waiting || (mechanism_ && !sasl2_)) return fail(StreamCondition::policy_violation);
+  sasl2_ = true;
+  if (element.name() == "abort") return sasl_failed(sasl::Failure::aborted, {});
+  if (element.name() == "response") {
+    if (!mechanism_) return sasl_failed(sasl::Failure::malformed_request, {});
+    return response(element.text());
+  }
+  if (element.name() != "authenticate") return fail(StreamCondition::unsupported_stanza_type);
+  if (mechanism_) return fail(StreamCondition::policy_violation);
+  auto read = read_authenticate(element);
+  if (!read) return sasl_failed(read.error(), {});
+  if (!begin_mechanism(std::move(read->mechanism))) return sasl_failed(sasl::Failure::invalid_mechanism, {});
+  wishes_ = std::move(read->wishes);
+  if (!read->initial_response) return step(mechanism_->respond(std::nullopt));
+  return response(*read->initial_response);
+}
+
+bool Negotiation::begin_mechanism(std::string name) {
+  sasl::MechanismContext context{
+      .domain = domain_, .tls = tls_, .bindings = bindings_, .offered = sasl::offered_mechanisms(tls_, bindings_)};
+  mechanism_name_ = std::move(name);
+  mechanism_ = sasl::make_mechanism(mechanism_name_, std::move(context), *surroundings_->random);
+  if (!mechanism_) return false;
+  phase_ = Phase::sasl;
+  return true;
+}
+
+Actions Negotiation::response(std::string_view base64) {
+  const std::optional<std::string> bytes = base64_decode(base64);
   if (!bytes) return sasl_failed(sasl::Failure::incorrect_encoding, {});
   return step(mechanism_->respond(*bytes));
 }
@@ -320,7 +358,7 @@ Actions Negotiation::login_unavailable() { return sasl_failed(sasl::Failure::tem
 Actions Negotiation::step(sasl::Step step) {
   Actions actions;
   if (auto* challenge = std::get_if<sasl::Challenge>(&step)) {
-    xml::Element element("challenge", ns::sasl);
+    xml::Element element("challenge", sasl2_ ? ns::sasl2 : ns::sasl);
     element.add_text(base64_encode(challenge->bytes));
     actions.emplace_back(Send{std::move(element)});
   } else if (auto* wanted = std::get_if<sasl::NeedCredentials>(&step)) {
@@ -330,16 +368,7 @@ Actions Negotiation::step(sasl::Step step) {
     phase_ = Phase::waiting;
     actions.emplace_back(CheckPassword{check->bare, std::move(check->password)});
   } else if (auto* success = std::get_if<sasl::Success>(&step)) {
-    mechanism_.reset();
-    account_ = success->bare;
-    actions.emplace_back(LoggedIn{success->bare, mechanism_name_});
-    xml::Element element("success", ns::sasl);
-    if (!success->bytes.empty()) element.add_text(base64_encode(success->bytes));
-    actions.emplace_back(Send{std::move(element)});
-    actions.emplace_back(RestartStream{});
-    phase_ = Phase::header;
-    header_sent_ = false;  // A new stream: an error before its header was read needs a header of its own (§4.9.1.2).
-    bindings_.clear();
+    return succeeded(*success);
   } else {
     auto& failed = std::get<sasl::Failed>(step);
     return sasl_failed(failed.failure, std::move(failed.bare));
@@ -347,11 +376,49 @@ Actions Negotiation::step(sasl::Step step) {
   return actions;
 }
 
+Actions Negotiation::succeeded(sasl::Success& success) {
+  // RFC 6120 §4.7.1, XEP-0388 §2.3: a client says who it is in one way only. With SASL there is a header to come that
+  // is looked at.
+  if (sasl2_ && peer_from_ && peer_from_->bare_text() != success.bare.text())
+    return sasl_failed(sasl::Failure::invalid_authzid, success.bare);
+  mechanism_.reset();
+  bindings_.clear();
+  account_ = success.bare;
+  Actions actions;
+  actions.emplace_back(LoggedIn{success.bare, mechanism_name_, wishes_.agent});
+  if (!sasl2_) {
+    xml::Element element("success", ns::sasl);
+    if (!success.bytes.empty()) element.add_text(base64_encode(success.bytes));
+    actions.emplace_back(Send{std::move(element)});
+    actions.emplace_back(RestartStream{});
+    phase_ = Phase::header;
+    header_sent_ = false;  // A new stream: an error before its header was read needs a header of its own (§4.9.1.2).
+    return actions;
+  }
+  additional_data_ = std::move(success.bytes);
+  phase_ = Phase::binding;
+  if (wishes_.any()) {
+    actions.emplace_back(Establish{std::exchange(wishes_, {})});
+  } else {
+    for (Action& action : established({}, {})) actions.push_back(std::move(action));
+  }
+  return actions;
+}
+
+Actions Negotiation::established(const std::optional<xmpp::FullJid>& jid, std::vector<xml::Element> inner) {
+  phase_ = jid ? Phase::bound : Phase::bind;
+  Actions actions;
+  actions.emplace_back(Send{success_element(additional_data_, jid ? jid->text() : account_->text(), std::move(inner))});
+  append_features(actions);
+  return actions;
+}
+
 Actions Negotiation::sasl_failed(sasl::Failure failure, std::optional<xmpp::BareJid> bare) {
   mechanism_.reset();
   phase_ = Phase::features;
   ++failures_;
-  xml::Element answer("failure", ns::sasl);
+  wishes_ = {};
+  xml::Element answer("failure", sasl2_ ? ns::sasl2 : ns::sasl);
   answer.add(xml::Element(sasl::wire_word(failure), ns::sasl));
   Actions actions;
   actions.emplace_back(LoginFailed{std::move(bare), failure, std::move(answer)});

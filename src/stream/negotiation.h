@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "sasl/mechanism.h"
+#include "stream/authenticate.h"
 #include "xml/stream_parser.h"
 #include "xmpp/error.h"
 #include "xmpp/jid.h"
@@ -47,10 +48,11 @@ struct CheckPassword {
   xmpp::BareJid bare;
   Secret password;
 };
-/// SASL has succeeded. The <success/> follows as a Send.
+/// SASL has succeeded. The <success/> follows as a Send, or after an Establish.
 struct LoggedIn {
   xmpp::BareJid bare;
   std::string mechanism;
+  UserAgent agent{};
 };
 /// SASL has failed. `answer` is for the client; the caller may hold it back for a while (brute force).
 struct LoginFailed {
@@ -67,18 +69,19 @@ struct Bind {
   std::string id;
   std::optional<std::string> resource;  ///< prepared; nothing: the server chooses
 };
-/// Resume a session (XEP-0198 §5), then call resumed() or resume_failed().
-struct Resume {
-  std::string previd;
-  std::uint32_t h = 0;
+/// Do what the client asked for with its login (XEP-0388 §2.6.1), then call established(). The <success/> waits for it.
+struct Establish {
+  Wishes wishes;
 };
 /// Send this error, `</stream:stream>`, and close.
 struct Close {
   xmpp::StreamError error;
 };
 
+// Resume: then call resumed() or resume_failed().
+
 using Action = std::variant<SendOpen, Send, StartTls, RestartStream, LookUpCredentials, CheckPassword, LoggedIn,
-                            LoginFailed, IqBeforeLogin, Bind, Resume, Close>;
+                            LoginFailed, IqBeforeLogin, Bind, Resume, Establish, Close>;
 using Actions = std::vector<Action>;
 
 // -------------------------------------------------------------------------------------------------------------------------
@@ -88,6 +91,8 @@ struct Surroundings {
   std::function<bool(std::string_view domain)> is_local;
   /// Lets the features take part in <stream:features/>.
   std::function<void(std::string_view domain, bool tls, bool authenticated, xml::Element& features)> add_features;
+  /// … in what Bind 2 offers (XEP-0386 §3.1).
+  std::function<void(xml::Element& bind_inline)> add_bind_features;
   std::size_t max_bytes_before_login = 0;  ///< announced by XEP-0478
   std::size_t max_bytes_after_login = 0;
   std::chrono::seconds idle_time{0};
@@ -122,6 +127,10 @@ class Negotiation {
   Actions resumed(std::string_view previd, std::uint32_t h);
   Actions resume_failed(xmpp::Condition condition);
 
+  /// The answer to Establish. `jid`: of the session that was bound or resumed, if one was; `inner` goes into
+  /// <success/>.
+  Actions established(const std::optional<xmpp::FullJid>& jid, std::vector<xml::Element> inner);
+
   bool header_sent() const { return header_sent_; }
   /// The header that an error needs if it comes before the client's own was understood (RFC 6120 §4.9.1.2).
   SendOpen header_for_error() const;
@@ -136,6 +145,10 @@ class Negotiation {
   Actions fail(xmpp::StreamCondition condition, std::string text = {});
   void append_features(Actions& actions) const;
   Actions received_sasl(const xml::Element& element);
+  Actions received_sasl2(const xml::Element& element);
+  bool begin_mechanism(std::string name);
+  Actions response(std::string_view base64);
+  Actions succeeded(sasl::Success& success);
   Actions received_stanza(xml::Element element);
   Actions received_management(const xml::Element& element);
   Actions step(sasl::Step step);
@@ -156,6 +169,9 @@ class Negotiation {
   std::size_t failures_ = 0;
   std::optional<xmpp::BareJid> account_;
   std::string bind_id_;
+  bool sasl2_ = false;  ///< the exchange that is under way, or was
+  Wishes wishes_;
+  std::string additional_data_;
 };
 
 /// The stream error that a parse error is (RFC 6120 §4.9.3).

@@ -16,6 +16,9 @@ class NegotiationTest : public testing::Test {
  protected:
   NegotiationTest() {
     surroundings.is_local = [](std::string_view domain) { return domain == "example.org" || domain == "example.net"; };
+    surroundings.add_bind_features = [](xml::Element& bind_inline) {
+      bind_inline.add(xml::Element("feature", xmpp::ns::bind2).set("var", "urn:test"));
+    };
     surroundings.add_features = [](std::string_view, bool, bool authenticated, xml::Element& features) {
       if (authenticated) features.add(xml::Element("ver", "urn:xmpp:features:rosterver"));
     };

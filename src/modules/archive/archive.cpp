@@ -160,6 +160,15 @@ std::optional<StanzaError> apply_page(const xmpp::PageRequest& page, ArchiveQuer
   return std::nullopt;
 }
 
+xml::Element metadata_of(const std::optional<storage::ArchiveStore::Ends>& ends) {
+  xml::Element metadata("metadata", Archive::ns_archive);
+  if (!ends) return metadata;
+  for (const auto& [name, id] : {std::pair("start", ends->first), std::pair("end", ends->last)}) {
+    metadata.add(xml::Element(name, Archive::ns_archive).set("id", id_text(id)).set("timestamp", stamp_of(id)));
+  }
+  return metadata;
+}
+
 }  // namespace
 
 /// A query that waits for its page.
@@ -189,6 +198,7 @@ void Archive::attach(module::Hooks& hooks) {
   hooks.on_iq(Target::account, Access::owner, StanzaType::get, "query", ns_archive, this, &Archive::describe);
   hooks.on_iq(Target::account, Access::owner, StanzaType::set, "query", ns_archive, this, &Archive::query);
   hooks.on_iq(Target::account, Access::owner, StanzaType::get, "metadata", ns_archive, this, &Archive::metadata);
+  hooks.on<module::BindInline>(this, &Archive::bound_inline);
   timers_.schedule(timer_, expire_every);
 }
 
@@ -348,13 +358,14 @@ void Archive::metadata(module::IqRequest request) {
   const xmpp::BareJid account = request.account()->jid();
   store_.ends(account, [request = std::move(request)](const auto& ends) mutable {
     if (!ends) return request.fail(StanzaError::storage_failed());
-    xml::Element metadata("metadata", ns_archive);
-    if (*ends) {
-      for (const auto& [name, id] : {std::pair("start", (*ends)->first), std::pair("end", (*ends)->last)}) {
-        metadata.add(xml::Element(name, ns_archive).set("id", id_text(id)).set("timestamp", stamp_of(id)));
-      }
-    }
-    request.reply(std::move(metadata));
+    request.reply(metadata_of(*ends));
+  });
+}
+
+// XEP-0386 §3.2: what there was when the session began.
+void Archive::bound_inline(module::BindInline& event) {
+  store_.ends(event.session.account().jid(), [bound = event.bound](const auto& ends) {
+    if (ends) bound->add(metadata_of(*ends));
   });
 }
 

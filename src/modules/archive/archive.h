@@ -59,6 +59,7 @@ class Archive final : public module::Module {
   void describe(module::IqRequest request);
   void query(module::IqRequest request);
   void metadata(module::IqRequest request);
+  void bound_inline(module::BindInline& event);
   void answer_count(module::IqRequest request, const storage::ArchiveQuery& query);
   struct Asked;
   void answer_page(Asked asked, const storage::Result<storage::ArchivePage>& page);

@@ -78,8 +78,19 @@ void Carbons::attach(module::Hooks& hooks) {
   hooks.on_iq(Target::account, Access::owner, StanzaType::set, "disable", ns_carbons, this, &Carbons::disable);
   hooks.on<module::MessageFromClient>(module::Phase::copy, this, &Carbons::from_client);
   hooks.on<module::MessageToAccount>(module::Phase::copy, this, &Carbons::to_account);
+  hooks.on<module::BindInlineFeatures>(this, &Carbons::offer_inline);
+  hooks.on<module::BindInline>(this, &Carbons::enable_inline);
   hooks.on<module::SessionSaved>(this, &Carbons::save);
   hooks.on<module::SessionRestored>(this, &Carbons::restore);
+}
+
+// XEP-0386 §3.2
+void Carbons::offer_inline(module::BindInlineFeatures& event) {
+  event.features.add(xml::Element("feature", xmpp::ns::bind2).set("var", std::string(ns_carbons)));
+}
+
+void Carbons::enable_inline(module::BindInline& event) {
+  if (event.request.child("enable", ns_carbons) != nullptr) event.session.attachments().get<WantsCopies>().on = true;
 }
 
 void Carbons::save(module::SessionSaved& event) {

@@ -31,6 +31,8 @@ class Carbons final : public module::Module {
   void disable(module::IqRequest request);
   module::Outcome from_client(module::MessageFromClient& event);
   module::Outcome to_account(module::MessageToAccount& event);
+  void offer_inline(module::BindInlineFeatures& event);
+  void enable_inline(module::BindInline& event);
   void save(module::SessionSaved& event);
   void restore(module::SessionRestored& event);
 

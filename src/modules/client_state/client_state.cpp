@@ -87,8 +87,19 @@ ClientState::ClientState(const module::ModuleDeps& deps) : events_(deps.events),
 void ClientState::attach(module::Hooks& hooks) {
   hooks.on<module::StreamFeatures>(this, &ClientState::offer);
   hooks.on<module::NonzaFromClient>(module::Phase::deliver, this, &ClientState::change);
+  hooks.on<module::BindInlineFeatures>(this, &ClientState::offer_inline);
+  hooks.on<module::BindInline>(this, &ClientState::begin);
   hooks.on<module::SessionSaved>(this, &ClientState::save);
   hooks.on<module::SessionRestored>(this, &ClientState::restore);
+}
+
+// XEP-0386 §3.2
+void ClientState::offer_inline(module::BindInlineFeatures& event) {
+  event.features.add(xml::Element("feature", xmpp::ns::bind2).set("var", std::string(ns_csi)));
+}
+
+void ClientState::begin(module::BindInline& event) {
+  if (event.request.child("inactive", ns_csi) != nullptr) set_inactive(event.session);
 }
 
 void ClientState::save(module::SessionSaved& event) {

@@ -24,6 +24,8 @@ class ClientState final : public module::Module {
  private:
   void offer(module::StreamFeatures& event);
   module::Outcome change(module::NonzaFromClient& event);
+  void offer_inline(module::BindInlineFeatures& event);
+  void begin(module::BindInline& event);
   void save(module::SessionSaved& event);
   void restore(module::SessionRestored& event);
   void set_inactive(module::Session& session);

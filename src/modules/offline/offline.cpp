@@ -35,6 +35,7 @@ constexpr XmlLimits stored_limits{.element_bytes = 16 * 1024 * 1024,
                                   .children = 1'000'000,
                                   .tree_bytes = 1024 * 1024 * 1024};
 
+constexpr std::string_view ns_stanza_ids = "urn:xmpp:sid:0";
 constexpr std::string_view ns_handed = "urn:kith:offline:handed";
 
 /// Zero if that is no number.
@@ -61,6 +62,16 @@ std::optional<xmpp::Stanza> restore(const storage::OfflineMessage& message, cons
   return *std::move(stanza);
 }
 
+/// It carries the id that the account's archive gave it. SECURITY: the archive takes away what others have written
+/// there.
+bool is_archived(const xmpp::Stanza& message, const xmpp::BareJid& account) {
+  bool archived = false;
+  message.element().for_each_child([&](const xml::Element& child) {
+    archived = archived || (child.is("stanza-id", ns_stanza_ids) && child.attribute("by") == account.text());
+  });
+  return archived;
+}
+
 }  // namespace
 
 OfflineFeature::OfflineFeature(const module::ModuleDeps& deps)
@@ -81,6 +92,7 @@ void OfflineFeature::attach(module::Hooks& hooks) {
   hooks.on<module::MessageToAccount>(module::Phase::deliver, this, &OfflineFeature::put_behind);
   hooks.on<module::MessageToAccount>(module::Phase::offline, this, &OfflineFeature::keep_undelivered);
   hooks.on<module::SessionBound>(this, &OfflineFeature::session_bound);
+  hooks.on<module::BindInline>(this, &OfflineFeature::bound_inline);
   hooks.on<module::SessionAvailable>(this, &OfflineFeature::session_available);
   hooks.on<module::SessionUnavailable>(this, &OfflineFeature::session_unavailable);
   hooks.on<module::SessionEnded>(this, &OfflineFeature::session_ended);
@@ -259,6 +271,10 @@ void OfflineFeature::session_bound(module::SessionBound& event) {
   measure(event.session.account());
 }
 
+void OfflineFeature::bound_inline(module::BindInline& event) {
+  event.session.attachments().get<Beginning>().reads_archive = true;
+}
+
 void OfflineFeature::session_available(module::SessionAvailable& event) {
   event.session.attachments().get<Beginning>().was_available = true;
   if (can_receive(event.session)) start_handing(event.session.account());
@@ -375,9 +391,10 @@ void OfflineFeature::hand_page(const xmpp::BareJid& jid, std::uint64_t number, s
     if (state->handed.messages == 0) state->receiver.clear();
     return;
   }
+  const bool reads_archive = session->attachments().get<Beginning>().reads_archive;
   for (const storage::OfflineMessage& message : *page) {
     if (const auto stanza = restore(message, jid)) {
-      session->send(*stanza);
+      if (!reads_archive || !is_archived(*stanza, jid)) session->send(*stanza);
     } else {
       events_.record(LogLevel::error, "offline_message_unreadable");
     }

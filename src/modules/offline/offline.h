@@ -82,10 +82,12 @@ class OfflineFeature final : public module::Module {
   struct Beginning {
     MonotonicTime bound{};
     bool was_available = false;
+    bool reads_archive = false;  ///< bound by Bind 2: what is in the archive is not handed to it (XEP-0386 §3.2)
   };
 
   // Hooks.
   void session_bound(module::SessionBound& event);
+  void bound_inline(module::BindInline& event);
   void session_available(module::SessionAvailable& event);
   void session_unavailable(module::SessionUnavailable& event);
   void session_ended(module::SessionEnded& event);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "storage/sqlite/stored_values.h"
+
 namespace kith::storage::sqlite {
 
 Ticket SessionSql::put(const xmpp::BareJid& account, std::string state) {
@@ -20,9 +22,10 @@ void SessionSql::page(std::uint64_t after, std::size_t most, Callback<std::vecto
         const auto done = db.query(
             "SELECT number, account, state FROM saved_sessions WHERE number > ? ORDER BY number LIMIT ?",
             [&](const Row& row) {
-              sessions.push_back({.number = static_cast<std::uint64_t>(row.integer(0)),
-                                  .account = xmpp::BareJid::from_stored(row.text(1)),
-                                  .state = row.text(2)});
+              if (auto account = bare_jid_from(row.text(1)))
+                sessions.push_back({.number = static_cast<std::uint64_t>(row.integer(0)),
+                                    .account = *std::move(account),
+                                    .state = row.text(2)});
             },
             static_cast<std::int64_t>(after), static_cast<std::int64_t>(most));
         if (!done) return std::unexpected(done.error());

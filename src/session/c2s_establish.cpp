@@ -1,0 +1,121 @@
+// What a client asked for together with its login (XEP-0388 §2.6.1): to resume a session, else to bind one (XEP-0386),
+// with what it wants to be on from the first moment. On the account's shard; the client hears of it all in one
+// <success/>, and nothing that is for the new session leaves before that.
+#include <utility>
+
+#include "base/digest.h"
+#include "base/encoding.h"
+#include "session/c2s_connection.h"
+#include "session/managed_session.h"
+#include "xmpp/namespaces.h"
+
+namespace kith::session {
+
+namespace ns = xmpp::ns;
+
+namespace {
+
+/// Hands the element on when the last that holds it lets it go.
+struct PendingBound {
+  explicit PendingBound(std::move_only_function<void(xml::Element)> whole) : then(std::move(whole)) {}
+  ~PendingBound() { then(std::move(element)); }
+  PendingBound(const PendingBound&) = delete;
+  PendingBound& operator=(const PendingBound&) = delete;
+
+  xml::Element element{"bound", ns::bind2};
+  std::move_only_function<void(xml::Element)> then;
+};
+
+}  // namespace
+
+void C2sConnection::do_establish(stream::Establish establish) {
+  wishes_ = std::make_unique<stream::Wishes>(std::move(establish.wishes));
+  // XEP-0386 §3.2: first the one, and the other only if that failed.
+  if (wishes_->resume) return do_resume(*wishes_->resume);
+  establish_bind({});
+}
+
+std::string C2sConnection::resource_suffix() const {
+  constexpr std::size_t suffix_bytes = 9;
+  if (facts_.agent.empty()) return service_.deps_.random.token(suffix_bytes);
+  // The same for each login of a client. SECURITY: strangers can't guess it, and nobody learns the client's id from it
+  // (XEP-0386 §3.2.1).
+  const std::string seed = std::string(service_.deps_.decoy_secret.reveal()) + "\nresource\n" +
+                           negotiation_->account().text() + "\n" + facts_.agent;
+  return base64url_encode(sha256(seed).substr(0, suffix_bytes));
+}
+
+void C2sConnection::establish_bind(std::vector<xml::Element> inner) {
+  if (!wishes_->bind) return established(std::move(inner));
+  note_facts();
+  router::Router::OutputFinder output = [&service = service_, id = id_]() -> module::SessionOutput* {
+    C2sConnection* self = service.find(id);
+    if (self == nullptr || self->closed_) return nullptr;
+    self->holding_ = true;
+    return self;
+  };
+  service_.deps_.router.bind(
+      negotiation_->account(), stream::resource_of(*wishes_->bind, resource_suffix()), std::move(output), facts_,
+      [&service = service_, id = id_, inner = std::move(inner)](router::Router::BindResult result) mutable {
+        C2sConnection* self = service.find(id);
+        if (self == nullptr || self->closed_) {
+          if (result) service.deps_.router.unbind(**result);
+          return;
+        }
+        if (result) return self->establish_bound(**result, std::move(inner));
+        // XEP-0386 has no words for it: the login has succeeded, and nothing is bound.
+        self->holding_ = false;
+        self->established(std::move(inner));
+      });
+}
+
+void C2sConnection::establish_bound(module::Session& session, std::vector<xml::Element> inner) {
+  session_ = &session;
+  // XEP-0386 §3.2: whatever the same client had before is over.
+  std::vector<module::Session*> older;
+  for (const auto& other : session.account().sessions()) {
+    if (other.get() != &session && !facts_.agent.empty() && other->facts().agent == facts_.agent)
+      older.push_back(other.get());
+  }
+  for (module::Session* other : older) {
+    service_.deps_.router.end_session(
+        *other, {xmpp::StreamCondition::conflict, "A newer session of the same client has begun."});
+  }
+  const auto pending = std::make_shared<PendingBound>(
+      [&service = service_, id = id_, inner = std::move(inner)](xml::Element element) mutable {
+        // Posted, so that an answer given inside the hook comes after it, like every other.
+        service.deps_.shard.post([&service, id, inner = std::move(inner), element = std::move(element)]() mutable {
+          C2sConnection* self = service.find(id);
+          if (self == nullptr || self->closed_ || self->session_ == nullptr) return;
+          inner.push_back(std::move(element));
+          self->established(std::move(inner));
+        });
+      });
+  const std::shared_ptr<xml::Element> bound(pending, &pending->element);
+  if (const xml::Element* enable = wishes_->bind->child("enable", ns::sm)) {
+    bound->add(enable_management(stream::read_enable(*enable)));
+    managed_->hold();
+  }
+  module::BindInline event{session, *wishes_->bind, bound};
+  service_.deps_.router.hooks().run(event);
+}
+
+void C2sConnection::established(std::vector<xml::Element> inner) {
+  const std::optional<xmpp::FullJid> jid = session_ == nullptr ? std::nullopt : std::optional(session_->jid());
+  const bool bound = wishes_->bind.has_value() && holding_;
+  wishes_.reset();
+  apply(negotiation_->established(jid, std::move(inner)));
+  if (jid) negotiation_.reset();
+  if (jid && !bound) return;  // Resumed: who calls goes on from here.
+  holding_ = false;
+  if (jid) schedule(service_.deps_.limits.idle_ping_time);
+  if (managed_ != nullptr) {
+    managed_->go_on();
+  } else {
+    flush_waiting();
+  }
+  busy_ = false;
+  resume();
+}
+
+}  // namespace kith::session

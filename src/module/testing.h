@@ -163,9 +163,10 @@ class Stage final : private Accounts {
         documents(disk),
         archive(disk),
         saved_sessions(disk),
+        tokens(disk),
         delivery(disk),
         passwords(disk),
-        stores_{accounts, rosters, offline, documents, archive, saved_sessions},
+        stores_{accounts, rosters, offline, documents, archive, saved_sessions, tokens},
         deps_{clock,   random, events, timers, delivery, passwords, *this,
               stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
@@ -337,6 +338,7 @@ class Stage final : private Accounts {
   MemoryDocuments documents;
   MemoryArchive archive;
   MemorySessions saved_sessions;
+  MemoryTokens tokens;
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;

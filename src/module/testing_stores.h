@@ -294,8 +294,7 @@ class MemorySessions final : public storage::SessionStore {
   storage::Ticket put(const xmpp::BareJid& account, std::string state) override {
     return disk_.write([&] {
       const std::uint64_t number = ++last_;
-      sessions.emplace(number,
-                       storage::SavedSession{.number = number, .account = account, .state = std::move(state)});
+      sessions.emplace(number, storage::SavedSession{.number = number, .account = account, .state = std::move(state)});
     });
   }
   void page(std::uint64_t after, std::size_t most,
@@ -314,6 +313,54 @@ class MemorySessions final : public storage::SessionStore {
  private:
   MemoryDisk& disk_;
   std::uint64_t last_ = 0;
+};
+
+class MemoryTokens final : public storage::TokenStore {
+ public:
+  explicit MemoryTokens(MemoryDisk& disk) : disk_(disk) {}
+  void find(const xmpp::BareJid& account, const std::string& client,
+            storage::Callback<std::vector<storage::TokenRecord>> then) override {
+    std::vector<storage::TokenRecord> found;
+    for (const auto& [key, record] : tokens) {
+      if (std::get<0>(key) == account && std::get<1>(key) == client) found.push_back(record);
+    }
+    disk_.answer_read(std::move(then), std::move(found));
+  }
+  void list(const xmpp::BareJid& account, storage::Callback<std::vector<storage::TokenRecord>> then) override {
+    std::vector<storage::TokenRecord> found;
+    for (const auto& [key, record] : tokens) {
+      if (std::get<0>(key) == account) found.push_back(record);
+    }
+    disk_.answer_read(std::move(then), std::move(found));
+  }
+  storage::Ticket put(const xmpp::BareJid& account, const storage::TokenRecord& record, std::size_t) override {
+    return disk_.write([&] { tokens.insert_or_assign({account, record.client, true}, record); });
+  }
+  storage::Ticket used(const xmpp::BareJid& account, const std::string& client, bool fresh, WallTime when) override {
+    return disk_.write([&] {
+      if (auto node = tokens.extract({account, client, fresh}); !node.empty()) {
+        node.key() = {account, client, false};
+        node.mapped().fresh = false;
+        node.mapped().used = when;
+        tokens.erase(node.key());
+        tokens.insert(std::move(node));
+      }
+    });
+  }
+  storage::Ticket remove(const xmpp::BareJid& account, const std::string& client, bool fresh) override {
+    return disk_.write([&] { tokens.erase({account, client, fresh}); });
+  }
+  void remove_client(const xmpp::BareJid& account, const std::string& client, storage::Callback<bool> then) override {
+    bool any = false;
+    const auto ticket =
+        disk_.write([&] { any = tokens.erase({account, client, true}) + tokens.erase({account, client, false}) != 0; });
+    disk_.answer_write(ticket, std::move(then), any);
+  }
+
+  std::map<std::tuple<xmpp::BareJid, std::string, bool>, storage::TokenRecord> tokens;
+
+ private:
+  MemoryDisk& disk_;
 };
 
 }  // namespace kith::module::testing

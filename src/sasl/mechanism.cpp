@@ -7,6 +7,7 @@
 #include "base/encoding.h"
 #include "sasl/plain.h"
 #include "sasl/scram.h"
+#include "sasl/token.h"
 
 namespace kith::sasl {
 namespace {
@@ -24,6 +25,13 @@ constexpr std::array<ScramName, 6> scram_names{{{"SCRAM-SHA-512-PLUS", Hash::sha
                                                 {"SCRAM-SHA-512", Hash::sha512, false},
                                                 {"SCRAM-SHA-256", Hash::sha256, false},
                                                 {"SCRAM-SHA-1", Hash::sha1, false}}};
+
+struct TokenName {
+  std::string_view name;
+  std::string_view binding;
+};
+constexpr std::array<TokenName, 3> token_names{
+    {{"HT-SHA-256-EXPR", "tls-exporter"}, {"HT-SHA-256-ENDP", "tls-server-end-point"}, {"HT-SHA-256-NONE", ""}}};
 
 std::string draw_nonce(Random& random) {
   std::string bytes(18, '\0');  // 144 bits, and no padding in base64
@@ -64,6 +72,28 @@ std::string_view wire_word(Failure failure) {
 // A mechanism that never asks is not answered; if it is all the same, the caller mixed two exchanges up.
 Step Mechanism::credentials(const Credentials&, bool) { return Failed{Failure::temporary_auth_failure, std::nullopt}; }
 Step Mechanism::password_checked(bool) { return Failed{Failure::temporary_auth_failure, std::nullopt}; }
+
+Step Mechanism::tokens(const std::vector<Token>&) { return Failed{Failure::temporary_auth_failure, std::nullopt}; }
+
+std::vector<std::string> offered_token_mechanisms(const ChannelBindings& bindings) {
+  std::vector<std::string> names;
+  for (const TokenName& token : token_names) {
+    if (token.binding.empty() || bindings.contains(token.binding)) names.emplace_back(token.name);
+  }
+  return names;
+}
+
+std::unique_ptr<Mechanism> make_token_mechanism(std::string_view name, MechanismContext context) {
+  const auto* const token = std::ranges::find(token_names, name, &TokenName::name);
+  if (token == token_names.end() || !context.tls) return nullptr;
+  std::string data;
+  if (!token->binding.empty()) {
+    const auto binding = context.bindings.find(token->binding);
+    if (binding == context.bindings.end()) return nullptr;
+    data = binding->second;
+  }
+  return std::make_unique<HashedToken>(std::string(name), std::move(data), std::move(context));
+}
 
 std::vector<std::string> offered_mechanisms(bool tls, const ChannelBindings& bindings) {
   std::vector<std::string> names;

@@ -50,17 +50,33 @@ struct NeedPasswordCheck {
   xmpp::BareJid bare;
   Secret password;
 };
+/// The machine wants the tokens that this account's client has; call tokens().
+struct NeedTokens {
+  xmpp::BareJid bare;
+};
 /// Logged in as `bare`. `bytes` goes into <success/> (may be empty).
 struct Success {
   xmpp::BareJid bare;
   std::string bytes;
+  // If it was by a token, what the caller said of it.
+  bool token_fresh = false;
+  bool token_due = false;
 };
 /// `bare` is whom it was tried for, if that much was understood: for rate limits and the log.
 struct Failed {
   Failure failure;
   std::optional<xmpp::BareJid> bare;
 };
-using Step = std::variant<Challenge, NeedCredentials, NeedPasswordCheck, Success, Failed>;
+using Step = std::variant<Challenge, NeedCredentials, NeedPasswordCheck, NeedTokens, Success, Failed>;
+
+/// A token that a client may log in with (XEP-0484).
+struct Token {
+  Secret text;
+  std::string mechanism;  ///< the only one that it is good for
+  bool expired = false;
+  bool fresh = false;  ///< never used
+  bool due = false;    ///< for another
+};
 
 class Mechanism {
  public:
@@ -72,6 +88,8 @@ class Mechanism {
   virtual Step credentials(const Credentials& credentials, bool known);
   /// The answer to NeedPasswordCheck.
   virtual Step password_checked(bool right);
+  /// The answer to NeedTokens. SECURITY: always most_tokens of them, of which those that are none can match nothing.
+  virtual Step tokens(const std::vector<Token>& tokens);
 };
 
 struct MechanismContext {
@@ -86,5 +104,10 @@ struct MechanismContext {
 std::vector<std::string> offered_mechanisms(bool tls, const ChannelBindings& bindings);
 /// Null if `name` is not one of `context.offered`.
 std::unique_ptr<Mechanism> make_mechanism(std::string_view name, MechanismContext context, Random& random);
+
+/// The names for logins by token: each binding that there is, and none. Under TLS only.
+std::vector<std::string> offered_token_mechanisms(const ChannelBindings& bindings);
+/// Null if `name` is not one of them.
+std::unique_ptr<Mechanism> make_token_mechanism(std::string_view name, MechanismContext context);
 
 }  // namespace kith::sasl

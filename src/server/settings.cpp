@@ -423,6 +423,12 @@ void add_limits(Table& table) {
       "outbox_bytes_after_login", [](auto& c) -> auto& { return c.limits.outbox_bytes_after_login; }, {64 * kib, gib},
       "What may wait for a client that reads too slowly; beyond it, the session is closed.");
   table.duration(
+      "fast_token_time", [](auto& c) -> auto& { return c.limits.fast_token_time; }, seconds(0), hours(24 * 366),
+      "How long a client may stay away and still log in with its token (XEP-0484); with 0 s, there are no tokens.");
+  table.count(
+      "fast_clients_per_account", [](auto& c) -> auto& { return c.limits.fast_clients_per_account; }, {1, 1000},
+      "Clients of an account that may have a token; the one that was away for longest makes room.");
+  table.duration(
       "sm_resume_time", [](auto& c) -> auto& { return c.limits.sm_resume_time; }, seconds(0), hours(24),
       "How long a session whose connection is lost waits for its client to resume it (XEP-0198); with 0 s, none does.");
   table.count(

@@ -42,6 +42,7 @@ void C2sService::limits_changed() {
   surroundings_.max_bytes_after_login = deps_.limits.xml_after_login.element_bytes;
   surroundings_.idle_time = deps_.limits.idle_ping_time;
   surroundings_.failed_logins = deps_.limits.failed_logins_per_stream;
+  surroundings_.fast = deps_.limits.fast_token_time.count() > 0;
 }
 
 C2sConnection* C2sService::find(std::uint64_t id) const {

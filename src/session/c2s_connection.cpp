@@ -225,6 +225,8 @@ bool C2sConnection::apply_one(stream::Action& action) {
     parser_.restart();
   } else if (auto* wanted = std::get_if<stream::LookUpCredentials>(&action)) {
     look_up(wanted->bare, std::nullopt);
+  } else if (auto* by_token = std::get_if<stream::LookUpTokens>(&action)) {
+    look_up_tokens(by_token->bare, by_token->client);
   } else if (auto* check = std::get_if<stream::CheckPassword>(&action)) {
     look_up(check->bare, std::move(check->password));
   } else if (auto* in = std::get_if<stream::LoggedIn>(&action)) {
@@ -398,7 +400,7 @@ void C2sConnection::resume_failed(const stream::Resume&) {
 
 void C2sConnection::resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h) {
   if (closed_ || managed_ == nullptr || managed_->number() != number) return;
-  const storage::Ticket last = session_->account().last_write();
+  const storage::Ticket last = storage::later(session_->account().last_write(), token_written_);
   service_.deps_.router.commits().when_decided(last, [&service = service_, id = id_, number, previd, h](bool) {
     C2sConnection* self = service.find(id);
     if (self == nullptr || self->closed_ || self->managed_ == nullptr || self->managed_->number() != number) return;

@@ -58,6 +58,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void apply(stream::Actions actions);
   bool apply_one(stream::Action& action);
   void look_up(const xmpp::BareJid& bare, std::optional<Secret> password);
+  void look_up_tokens(const xmpp::BareJid& bare, const std::string& client);
   void login_failed(stream::LoginFailed& failed);
   void iq_before_login(xmpp::Stanza stanza);
   void move_or_stay(Wanted wanted);
@@ -70,6 +71,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void do_establish(stream::Establish establish);
   void establish_bind(std::vector<xml::Element> inner);
   void establish_bound(module::Session& session, std::vector<xml::Element> inner);
+  void establish_tokens();
   void established(std::vector<xml::Element> inner);
   std::string resource_suffix() const;
   void management(const xml::Element& element);
@@ -103,7 +105,9 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   module::ConnectionFacts facts_;
   std::optional<Wanted> wanted_;
   std::unique_ptr<stream::Wishes> wishes_;  ///< while they are being carried out
-  ManagedSession* managed_ = nullptr;       ///< once stream management is enabled
+  std::optional<xml::Element> token_;       ///< for the client, when token_written_ is committed
+  storage::Ticket token_written_;
+  ManagedSession* managed_ = nullptr;  ///< once stream management is enabled
   TokenBucket bytes_;
   TokenBucket stanzas_;
   MonotonicTime last_bytes_{};

@@ -5,8 +5,10 @@
 
 #include "base/digest.h"
 #include "base/encoding.h"
+#include "sasl/token.h"
 #include "session/c2s_connection.h"
 #include "session/managed_session.h"
+#include "xmpp/datetime.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::session {
@@ -14,6 +16,9 @@ namespace kith::session {
 namespace ns = xmpp::ns;
 
 namespace {
+
+/// From when on a login by a token brings another one.
+constexpr std::chrono::hours token_rotation_time{24};
 
 /// Hands the element on when the last that holds it lets it go.
 struct PendingBound {
@@ -30,6 +35,7 @@ struct PendingBound {
 
 void C2sConnection::do_establish(stream::Establish establish) {
   wishes_ = std::make_unique<stream::Wishes>(std::move(establish.wishes));
+  establish_tokens();
   // XEP-0386 §3.2: first the one, and the other only if that failed.
   if (wishes_->resume) return do_resume(*wishes_->resume);
   establish_bind({});
@@ -46,7 +52,14 @@ std::string C2sConnection::resource_suffix() const {
 }
 
 void C2sConnection::establish_bind(std::vector<xml::Element> inner) {
-  if (!wishes_->bind) return established(std::move(inner));
+  if (!wishes_->bind) {
+    service_.deps_.router.commits().when_decided(
+        token_written_, [&service = service_, id = id_, inner = std::move(inner)](bool) mutable {
+          C2sConnection* self = service.find(id);
+          if (self != nullptr && !self->closed_) self->established(std::move(inner));
+        });
+    return;
+  }
   note_facts();
   router::Router::OutputFinder output = [&service = service_, id = id_]() -> module::SessionOutput* {
     C2sConnection* self = service.find(id);
@@ -85,10 +98,15 @@ void C2sConnection::establish_bound(module::Session& session, std::vector<xml::E
       [&service = service_, id = id_, inner = std::move(inner)](xml::Element element) mutable {
         // Posted, so that an answer given inside the hook comes after it, like every other.
         service.deps_.shard.post([&service, id, inner = std::move(inner), element = std::move(element)]() mutable {
-          C2sConnection* self = service.find(id);
-          if (self == nullptr || self->closed_ || self->session_ == nullptr) return;
+          C2sConnection* asked = service.find(id);
+          if (asked == nullptr || asked->closed_ || asked->session_ == nullptr) return;
           inner.push_back(std::move(element));
-          self->established(std::move(inner));
+          service.deps_.router.commits().when_decided(
+              asked->token_written_, [&service, id, inner = std::move(inner)](bool) mutable {
+                C2sConnection* self = service.find(id);
+                if (self == nullptr || self->closed_ || self->session_ == nullptr) return;
+                self->established(std::move(inner));
+              });
         });
       });
   const std::shared_ptr<xml::Element> bound(pending, &pending->element);
@@ -100,10 +118,84 @@ void C2sConnection::establish_bound(module::Session& session, std::vector<xml::E
   service_.deps_.router.hooks().run(event);
 }
 
+// --- FAST (XEP-0484 v0.2.0)
+// ---------------------------------------------------------------------------------------------------------
+
+void C2sConnection::look_up_tokens(const xmpp::BareJid& bare, const std::string& client) {
+  if (!service_.deps_.guard.may_try(facts_.address)) {
+    service_.deps_.events.limit_hit("failed_logins_per_address_rate");
+    return apply(negotiation_->login_unavailable());
+  }
+  busy_ = true;
+  const auto answer = [&service = service_, id = id_](auto then) {
+    C2sConnection* self = service.find(id);
+    if (self == nullptr || self->closed_ || !self->negotiation_) return;
+    self->busy_ = false;
+    self->apply(then(*self->negotiation_));
+    self->resume();
+  };
+  // SECURITY: an account that does not exist, or is disabled, goes the same way with tokens that nothing can match.
+  service_.deps_.stores.accounts.find(
+      bare, [&service = service_, bare, client, answer](storage::Result<std::optional<storage::AccountRecord>> record) {
+        if (!record) return answer([](stream::Negotiation& negotiation) { return negotiation.login_unavailable(); });
+        const bool known = *record && !(*record)->disabled;
+        service.deps_.stores.tokens.find(
+            bare, client,
+            [&service, bare, client, known, answer](storage::Result<std::vector<storage::TokenRecord>> records) {
+              if (!records)
+                return answer([](stream::Negotiation& negotiation) { return negotiation.login_unavailable(); });
+              if (!known) records->clear();
+              records->resize(sasl::most_tokens);
+              const WallTime now = service.deps_.clock.wall();
+              std::vector<sasl::Token> tokens;
+              for (const storage::TokenRecord& one : *records) {
+                // One that is none has no seed and no mechanism.
+                tokens.push_back({.text = sasl::derive_token(service.deps_.decoy_secret, bare.text(), client, one.seed),
+                                  .mechanism = one.mechanism,
+                                  .expired = one.expires <= now,
+                                  .fresh = one.fresh,
+                                  .due = now - one.issued >= token_rotation_time});
+              }
+              answer([&](stream::Negotiation& negotiation) { return negotiation.tokens(tokens); });
+            });
+      });
+}
+
+void C2sConnection::establish_tokens() {
+  const stream::Wishes& wishes = *wishes_;
+  storage::TokenStore& store = service_.deps_.stores.tokens;
+  const xmpp::BareJid& account = negotiation_->account();
+  const WallTime now = service_.deps_.clock.wall();
+  if (wishes.fast && wishes.invalidate) {
+    // §3.6: what follows is no sign too early.
+    token_written_ = store.remove(account, wishes.agent.id, wishes.token_fresh);
+  } else if (wishes.fast) {
+    store.used(account, wishes.agent.id, wishes.token_fresh, now);
+  }
+  std::optional<std::string> mechanism = wishes.token_mechanism;
+  // §3.5: rotation.
+  if (!mechanism && wishes.fast && wishes.token_due && !wishes.invalidate) mechanism = negotiation_->mechanism();
+  if (!mechanism) return;
+  const storage::TokenRecord record{.client = wishes.agent.id,
+                                    .mechanism = *mechanism,
+                                    .seed = service_.deps_.random.token(),
+                                    .issued = now,
+                                    .expires = now + service_.deps_.limits.fast_token_time,
+                                    .used = now,
+                                    .software = wishes.agent.software,
+                                    .device = wishes.agent.device};
+  token_written_ = store.put(account, record, service_.deps_.limits.fast_clients_per_account);
+  const Secret token = sasl::derive_token(service_.deps_.decoy_secret, account.text(), wishes.agent.id, record.seed);
+  token_ = stream::token_element(token.reveal(), xmpp::format_datetime(record.expires, false));
+}
+
 void C2sConnection::established(std::vector<xml::Element> inner) {
   const std::optional<xmpp::FullJid> jid = session_ == nullptr ? std::nullopt : std::optional(session_->jid());
   const bool bound = wishes_->bind.has_value() && holding_;
   wishes_.reset();
+  // A token that could not be stored would be one that does not work.
+  if (token_ && !service_.deps_.router.commits().log().failed(token_written_)) inner.push_back(*std::move(token_));
+  token_.reset();
   apply(negotiation_->established(jid, std::move(inner)));
   if (jid) negotiation_.reset();
   if (jid && !bound) return;  // Resumed: who calls goes on from here.

@@ -488,6 +488,55 @@ TEST_P(Conformance, saved_sessions_come_back_in_order_until_they_are_removed) {
   EXPECT_EQ(sessions()[0].state, "two");
 }
 
+TEST_P(Conformance, a_client_has_a_token_that_it_uses_and_a_fresh_one) {
+  using std::chrono_literals::operator""h;
+  ASSERT_EQ(add(record("alice@example.org")), true);
+  const auto token = [](const std::string& client, const std::string& seed, WallTime when) {
+    return TokenRecord{
+        .client = client, .mechanism = "HT", .seed = seed, .issued = when, .expires = when + 24h, .used = when};
+  };
+  const auto seeds = [&](const std::string& client) {
+    std::string all;
+    for (const TokenRecord& one : ask<std::vector<TokenRecord>>([&](auto then) {
+                                    stores().tokens.find(alice_, client, std::move(then));
+                                  }).value())
+      all += one.seed + (one.fresh ? "*" : "");
+    return all;
+  };
+  stores().tokens.put(alice_, token("phone", "a", noon), 2);
+  stores().tokens.put(alice_, token("phone", "b", noon), 2);
+  EXPECT_EQ(seeds("phone"), "b*");
+  stores().tokens.used(alice_, "phone", true, noon + 1h);
+  EXPECT_EQ(seeds("phone"), "b");
+  stores().tokens.put(alice_, token("phone", "c", noon + 2h), 2);
+  stores().tokens.used(alice_, "phone", false, noon + 3h);
+  EXPECT_EQ(seeds("phone"), "bc*");
+  stores().tokens.used(alice_, "phone", true, noon + 4h);
+  EXPECT_EQ(seeds("phone"), "c");
+  // A fresh one that is gone is not used.
+  stores().tokens.used(alice_, "phone", true, noon + 5h);
+  EXPECT_EQ(seeds("phone"), "c");
+  // Of three clients the one goes that was away for longest; what has expired goes, too.
+  stores().tokens.put(alice_, token("tablet", "d", noon + 6h), 2);
+  stores().tokens.put(alice_, token("desk", "e", noon + 7h), 2);
+  EXPECT_EQ(seeds("phone") + seeds("tablet") + seeds("desk"), "d*e*");
+  stores().tokens.remove(alice_, "desk", false);
+  EXPECT_EQ(seeds("desk"), "e*");
+  stores().tokens.put(alice_, token("desk", "f", noon + 96h), 2);
+  EXPECT_EQ(seeds("tablet") + seeds("desk"), "f*");
+  const auto gone = [&] {
+    return ask<bool>([&](auto then) { stores().tokens.remove_client(alice_, "desk", std::move(then)); });
+  };
+  EXPECT_EQ(gone(), true);
+  EXPECT_EQ(gone(), false);
+  // Nobody has a token who is no account, and none outlives its password.
+  stores().tokens.put(bob_, token("phone", "g", noon), 2);
+  EXPECT_TRUE(ask<std::vector<TokenRecord>>([&](auto then) { stores().tokens.list(bob_, std::move(then)); })->empty());
+  stores().tokens.put(alice_, token("phone", "h", noon), 2);
+  EXPECT_EQ(ask<bool>([&](auto then) { stores().accounts.set_credentials(alice_, {}, std::move(then)); }), true);
+  EXPECT_EQ(seeds("phone"), "");
+}
+
 TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_else) {
   for (const BareJid& jid : {alice_, bob_}) {
     ASSERT_EQ(add(record(jid.text())), true);
@@ -498,6 +547,7 @@ TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_els
     stores().documents.put(jid, "vcard", "", "<vCard/>");
     stores().archive.add(jid, noon, *Jid::parse("carol@example.net/a"), "<message/>");
     stores().sessions.put(jid, "<session/>");
+    stores().tokens.put(jid, {.client = "phone", .mechanism = "HT", .seed = "s", .expires = noon}, 5);
   }
   EXPECT_EQ(remove(alice_), true);
   EXPECT_EQ(remove(alice_), false);
@@ -517,6 +567,11 @@ TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_els
   EXPECT_TRUE(archive(alice_, {}).empty());
   ASSERT_EQ(sessions().size(), 1U);
   EXPECT_EQ(sessions()[0].account, bob_);
+  const auto tokens = [&](const BareJid& jid) {
+    return ask<std::vector<TokenRecord>>([&](auto then) { stores().tokens.list(jid, std::move(then)); })->size();
+  };
+  EXPECT_EQ(tokens(alice_), 0U);
+  EXPECT_EQ(tokens(bob_), 1U);
 
   EXPECT_EQ(archive(bob_, {}).size(), 1U);
   EXPECT_EQ(roster(bob_).items.size(), 1U);

@@ -21,6 +21,7 @@
 #include "storage/sqlite/roster_sql.h"
 #include "storage/sqlite/session_sql.h"
 #include "storage/sqlite/shard_access.h"
+#include "storage/sqlite/token_sql.h"
 
 namespace kith::storage {
 
@@ -162,7 +163,8 @@ class SqlShardStores final : public ShardStores {
             .offline = offline_,
             .documents = documents_,
             .archive = archive_,
-            .sessions = sessions_};
+            .sessions = sessions_,
+            .tokens = tokens_};
   }
 
  private:
@@ -173,6 +175,7 @@ class SqlShardStores final : public ShardStores {
   sqlite::DocumentSql documents_{access_};
   sqlite::ArchiveSql archive_;
   sqlite::SessionSql sessions_{access_};
+  sqlite::TokenSql tokens_{access_};
 };
 
 }  // namespace

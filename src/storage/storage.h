@@ -202,6 +202,36 @@ class SessionStore {
   virtual Ticket remove(std::uint64_t number) = 0;
 };
 
+/// A token that a client logs in with (XEP-0484). The token itself is not stored (sasl::derive_token).
+struct TokenRecord {
+  std::string client;     ///< the UUID that the client gave itself
+  bool fresh = true;      ///< given to the client, and not used yet
+  std::string mechanism;  ///< the only one that it is good for
+  std::string seed;
+  WallTime issued{};
+  WallTime expires{};
+  WallTime used{};         ///< when the client last logged in with it, or got it
+  std::string software{};  ///< what the client says of itself
+  std::string device{};
+};
+
+/// At most two tokens for each client of an account. A change of the account's password removes all of them.
+class TokenStore {
+ public:
+  virtual ~TokenStore() = default;
+  virtual void find(const xmpp::BareJid& account, const std::string& client,
+                    Callback<std::vector<TokenRecord>> then) = 0;
+  virtual void list(const xmpp::BareJid& account, Callback<std::vector<TokenRecord>> then) = 0;
+  /// A fresh one, in the place of a fresh one that was not used. Of more than `most_clients` clients those go that have
+  /// been away for longest.
+  virtual Ticket put(const xmpp::BareJid& account, const TokenRecord& record, std::size_t most_clients) = 0;
+  /// The client has logged in; if it was by the fresh one, there is no other any more.
+  virtual Ticket used(const xmpp::BareJid& account, const std::string& client, bool fresh, WallTime when) = 0;
+  virtual Ticket remove(const xmpp::BareJid& account, const std::string& client, bool fresh) = 0;
+  /// `then`: true if it had any.
+  virtual void remove_client(const xmpp::BareJid& account, const std::string& client, Callback<bool> then) = 0;
+};
+
 struct Stores {
   AccountStore& accounts;
   RosterStore& rosters;
@@ -209,6 +239,7 @@ struct Stores {
   DocumentStore& documents;
   ArchiveStore& archive;
   SessionStore& sessions;
+  TokenStore& tokens;
 };
 
 /// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.

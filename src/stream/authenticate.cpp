@@ -66,6 +66,15 @@ std::expected<Authenticate, sasl::Failure> read_authenticate(const xml::Element&
     wishes.resume = Resume{std::string(*previd), *h};
   }
   if (const xml::Element* bind = authenticate.child("bind", ns::bind2)) wishes.bind = *bind;
+  if (const xml::Element* request = authenticate.child("request-token", ns::fast))
+    wishes.token_mechanism = request->attribute("mechanism").value_or("");
+  if (const xml::Element* fast = authenticate.child("fast", ns::fast)) {
+    // XEP-0484 §4.1: tokens are a client's, so it must say which it is.
+    if (wishes.agent.id.empty()) return std::unexpected(sasl::Failure::malformed_request);
+    const auto invalidate = fast->attribute("invalidate");
+    wishes.fast = true;
+    wishes.invalidate = invalidate == "1" || invalidate == "true";
+  }
   return read;
 }
 
@@ -78,7 +87,8 @@ std::string resource_of(const xml::Element& bind, std::string_view suffix) {
   return std::string(suffix);
 }
 
-xml::Element authentication_feature(const std::vector<std::string>& mechanisms, xml::Element bind_inline) {
+xml::Element authentication_feature(const std::vector<std::string>& mechanisms,
+                                    const std::vector<std::string>& token_mechanisms, xml::Element bind_inline) {
   xml::Element feature("authentication", ns::sasl2);
   for (const std::string& name : mechanisms) feature.add_text_child("mechanism", name);
   xml::Element inner("inline", ns::sasl2);
@@ -86,8 +96,19 @@ xml::Element authentication_feature(const std::vector<std::string>& mechanisms, 
   xml::Element bind("bind", ns::bind2);
   bind.add(std::move(bind_inline));
   inner.add(std::move(bind));
+  if (!token_mechanisms.empty()) {
+    xml::Element fast("fast", ns::fast);
+    for (const std::string& name : token_mechanisms) fast.add_text_child("mechanism", name);
+    inner.add(std::move(fast));
+  }
   feature.add(std::move(inner));
   return feature;
+}
+
+xml::Element token_element(std::string_view token, std::string_view expiry) {
+  xml::Element element("token", ns::fast);
+  element.set("token", std::string(token)).set("expiry", std::string(expiry));
+  return element;
 }
 
 xml::Element success_element(std::string_view data, std::string_view identifier, std::vector<xml::Element> inner) {

@@ -1,5 +1,5 @@
 // The elements of SASL2 (XEP-0388 v1.0.4), with what a client may ask for together with its login: Bind 2 (XEP-0386
-// v1.1.0) and resumption (XEP-0198 §5). Reading and making them. No state.
+// v1.1.0), resumption (XEP-0198 §5) and tokens (XEP-0484 v0.2.0). Reading and making them. No state.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,13 @@ struct Wishes {
   UserAgent agent{};
   std::optional<Resume> resume{};
   std::optional<xml::Element> bind{};  ///< as the client wrote it (urn:xmpp:bind:0)
-  bool any() const { return resume || bind; }
+  // FAST (XEP-0484 v0.2.0)
+  std::optional<std::string> token_mechanism{};  ///< a token for it is wanted
+  bool fast = false;                             ///< the login is by a token …
+  bool invalidate = false;                       ///< … that is to be good for nothing afterwards
+  bool token_fresh = false;                      ///< … that was not used before
+  bool token_due = false;                        ///< … that is due for another
+  bool any() const { return resume || bind || token_mechanism || fast; }
 };
 
 /// <authenticate/>
@@ -50,7 +56,10 @@ std::expected<Authenticate, sasl::Failure> read_authenticate(const xml::Element&
 std::string resource_of(const xml::Element& bind, std::string_view suffix);
 
 /// The stream feature. `bind_inline`: what may be asked for within <bind/>.
-xml::Element authentication_feature(const std::vector<std::string>& mechanisms, xml::Element bind_inline);
+xml::Element authentication_feature(const std::vector<std::string>& mechanisms,
+                                    const std::vector<std::string>& token_mechanisms, xml::Element bind_inline);
+/// `expiry`: a DateTime (XEP-0082).
+xml::Element token_element(std::string_view token, std::string_view expiry);
 /// `data`: of the mechanism, raw; empty if there is none. `inner`: what the wishes have led to.
 xml::Element success_element(std::string_view data, std::string_view identifier, std::vector<xml::Element> inner);
 

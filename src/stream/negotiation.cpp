@@ -123,7 +123,10 @@ void Negotiation::append_features(Actions& actions) const {
       xml::Element bind_inline("inline", ns::bind2);
       bind_inline.add(xml::Element("feature", ns::bind2).set("var", std::string(ns::sm)));
       surroundings_->add_bind_features(bind_inline);
-      features.add(authentication_feature(sasl::offered_mechanisms(tls_, bindings_), std::move(bind_inline)));
+      const auto token_mechanisms =
+          surroundings_->fast ? sasl::offered_token_mechanisms(bindings_) : std::vector<std::string>();
+      features.add(
+          authentication_feature(sasl::offered_mechanisms(tls_, bindings_), token_mechanisms, std::move(bind_inline)));
     }
     if (!bindings_.empty()) {
       // XEP-0440 §3: which bindings the server can check.
@@ -319,8 +322,14 @@ Actions Negotiation::received_sasl2(const xml::Element& element) {
   if (mechanism_) return fail(StreamCondition::policy_violation);
   auto read = read_authenticate(element);
   if (!read) return sasl_failed(read.error(), {});
-  if (!begin_mechanism(std::move(read->mechanism))) return sasl_failed(sasl::Failure::invalid_mechanism, {});
   wishes_ = std::move(read->wishes);
+  const auto for_tokens = surroundings_->fast ? sasl::offered_token_mechanisms(bindings_) : std::vector<std::string>();
+  // XEP-0484 §3.2: one of those that were offered, of a client that says which it is; else there is no token.
+  if (wishes_.token_mechanism &&
+      (wishes_.agent.id.empty() || std::ranges::find(for_tokens, *wishes_.token_mechanism) == for_tokens.end()))
+    wishes_.token_mechanism.reset();
+  if (wishes_.fast && for_tokens.empty()) return sasl_failed(sasl::Failure::invalid_mechanism, {});
+  if (!begin_mechanism(std::move(read->mechanism))) return sasl_failed(sasl::Failure::invalid_mechanism, {});
   if (!read->initial_response) return step(mechanism_->respond(std::nullopt));
   return response(*read->initial_response);
 }
@@ -329,7 +338,9 @@ bool Negotiation::begin_mechanism(std::string name) {
   sasl::MechanismContext context{
       .domain = domain_, .tls = tls_, .bindings = bindings_, .offered = sasl::offered_mechanisms(tls_, bindings_)};
   mechanism_name_ = std::move(name);
-  mechanism_ = sasl::make_mechanism(mechanism_name_, std::move(context), *surroundings_->random);
+  mechanism_ = sasl2_ && wishes_.fast
+                   ? sasl::make_token_mechanism(mechanism_name_, std::move(context))
+                   : sasl::make_mechanism(mechanism_name_, std::move(context), *surroundings_->random);
   if (!mechanism_) return false;
   phase_ = Phase::sasl;
   return true;
@@ -353,6 +364,12 @@ Actions Negotiation::password_checked(bool right) {
   return step(mechanism_->password_checked(right));
 }
 
+Actions Negotiation::tokens(const std::vector<sasl::Token>& tokens) {
+  if (!mechanism_) return {};
+  phase_ = Phase::sasl;
+  return step(mechanism_->tokens(tokens));
+}
+
 Actions Negotiation::login_unavailable() { return sasl_failed(sasl::Failure::temporary_auth_failure, {}); }
 
 Actions Negotiation::step(sasl::Step step) {
@@ -367,6 +384,9 @@ Actions Negotiation::step(sasl::Step step) {
   } else if (auto* check = std::get_if<sasl::NeedPasswordCheck>(&step)) {
     phase_ = Phase::waiting;
     actions.emplace_back(CheckPassword{check->bare, std::move(check->password)});
+  } else if (auto* by_token = std::get_if<sasl::NeedTokens>(&step)) {
+    phase_ = Phase::waiting;
+    actions.emplace_back(LookUpTokens{by_token->bare, wishes_.agent.id});
   } else if (auto* success = std::get_if<sasl::Success>(&step)) {
     return succeeded(*success);
   } else {
@@ -397,6 +417,8 @@ Actions Negotiation::succeeded(sasl::Success& success) {
   }
   additional_data_ = std::move(success.bytes);
   phase_ = Phase::binding;
+  wishes_.token_fresh = success.token_fresh;
+  wishes_.token_due = success.token_due;
   if (wishes_.any()) {
     actions.emplace_back(Establish{std::exchange(wishes_, {})});
   } else {

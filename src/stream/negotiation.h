@@ -43,6 +43,11 @@ struct RestartStream {};
 struct LookUpCredentials {
   xmpp::BareJid bare;
 };
+/// Look up the tokens that this client of the account has, then call tokens().
+struct LookUpTokens {
+  xmpp::BareJid bare;
+  std::string client;
+};
 /// Check a password on a worker thread, then call password_checked().
 struct CheckPassword {
   xmpp::BareJid bare;
@@ -80,8 +85,8 @@ struct Close {
 
 // Resume: then call resumed() or resume_failed().
 
-using Action = std::variant<SendOpen, Send, StartTls, RestartStream, LookUpCredentials, CheckPassword, LoggedIn,
-                            LoginFailed, IqBeforeLogin, Bind, Resume, Establish, Close>;
+using Action = std::variant<SendOpen, Send, StartTls, RestartStream, LookUpCredentials, LookUpTokens, CheckPassword,
+                            LoggedIn, LoginFailed, IqBeforeLogin, Bind, Resume, Establish, Close>;
 using Actions = std::vector<Action>;
 
 // -------------------------------------------------------------------------------------------------------------------------
@@ -97,6 +102,7 @@ struct Surroundings {
   std::size_t max_bytes_after_login = 0;
   std::chrono::seconds idle_time{0};
   std::size_t failed_logins = 5;  ///< on one stream
+  bool fast = false;              ///< tokens are given out (XEP-0484)
   Random* random = nullptr;
 };
 
@@ -118,6 +124,7 @@ class Negotiation {
   /// Answers to LookUpCredentials and CheckPassword. A storage failure ends the exchange with temporary-auth-failure.
   Actions credentials(const sasl::Credentials& credentials, bool known);
   Actions password_checked(bool right);
+  Actions tokens(const std::vector<sasl::Token>& tokens);
   Actions login_unavailable();
   /// Answers to Bind.
   Actions bound(const xmpp::FullJid& jid);
@@ -137,6 +144,7 @@ class Negotiation {
   bool secure() const { return tls_; }
   bool authenticated() const { return account_.has_value(); }
   const xmpp::BareJid& account() const { return *account_; }
+  const std::string& mechanism() const { return mechanism_name_; }
   const std::string& domain() const { return domain_; }
   bool is_bound() const { return phase_ == Phase::bound; }
 

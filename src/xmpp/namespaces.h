@@ -14,6 +14,7 @@ inline constexpr std::string_view tls = "urn:ietf:params:xml:ns:xmpp-tls";
 inline constexpr std::string_view sasl = "urn:ietf:params:xml:ns:xmpp-sasl";
 inline constexpr std::string_view sasl_channel_binding = "urn:xmpp:sasl-cb:0";
 inline constexpr std::string_view sasl2 = "urn:xmpp:sasl:2";
+inline constexpr std::string_view fast = "urn:xmpp:fast:0";
 inline constexpr std::string_view bind2 = "urn:xmpp:bind:0";
 inline constexpr std::string_view bind = "urn:ietf:params:xml:ns:xmpp-bind";
 inline constexpr std::string_view session = "urn:ietf:params:xml:ns:xmpp-session";

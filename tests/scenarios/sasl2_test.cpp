@@ -1,6 +1,7 @@
 // SASL2 (XEP-0388), Bind 2 (XEP-0386) and resumption within a login (XEP-0198), through a whole server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/hmac.h>
 
 #include "talk.h"
 
@@ -230,6 +231,160 @@ TEST_F(Sasl2Test, who_says_to_be_somebody_else_is_refused) {
   raw.say(header_to("localhost", " from='romeo@localhost'"));
   EXPECT_THAT(raw.say(authenticate("juliet", "secret", bind2())), HasSubstr("<invalid-authzid"));
   EXPECT_EQ(world.sessions("juliet@localhost"), 0U);
+}
+
+// --- FAST (XEP-0484)
+// ------------------------------------------------------------------------------------------------------------
+
+/// A client that logs in by tokens.
+std::string by_token(const std::string& user, const std::string& token, const std::string& wishes = bind2(),
+                     const std::string& mechanism = "HT-SHA-256-EXPR", const std::string& fast = {}) {
+  const std::string binding = mechanism == "HT-SHA-256-NONE" ? "" : std::string(32, 'x');
+  const std::string text = "Initiator" + binding;
+  std::string mac(32, '\0');
+  HMAC(EVP_sha256(), token.data(), static_cast<int>(token.size()), reinterpret_cast<const unsigned char*>(text.data()),
+       text.size(), reinterpret_cast<unsigned char*>(mac.data()), nullptr);
+  return "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='" + mechanism + "'><initial-response>" +
+         base64_encode(user + std::string(1, '\0') + mac) + "</initial-response>" + agent() +
+         "<fast xmlns='urn:xmpp:fast:0'" + fast + "/>" + wishes + "</authenticate>";
+}
+std::string request_token(const std::string& mechanism = "HT-SHA-256-EXPR") {
+  return "<request-token xmlns='urn:xmpp:fast:0' mechanism='" + mechanism + "'/>";
+}
+std::string token_in(const std::string& answer) {
+  return between(answer, "<token xmlns='urn:xmpp:fast:0' token='", "'");
+}
+
+class FastTest : public Sasl2Test {
+ protected:
+  std::string first_token(const std::string& mechanism = "HT-SHA-256-EXPR") {
+    Raw raw = at_tls();
+    return token_in(raw.say(authenticate("juliet", "secret", agent() + bind2() + request_token(mechanism))));
+  }
+  std::string attempt(const std::string& request) {
+    Raw raw = at_tls();
+    return raw.say(request);
+  }
+};
+
+TEST_F(FastTest, a_client_gets_a_token_and_logs_in_with_it) {
+  EXPECT_THAT(at_tls().say(""), "");
+  Raw raw = at_tls();
+  const std::string answer = raw.say(authenticate("juliet", "secret", agent() + bind2() + request_token()));
+  const std::string token = token_in(answer);
+  EXPECT_EQ(token.size(), 43U) << answer;
+  EXPECT_THAT(answer, HasSubstr("expiry='2030-01-22T00:00:00Z'"));
+  const std::string again = attempt(by_token("juliet", token, bind2(enable_sm)));
+  EXPECT_THAT(again, StartsWith("<success xmlns='urn:xmpp:sasl:2'><additional-data>"));
+  EXPECT_THAT(again, HasSubstr("<authorization-identifier>juliet@localhost/Balcony/"));
+  EXPECT_THAT(again, HasSubstr("<enabled"));
+  EXPECT_EQ(token_in(again), "") << "there is no need for another one yet";
+  EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<success"));
+}
+
+TEST_F(FastTest, the_server_proves_that_it_knows_the_token_too) {
+  const std::string token = first_token();
+  const std::string text = "Responder" + std::string(32, 'x');
+  std::string mac(32, '\0');
+  HMAC(EVP_sha256(), token.data(), static_cast<int>(token.size()), reinterpret_cast<const unsigned char*>(text.data()),
+       text.size(), reinterpret_cast<unsigned char*>(mac.data()), nullptr);
+  EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<additional-data>" + base64_encode(mac) + "<"));
+}
+
+TEST_F(FastTest, a_session_is_resumed_by_a_token_in_one_round_trip) {
+  const std::string token = first_token();
+  Raw raw = at_tls();
+  const std::string previd = between(raw.say(by_token("juliet", token, bind2(enable_sm))), "'urn:xmpp:sm:3' id='", "'");
+  raw.client->link().cut();
+  world.settle();
+  EXPECT_THAT(attempt(by_token("juliet", token, bind2(enable_sm) + resume(previd, 0))), HasSubstr("<resumed"));
+}
+
+TEST_F(FastTest, a_token_is_good_for_its_account_its_client_and_its_mechanism_only) {
+  const std::string token = first_token();
+  const auto refused = HasSubstr("<failure xmlns='urn:xmpp:sasl:2'><not-authorized");
+  EXPECT_THAT(attempt(by_token("romeo", token)), refused);
+  EXPECT_THAT(attempt(by_token("nobody", token)), refused);
+  EXPECT_THAT(attempt(by_token("juliet", token + "x")), refused);
+  EXPECT_THAT(attempt(by_token("juliet", token, bind2(), "HT-SHA-256-NONE")), refused);
+  std::string other = by_token("juliet", token);
+  other.replace(other.find(agent_id), agent_id.size(), "00000000-0000-4000-8000-000000000001");
+  EXPECT_THAT(attempt(other), refused);
+  // Not without saying that it is one, nor by a name that was not offered.
+  std::string silent = by_token("juliet", token);
+  const std::string mark = "<fast xmlns='urn:xmpp:fast:0'/>";
+  silent.replace(silent.find(mark), mark.size(), "");
+  EXPECT_THAT(attempt(silent), HasSubstr("<invalid-mechanism"));
+  EXPECT_THAT(attempt(by_token("juliet", token, bind2(), "HT-SHA-256-ENDP")), HasSubstr("<invalid-mechanism"));
+  EXPECT_THAT(attempt(by_token("juliet", token, bind2(), "PLAIN")), HasSubstr("<invalid-mechanism"));
+  EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<success"));
+}
+
+TEST_F(FastTest, a_token_that_cannot_bind_the_channel_is_given_to_who_asks_for_it) {
+  const std::string token = first_token("HT-SHA-256-NONE");
+  EXPECT_THAT(attempt(by_token("juliet", token, bind2(), "HT-SHA-256-NONE")), HasSubstr("<success"));
+  EXPECT_EQ(first_token("SCRAM-SHA-1"), "");
+}
+
+TEST_F(FastTest, a_day_old_token_brings_another_and_is_good_until_that_is_used) {
+  const std::string old = first_token();
+  EXPECT_THAT(attempt(by_token("juliet", old)), HasSubstr("<success"));
+  world.advance(std::chrono::hours(25));
+  const std::string fresh = token_in(attempt(by_token("juliet", old)));
+  EXPECT_EQ(fresh.size(), 43U);
+  EXPECT_NE(fresh, old);
+  EXPECT_THAT(attempt(by_token("juliet", old)), HasSubstr("<success"));
+  const std::string newest = token_in(attempt(by_token("juliet", old)));
+  EXPECT_THAT(attempt(by_token("juliet", fresh)), HasSubstr("<not-authorized")) << "it was replaced before it was used";
+  EXPECT_THAT(attempt(by_token("juliet", newest)), HasSubstr("<success"));
+  EXPECT_THAT(attempt(by_token("juliet", old)), HasSubstr("<not-authorized"));
+  EXPECT_THAT(attempt(by_token("juliet", newest)), HasSubstr("<success"));
+}
+
+TEST_F(FastTest, an_old_token_has_expired) {
+  const std::string token = first_token();
+  world.advance(std::chrono::hours(24 * 21));
+  EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<credentials-expired"));
+}
+
+TEST_F(FastTest, a_client_that_logs_out_makes_its_token_worthless) {
+  const std::string token = first_token();
+  const std::string answer =
+      attempt(by_token("juliet", token, bind2(), "HT-SHA-256-EXPR", " count='1' invalidate='true'"));
+  EXPECT_THAT(answer, HasSubstr("<success"));
+  EXPECT_EQ(token_in(answer), "");
+  EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<not-authorized"));
+}
+
+TEST_F(FastTest, tokens_survive_a_restart_and_a_token_that_was_not_stored_is_not_given) {
+  const std::string token = first_token();
+  world.restart();
+  EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<success"));
+  Raw raw = at_tls();
+  world.fail_writes(true);
+  const std::string answer = raw.say(authenticate("juliet", "secret", agent() + request_token()));
+  world.fail_writes(false);
+  EXPECT_THAT(answer, HasSubstr("<success"));
+  EXPECT_EQ(token_in(answer), "");
+}
+
+TEST_F(FastTest, who_does_not_say_which_client_it_is_gets_no_token) {
+  Raw raw = at_tls();
+  EXPECT_EQ(token_in(raw.say(authenticate("juliet", "secret", bind2() + request_token()))), "");
+  const std::string token = first_token();
+  std::string nameless = by_token("juliet", token);
+  nameless.replace(nameless.find(agent()), agent().size(), "");
+  EXPECT_THAT(attempt(nameless), HasSubstr("<malformed-request"));
+}
+
+TEST_F(FastTest, wrong_tokens_are_counted_like_wrong_passwords) {
+  Raw raw = at_tls();
+  std::string answer;
+  for (int i = 0; i < 5; ++i) {
+    answer = raw.say(by_token("juliet", "wrong"));
+    world.advance(seconds(60));
+  }
+  EXPECT_TRUE(raw.closed());
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ Result<void> purge(Db& db, const std::string& account) {
       "DELETE FROM roster_items WHERE account = ?",   "DELETE FROM roster_versions WHERE account = ?",
       "DELETE FROM roster_removed WHERE account = ?", "DELETE FROM offline WHERE account = ?",
       "DELETE FROM documents WHERE account = ?",      "DELETE FROM archive WHERE account = ?",
-      "DELETE FROM saved_sessions WHERE account = ?",
+      "DELETE FROM saved_sessions WHERE account = ?", "DELETE FROM tokens WHERE account = ?",
   };
   for (const Sql& statement : statements) {
     if (const auto done = db.exec(statement, account); !done) return std::unexpected(done.error());
@@ -170,6 +170,9 @@ void AccountSql::set_credentials(const xmpp::BareJid& jid, const Credentials& cr
         const Result<bool> there = is_account(db, account);
         if (!there || !*there) return there;
         if (const auto done = put_credentials(db, account, credentials); !done) return std::unexpected(done.error());
+        // SECURITY: who changes a password means to shut out whoever knew the old one.
+        if (const auto done = db.exec("DELETE FROM tokens WHERE account = ?", account); !done)
+          return std::unexpected(done.error());
         return true;
       },
       std::move(then));

@@ -122,10 +122,29 @@ constexpr Sql version_3 = R"sql(
   PRAGMA user_version = 3;
 )sql";
 
+constexpr Sql version_4 = R"sql(
+  CREATE TABLE tokens (
+    account   TEXT NOT NULL,
+    client    TEXT NOT NULL,
+    fresh     INTEGER NOT NULL,
+    mechanism TEXT NOT NULL,
+    seed      TEXT NOT NULL,
+    issued    INTEGER NOT NULL,
+    expires   INTEGER NOT NULL,
+    used      INTEGER NOT NULL,
+    software  TEXT NOT NULL,
+    device    TEXT NOT NULL,
+    PRIMARY KEY (account, client, fresh)
+  ) STRICT, WITHOUT ROWID;
+
+  PRAGMA user_version = 4;
+)sql";
+
 constexpr Migration all_migrations[] = {
     {.version = 1, .script = version_1},
     {.version = 2, .script = version_2},
     {.version = 3, .script = version_3},
+    {.version = 4, .script = version_4},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

@@ -96,6 +96,20 @@ std::expected<Command, Printed> parse_command(std::vector<std::string> arguments
       ->required();
   session_end->footer("Example:\n  kithctl session end juliet@example.org/phone\n");
 
+  CLI::App* clients = add(app, "clients", "List the clients that have access to an account", Action::clients);
+  take_address(clients, "The address of the account")->required();
+
+  CLI::App* client = app.add_subcommand("client", "One client: end");
+  client->require_subcommand(1);
+  client->fallthrough();
+  CLI::App* client_end = add(*client, "end", "Take a client's tokens and end its sessions; it needs the password again",
+                             Action::client_end);
+  take_address(client_end, "The address of the account")->required();
+  client_end->add_option("id", command.client, "The client's id, as kithctl clients shows it")
+      ->type_name("ID")
+      ->required();
+  client_end->footer("Example:\n  kithctl client end juliet@example.org d4565fa7-4d72-4749-b3d3-740edbf87770\n");
+
   add(app, "reload", "Read configuration and certificates again, without ending a connection", Action::reload);
 
   try {

@@ -10,11 +10,23 @@ namespace kith::ctl {
 /// The program's exit codes; they are promised in --help.
 enum class Exit : int { done = 0, refused = 1, usage = 2, unreachable = 3 };
 
-enum class Action { user_add, user_password, user_remove, user_list, status, sessions, session_end, reload };
+enum class Action {
+  user_add,
+  user_password,
+  user_remove,
+  user_list,
+  status,
+  sessions,
+  session_end,
+  clients,
+  client_end,
+  reload
+};
 
 struct Command {
   Action action = Action::status;
   std::string subject{};  ///< the address, domain or full address that the action is about; may be empty for lists
+  std::string client{};   ///< a client's id
   std::string socket{};   ///< as given by --socket, or empty
   bool json = false;
   bool password_stdin = false;

@@ -90,6 +90,10 @@ std::expected<Request, Refusal> make_request(const Command& command, Terminal& t
       return Request{"GET", subject.empty() ? "/v1/sessions" : "/v1/sessions?account=" + subject};
     case Action::session_end:
       return Request{"DELETE", "/v1/sessions/" + subject};
+    case Action::clients:
+      return Request{"GET", "/v1/users/" + subject + "/clients"};
+    case Action::client_end:
+      return Request{"DELETE", "/v1/users/" + subject + "/clients/" + percent_encode(command.client)};
     case Action::user_remove: {
       const auto confirmed = confirm_removal(command, terminal);
       if (!confirmed) return std::unexpected(confirmed.error());
@@ -124,6 +128,10 @@ std::string show(const Command& command, const json& body, WallTime now) {
       return show_sessions(body, now);
     case Action::session_end:
       return "The session " + jid + " was ended.\n";
+    case Action::clients:
+      return show_clients(body, now);
+    case Action::client_end:
+      return "The client " + command.client + " of " + jid + " has no access any more without the password.\n";
     case Action::reload:
       return show_reload(body);
   }

@@ -164,6 +164,18 @@ std::string show_sessions(const json& body, WallTime now) {
   return show_table(rows);
 }
 
+std::string show_clients(const json& body, WallTime now) {
+  std::vector<std::vector<std::string>> rows{{"CLIENT", "DEVICE", "FIRST SEEN", "LAST SEEN", "TOKEN", "ID"}};
+  for (const json& client : list_of(body, "clients")) {
+    rows.push_back({text_of(client, "software", "unknown"), text_of(client, "device", ""),
+                    show_moment(text_of(client, "first_seen"), now),
+                    flag_of(client, "connected") ? "connected" : show_moment(text_of(client, "last_seen"), now),
+                    flag_of(client, "token") ? "yes" : "no", text_of(client, "id")});
+  }
+  if (rows.size() == 1) return "No client is connected or has a token.\n";
+  return show_table(rows);
+}
+
 std::string show_reload(const json& body) {
   std::string text = "Configuration and certificates were read again.\n";
   for (const json& note : list_of(body, "notes")) {

@@ -23,6 +23,7 @@ std::string show_span(Duration span);
 std::string show_status(const nlohmann::json& body, WallTime now);
 std::string show_users(const nlohmann::json& body, WallTime now);
 std::string show_sessions(const nlohmann::json& body, WallTime now);
+std::string show_clients(const nlohmann::json& body, WallTime now);
 std::string show_reload(const nlohmann::json& body);
 
 }  // namespace kith::ctl

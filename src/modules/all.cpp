@@ -6,6 +6,7 @@
 #include "modules/archive/archive.h"
 #include "modules/blocking/blocking.h"
 #include "modules/carbons/carbons.h"
+#include "modules/client_access/client_access.h"
 #include "modules/client_state/client_state.h"
 #include "modules/contact_addresses/contact_addresses.h"
 #include "modules/delivery/delivery.h"
@@ -51,6 +52,7 @@ std::span<const module::Registration> all() {
       module::registration<Registration>(),
       module::registration<SessionRequest>(),
       module::registration<ClientState>(),
+      module::registration<ClientAccess>(),
   };
   return features;
 }

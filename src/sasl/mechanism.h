@@ -36,6 +36,8 @@ std::string_view wire_word(Failure failure);
 
 /// What TLS says of the connection (RFC 5929, RFC 9266); keys are `tls-exporter`, `tls-server-end-point`.
 using ChannelBindings = std::map<std::string, std::string, std::less<>>;
+/// False for what is accepted from clients that ask for nothing else, and told to nobody.
+inline bool is_announced(std::string_view binding_type) { return binding_type != "tls-unique"; }
 
 /// Send these bytes as a challenge and wait for a response.
 struct Challenge {

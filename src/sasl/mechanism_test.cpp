@@ -1,10 +1,12 @@
 #include "sasl/mechanism.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/encoding.h"
 #include "sasl/scram.h"
 #include "sasl/test_client.h"
+#include "sasl/token.h"
 
 namespace kith::sasl {
 namespace {
@@ -117,7 +119,7 @@ TEST(Offer, what_was_not_offered_is_not_made) {
 TEST(Scram, rfc5802_section_5_example) {
   Credentials credentials;
   credentials.sha1 = derive(Hash::sha1, Secret("pencil"), *base64_decode("QSXCR+Q6sek8bf92"), 4096);
-  Scram server(Hash::sha1, false, context_with({}), "3rfcNHYJY1ZVvWVs7j");
+  Scram server(Hash::sha1, false, {.domain = "example.org", .tls = true}, "3rfcNHYJY1ZVvWVs7j");
   EXPECT_EQ(account_asked_for(server.respond("n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL")), "user@example.org");
   EXPECT_EQ(challenge_of(server.credentials(credentials, true)),
             "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096");
@@ -128,10 +130,21 @@ TEST(Scram, rfc5802_section_5_example) {
   EXPECT_EQ(std::get<Success>(last).bare.text(), "user@example.org");
 }
 
+TEST(Scram, xep0474_example) {
+  MechanismContext context{.domain = "example.org",
+                           .tls = true,
+                           .bindings = both_bindings(),
+                           .offered = {"SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"}};
+  context.bindings.emplace("tls-unique", "not told");
+  Scram server(Hash::sha1, false, context, "a09117a6");
+  server.respond("n,,n=user,r=12C4CD5C");
+  EXPECT_THAT(challenge_of(server.credentials(pencil(), true)), ::testing::EndsWith(",h=G6k/rBLDqgOhRRaCuuatSDFkJ08="));
+}
+
 TEST(Scram, rfc7677_section_3_example) {
   Credentials credentials;
   credentials.sha256 = derive(Hash::sha256, Secret("pencil"), *base64_decode("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096);
-  Scram server(Hash::sha256, false, context_with({}), "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0");
+  Scram server(Hash::sha256, false, {.domain = "example.org", .tls = true}, "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0");
   EXPECT_EQ(account_asked_for(server.respond("n,,n=user,r=rOprNGfwEbeRWgbNEkqO")), "user@example.org");
   EXPECT_EQ(challenge_of(server.credentials(credentials, true)),
             "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
@@ -555,6 +568,43 @@ TEST(Failure, words_are_those_of_rfc6120) {
   EXPECT_EQ(wire_word(Failure::mechanism_too_weak), "mechanism-too-weak");
   EXPECT_EQ(wire_word(Failure::not_authorized), "not-authorized");
   EXPECT_EQ(wire_word(Failure::temporary_auth_failure), "temporary-auth-failure");
+}
+
+// --- HT-SHA-256-* (XEP-0484)
+// -------------------------------------------------------------------------------------------------------
+
+TEST(HashedToken, wants_a_name_and_a_proof_in_one_message) {
+  const auto respond = [](std::optional<std::string_view> message) {
+    const auto machine = make_token_mechanism("HT-SHA-256-NONE", context_with({}));
+    return machine->respond(message);
+  };
+  EXPECT_EQ(failure_of(respond(std::nullopt)), "malformed-request");
+  EXPECT_EQ(failure_of(respond("alice")), "malformed-request");
+  EXPECT_EQ(failure_of(respond(std::string_view("\0proof", 6))), "malformed-request");
+  EXPECT_EQ(failure_of(respond(std::string_view("\xFF\0proof", 7))), "malformed-request");
+  EXPECT_EQ(failure_of(respond(std::string_view("a b\0proof", 9))), "not-authorized");
+  EXPECT_TRUE(std::holds_alternative<NeedTokens>(respond(std::string_view("alice\0proof", 11))));
+}
+
+TEST(HashedToken, is_not_made_without_tls_or_its_binding) {
+  EXPECT_EQ(make_token_mechanism("HT-SHA-256-EXPR", context_with({})), nullptr);
+  EXPECT_EQ(make_token_mechanism("SCRAM-SHA-1", context_with(both_bindings())), nullptr);
+  EXPECT_EQ(make_token_mechanism("HT-SHA-256-NONE", {.domain = "example.org"}), nullptr);
+  EXPECT_EQ(offered_token_mechanisms(both_bindings()),
+            (std::vector<std::string>{"HT-SHA-256-EXPR", "HT-SHA-256-ENDP", "HT-SHA-256-NONE"}));
+  EXPECT_EQ(offered_token_mechanisms({}), std::vector<std::string>{"HT-SHA-256-NONE"});
+}
+
+TEST(HashedToken, each_account_client_and_seed_has_its_own_text) {
+  const Secret secret("s");
+  std::set<std::string> texts;
+  for (const char* account : {"a@example.org", "b@example.org"}) {
+    for (const char* client : {"x", "y"}) {
+      for (const char* seed : {"1", "2"}) texts.emplace(derive_token(secret, account, client, seed).reveal());
+    }
+  }
+  EXPECT_EQ(texts.size(), 8U);
+  EXPECT_FALSE(texts.contains(std::string(derive_token(Secret("t"), "a@example.org", "x", "1").reveal())));
 }
 
 }  // namespace

@@ -89,6 +89,24 @@ ScramKeys stand_in(Hash hash, const Credentials& credentials, const xmpp::BareJi
   return *keys_of(decoys, hash);
 }
 
+/// XEP-0474 §5.1
+std::string offer_hash(Hash hash, const MechanismContext& context) {
+  constexpr char unit = '\x1E';
+  constexpr char group = '\x1F';
+  std::vector<std::string> names = context.offered;
+  std::ranges::sort(names);
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? std::string() : std::string(1, unit)) + name;
+  bool first = true;
+  for (const auto& [type, data] : context.bindings) {  // in order
+    if (!is_announced(type)) continue;
+    text += first ? group : unit;
+    text += type;
+    first = false;
+  }
+  return base64_encode(digest(hash, text).reveal());
+}
+
 }  // namespace
 
 Step Scram::fail(Failure failure) {
@@ -180,6 +198,7 @@ Step Scram::credentials(const Credentials& credentials, bool known) {
   keys_ = complete ? *keys : stand_in(hash_, credentials, *account_);
   known_ = known && complete;
   server_first_ = "r=" + nonce_ + ",s=" + base64_encode(keys_.salt) + ",i=" + std::to_string(keys_.iterations);
+  if (!context_.offered.empty()) server_first_ += ",h=" + offer_hash(hash_, context_);
   state_ = State::challenged;
   return Challenge{server_first_};
 }

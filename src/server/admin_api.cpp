@@ -146,6 +146,20 @@ json to_json(const std::vector<AdminUser>& users) {
   return {{"users", std::move(list)}};
 }
 
+json to_json(const std::vector<module::ClientInfo>& clients) {
+  json list = json::array();
+  for (const module::ClientInfo& client : clients) {
+    list.push_back({{"id", client.id},
+                    {"connected", client.connected},
+                    {"token", client.by_token},
+                    {"first_seen", xmpp::format_datetime(client.first_seen, false)},
+                    {"last_seen", xmpp::format_datetime(client.last_seen, false)},
+                    {"software", client.software},
+                    {"device", client.device}});
+  }
+  return {{"clients", std::move(list)}};
+}
+
 json to_json(const std::vector<AdminSession>& sessions) {
   json list = json::array();
   for (const AdminSession& session : sessions) {
@@ -228,6 +242,18 @@ struct Call {
     actions.remove_user(*jid, respond<AdminDone>(std::move(then), 200, jid->text()));
   }
 
+  void get_clients() {
+    const std::expected<xmpp::BareJid, AdminError> jid = read_account(target.segments[2]);
+    if (!jid) return refuse(jid.error());
+    actions.list_clients(*jid, respond<std::vector<module::ClientInfo>>(std::move(then)));
+  }
+
+  void delete_client() {
+    const std::expected<xmpp::BareJid, AdminError> jid = read_account(target.segments[2]);
+    if (!jid) return refuse(jid.error());
+    actions.end_client(*jid, target.segments[4], respond<AdminDone>(std::move(then), 200, jid->text()));
+  }
+
   void get_sessions() {
     const std::string text = target.value("account");
     std::optional<xmpp::BareJid> account;
@@ -273,12 +299,14 @@ AdminResponse error_response(const AdminError& error) {
 }
 
 void AdminApi::handle(AdminRequest request, Then then) {
-  static const std::array<Route, 8> routes{{
+  static const std::array<Route, 10> routes{{
       {"GET", {"v1", "status"}, &Call::get_status},
       {"GET", {"v1", "users"}, &Call::get_users},
       {"POST", {"v1", "users"}, &Call::post_user},
       {"PUT", {"v1", "users", "*", "password"}, &Call::put_password},
       {"DELETE", {"v1", "users", "*"}, &Call::delete_user},
+      {"GET", {"v1", "users", "*", "clients"}, &Call::get_clients},
+      {"DELETE", {"v1", "users", "*", "clients", "*"}, &Call::delete_client},
       {"GET", {"v1", "sessions"}, &Call::get_sessions},
       {"DELETE", {"v1", "sessions", "*"}, &Call::delete_session},
       {"POST", {"v1", "reload"}, &Call::post_reload},

@@ -8,6 +8,8 @@
 //   DELETE /v1/users/{jid}                                       removes an account and all that is its
 //   GET    /v1/sessions[?account=J]                              who is connected
 //   DELETE /v1/sessions/{full jid}                               ends a session
+//   GET    /v1/users/{jid}/clients                               which clients have access
+//   DELETE /v1/users/{jid}/clients/{id}                          takes a client's tokens and ends its sessions
 //   POST   /v1/reload                                            reads configuration and certificates again
 //
 // {…} stands for one percent-encoded segment of the path, so that the '/' of a full JID is %2F; segments and query
@@ -24,6 +26,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "module/client_list.h"
 #include "xmpp/jid.h"
 
 namespace kith::server {
@@ -88,6 +91,8 @@ class AdminActions {
   /// 404 no-such-user, 503 storage-failed.
   virtual void remove_user(xmpp::BareJid jid, AdminAnswer<AdminDone> then) = 0;
   /// Of one account or, without it, of all. 404 no-such-user.
+  virtual void list_clients(xmpp::BareJid account, AdminAnswer<std::vector<module::ClientInfo>> then) = 0;
+  virtual void end_client(xmpp::BareJid account, std::string id, AdminAnswer<AdminDone> then) = 0;
   virtual void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) = 0;
   /// 404 no-such-session.
   virtual void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) = 0;

@@ -52,6 +52,20 @@ class FakeActions final : public AdminActions {
     calls.push_back("remove_user " + jid.text());
     answer(then, AdminDone{});
   }
+  void list_clients(xmpp::BareJid account, AdminAnswer<std::vector<module::ClientInfo>> then) override {
+    calls.push_back("list_clients " + account.text());
+    answer(then, std::vector<module::ClientInfo>{{.id = "d4565fa7",
+                                                  .connected = true,
+                                                  .by_token = true,
+                                                  .first_seen = WallTime{},
+                                                  .last_seen = WallTime{},
+                                                  .software = "Balcony",
+                                                  .device = "phone"}});
+  }
+  void end_client(xmpp::BareJid account, std::string id, AdminAnswer<AdminDone> then) override {
+    calls.push_back("end_client " + account.text() + " " + id);
+    answer(then, AdminDone{});
+  }
   void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) override {
     calls.push_back("list_sessions " + (account ? account->text() : "*"));
     answer(then, std::vector<AdminSession>{{.jid = *xmpp::FullJid::parse("a@example.org/r"),
@@ -120,6 +134,19 @@ TEST_F(AdminApiTest, users_are_listed_for_all_domains_or_one) {
     {"jid":"b@example.org","disabled":true}]})"));
   ask("GET", "/v1/users?domain=M%C3%9CNCHEN.de");
   EXPECT_EQ(actions.calls, (std::vector<std::string>{"list_users ", "list_users m\u00FCnchen.de"}));
+}
+
+TEST_F(AdminApiTest, clients_are_listed_and_ended) {
+  const Result result = ask("GET", "/v1/users/a%40example.org/clients");
+  EXPECT_EQ(result.status, 200);
+  EXPECT_EQ(result.body, json::parse(R"({"clients":[{"id":"d4565fa7","connected":true,"token":true,"software":"Balcony",
+    "device":"phone","first_seen":"1970-01-01T00:00:00Z","last_seen":"1970-01-01T00:00:00Z"}]})"));
+  EXPECT_EQ(ask("DELETE", "/v1/users/a%40example.org/clients/session%2Fdesk").status, 200);
+  EXPECT_EQ(actions.calls,
+            (std::vector<std::string>{"list_clients a@example.org", "end_client a@example.org session/desk"}));
+  actions.calls.clear();
+  expect_refused(ask("GET", "/v1/users/a%20b/clients"), 400, "jid-malformed");
+  expect_refused(ask("DELETE", "/v1/users/a%20b/clients/x"), 400, "jid-malformed");
 }
 
 TEST_F(AdminApiTest, users_of_what_is_no_domain_are_refused) {

@@ -49,6 +49,8 @@ class FakeActions final : public AdminActions {
       then(std::unexpected(AdminError{404, "no-such-user", "There is no such user."}));
     });
   }
+  void list_clients(xmpp::BareJid, AdminAnswer<std::vector<module::ClientInfo>>) override {}
+  void end_client(xmpp::BareJid, std::string, AdminAnswer<AdminDone>) override {}
   void list_sessions(std::optional<xmpp::BareJid>, AdminAnswer<std::vector<AdminSession>>) override {}
   void end_session(xmpp::FullJid, AdminAnswer<AdminDone>) override {}
   void reload(AdminAnswer<AdminReload> then) override { then(AdminReload{}); }

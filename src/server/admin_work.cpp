@@ -148,6 +148,42 @@ void AdminWork::remove_user(xmpp::BareJid jid, AdminAnswer<AdminDone> then) {
   });
 }
 
+void AdminWork::list_clients(xmpp::BareJid account, AdminAnswer<std::vector<module::ClientInfo>> then) {
+  ShardUnit& unit = owner(account);
+  unit.shard.post([this, &unit, account, then = std::move(then)]() mutable {
+    unit.store_refs->accounts.find(account, [this, &unit, account, then = std::move(then)](const auto& record) mutable {
+      if (!record) return then(std::unexpected(storage_failed()));
+      if (!*record) return then(std::unexpected(no_such_user(account)));
+      unit.store_refs->tokens.list(account, [this, &unit, account, then = std::move(then)](const auto& tokens) mutable {
+        if (!tokens) return then(std::unexpected(storage_failed()));
+        then(module::clients_of(unit.runtime->router().loaded(account), *tokens, deps_.clock.wall()));
+      });
+    });
+  });
+}
+
+void AdminWork::end_client(xmpp::BareJid account, std::string id, AdminAnswer<AdminDone> then) {
+  list_clients(account, [this, account, id = std::move(id), then = std::move(then)](auto clients) mutable {
+    if (!clients) return then(std::unexpected(clients.error()));
+    if (std::ranges::find(*clients, id, &module::ClientInfo::id) == clients->end()) {
+      return then(std::unexpected(AdminError{404, "no-such-client",
+                                             account.text() + " has no client " + id + "; 'kithctl clients " +
+                                                 account.text() + "' shows which there are."}));
+    }
+    // list_clients() answers on the account's shard.
+    ShardUnit& unit = owner(account);
+    unit.store_refs->tokens.remove_client(
+        account, id, [&unit, account, id, then = std::move(then)](const auto& removed) mutable {
+          if (!removed) return then(std::unexpected(storage_failed()));
+          if (const module::Account* loaded = unit.runtime->router().loaded(account)) {
+            module::end_sessions_of(
+                *loaded, id, {xmpp::StreamCondition::not_authorized, "The access of this client was taken away."});
+          }
+          then(AdminDone{});
+        });
+  });
+}
+
 void AdminWork::list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) {
   struct Gathering {
     std::mutex mutex;

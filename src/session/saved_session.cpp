@@ -67,6 +67,7 @@ std::string to_text(const SavedState& state) {
   saved.set("written", std::to_string(state.written));
   saved.set("since", micros(state.facts.since)).set("address", state.facts.address);
   saved.set("mechanism", state.facts.mechanism).set("tls", state.facts.tls);
+  saved.set("agent", state.facts.agent).set("software", state.facts.software).set("device", state.facts.device);
   saved.set("priority", std::to_string(state.priority)).set("interested", state.interested ? "1" : "0");
   if (state.presence) saved.add(state.presence->element());
   for (const xmpp::Jid& jid : state.directed) saved.add_text_child("directed", jid.text());
@@ -97,6 +98,9 @@ std::optional<SavedState> from_text(std::string_view text) {
   state.facts.address = string_of("address");
   state.facts.mechanism = string_of("mechanism");
   state.facts.tls = string_of("tls");
+  state.facts.agent = string_of("agent");
+  state.facts.software = string_of("software");
+  state.facts.device = string_of("device");
   state.interested = saved->attribute("interested") == "1";
   bool sound = true;
   saved->for_each_child([&](const xml::Element& child) { sound = sound && read_child(child, state); });

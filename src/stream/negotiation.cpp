@@ -132,7 +132,7 @@ void Negotiation::append_features(Actions& actions) const {
       // XEP-0440 §3: which bindings the server can check.
       xml::Element types("sasl-channel-binding", ns::sasl_channel_binding);
       for (const auto& [type, data] : bindings_) {
-        if (type == "tls-unique") continue;  // Accepted from clients that ask for nothing else (net/tls_engine.cpp).
+        if (!sasl::is_announced(type)) continue;
         xml::Element binding("channel-binding", ns::sasl_channel_binding);
         binding.set("type", type);
         types.add(std::move(binding));

@@ -91,6 +91,7 @@ xml::Element StanzaError::to_element() const {
   error.set("type", std::string(wire_word(type)));
   error.add(xml::Element(wire_word(condition), ns::stanza_errors));
   if (!text.empty()) error.add(text_element(text, ns::stanza_errors));
+  if (detail) error.add(*detail);
   return error;
 }
 

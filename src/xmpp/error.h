@@ -41,6 +41,7 @@ struct StanzaError {
   ErrorType type;
   Condition condition;
   std::string text{};
+  std::optional<xml::Element> detail{};  ///< of an extension (RFC 6120 §8.3.4)
 
   /// With the type that RFC 6120 §8.3.3 names first for that condition.
   static StanzaError of(Condition condition, std::string text = {});

@@ -15,6 +15,7 @@ STREAMS = "{http://etherx.jabber.org/streams}"
 CLIENT = "{jabber:client}"
 TLS = "{urn:ietf:params:xml:ns:xmpp-tls}"
 SASL = "{urn:ietf:params:xml:ns:xmpp-sasl}"
+SASL2 = "{urn:xmpp:sasl:2}"
 STREAM_ERRORS = "{urn:ietf:params:xml:ns:xmpp-streams}"
 STANZA_ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 BIND = "{urn:ietf:params:xml:ns:xmpp-bind}"
@@ -190,13 +191,41 @@ class Wire:
 
     def scram(self, user, password, mechanism="SCRAM-SHA-256", *, binding=None, flag=None, spoil=False):
         """`binding`: (type, data) for a -PLUS mechanism; `flag`: another GS2 flag ("y"); `spoil`: breaks the proof."""
+        def begin(initial):
+            kind, first = self._auth(mechanism, initial)
+            if kind != "challenge":
+                raise Ended(f"SCRAM was answered by {kind}")
+            return first
+
+        def end(final):
+            self.send(f"<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{base64.b64encode(final).decode()}</response>")
+            return self._sasl_answer()
+
+        self._scram(user, password, mechanism, begin, end, binding, flag, spoil)
+        self.restart_parser()
+
+    def scram2(self, user, password, wishes, mechanism="SCRAM-SHA-256"):
+        """By SASL2 (XEP-0388), asking for `wishes` with it; `success` is the element, and the features are read."""
+        def begin(initial):
+            self.send(f"<authenticate xmlns='urn:xmpp:sasl:2' mechanism='{mechanism}'><initial-response>"
+                      f"{base64.b64encode(initial).decode()}</initial-response>{wishes}</authenticate>")
+            return base64.b64decode(self.element().text)
+
+        def end(final):
+            self.send(f"<response xmlns='urn:xmpp:sasl:2'>{base64.b64encode(final).decode()}</response>")
+            self.success = self.element()
+            return self.success.tag.removeprefix(SASL2), base64.b64decode(self.success.findtext(SASL2 + "additional-data", ""))
+
+        self._scram(user, password, mechanism, begin, end)
+        self.features = self.element()
+
+    @staticmethod
+    def _scram(user, password, mechanism, begin, end, binding=None, flag=None, spoil=False):
         plus = mechanism.endswith("-PLUS")
         hashed = HASHES[mechanism.removesuffix("-PLUS")]
         gs2 = (f"p={binding[0]}" if plus else flag or "n") + ",,"
         bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={os.urandom(18).hex()}"
-        kind, first = self._auth(mechanism, (gs2 + bare).encode())
-        if kind != "challenge":
-            raise Ended(f"SCRAM was answered by {kind}")
+        first = begin((gs2 + bare).encode())
         fields = dict(part.split("=", 1) for part in first.decode().split(","))
         if not fields["r"].startswith(bare.split("r=", 1)[1]):
             raise Ended("the server's nonce does not go on from ours")
@@ -209,14 +238,10 @@ class Wire:
         proof = bytes(a ^ b for a, b in zip(client_key, signature))
         if spoil:
             proof = bytes([proof[0] ^ 1]) + proof[1:]
-        final = f"{without_proof},p={base64.b64encode(proof).decode()}"
-        self.send("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
-                  f"{base64.b64encode(final.encode()).decode()}</response>")
-        kind, last = self._sasl_answer()
+        kind, last = end(f"{without_proof},p={base64.b64encode(proof).decode()}".encode())
         expected = hmac.digest(hmac.digest(salted, b"Server Key", hashed), message, hashed)
         if kind != "success" or last != b"v=" + base64.b64encode(expected):
             raise Ended(f"the server did not prove that it knows the password: {kind} {last!r}")
-        self.restart_parser()
 
     def bind(self, resource=None):
         inner = f"<resource>{resource}</resource>" if resource else ""

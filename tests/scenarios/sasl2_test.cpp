@@ -377,6 +377,59 @@ TEST_F(FastTest, who_does_not_say_which_client_it_is_gets_no_token) {
   EXPECT_THAT(attempt(nameless), HasSubstr("<malformed-request"));
 }
 
+// --- which clients have access (XEP-0494)
+
+const std::string list = "<iq type='get' id='l'><list xmlns='urn:xmpp:cam:0'/></iq>";
+std::string revoke(const std::string& id) {
+  return "<iq type='set' id='v'><revoke xmlns='urn:xmpp:cam:0'" + (id.empty() ? "" : " id='" + id + "'") + "/></iq>";
+}
+
+TEST_F(FastTest, people_see_which_clients_have_access_and_take_it_away) {
+  const std::string token = first_token();
+  const auto desk = entered(world, "juliet@localhost", "desk");
+  const auto ask = [&](const std::string& iq) {
+    desk->send(iq);
+    const auto all = got(world, *desk);
+    return all.empty() ? std::string() : all.back();
+  };
+  const std::string before = ask(list);
+  EXPECT_THAT(before, HasSubstr("<client connected='false' id='" + agent_id + "' type='session'>"));
+  EXPECT_THAT(before, HasSubstr("<auth><fast/></auth><permission status='unrestricted'/>"));
+  EXPECT_THAT(before, HasSubstr("<software>Balcony</software><device>Juliet's phone</device>"));
+  EXPECT_THAT(before, HasSubstr("<client connected='true' id='session/desk' type='session'>"));
+  Raw phone = at_tls();
+  phone.say(by_token("juliet", token));
+  EXPECT_THAT(ask(list), HasSubstr("<client connected='true' id='" + agent_id + "'"));
+  EXPECT_THAT(ask(revoke(agent_id)), HasSubstr("type='result'"));
+  EXPECT_THAT(phone.take(), HasSubstr("<not-authorized"));
+  EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<not-authorized"));
+  EXPECT_THAT(ask(list), Not(HasSubstr(agent_id)));
+}
+
+TEST_F(FastTest, access_by_the_password_is_taken_by_a_new_one_only) {
+  const auto desk = entered(world, "juliet@localhost", "desk");
+  const auto ask = [&](const std::string& iq) {
+    desk->send(iq);
+    const auto all = got(world, *desk);
+    return all.empty() ? std::string() : all.back();
+  };
+  const std::string answer = ask(revoke("session/desk"));
+  EXPECT_THAT(answer, HasSubstr("<service-unavailable"));
+  EXPECT_THAT(answer, HasSubstr("<password-reset-required xmlns='urn:xmpp:cam:0'/>"));
+  EXPECT_THAT(ask(revoke("nonsense")), HasSubstr("<item-not-found"));
+  EXPECT_THAT(ask(revoke("")), HasSubstr("<bad-request"));
+}
+
+TEST_F(FastTest, nobody_sees_or_ends_another_s_clients) {
+  const std::string token = first_token();
+  const auto romeo = entered(world, "romeo@localhost", "orchard");
+  for (std::string iq : {list, revoke(agent_id)}) {
+    romeo->send(iq.insert(4, "to='juliet@localhost' "));
+    EXPECT_THAT(got(world, *romeo).back(), HasSubstr("<service-unavailable"));
+  }
+  EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<success"));
+}
+
 TEST_F(FastTest, wrong_tokens_are_counted_like_wrong_passwords) {
   Raw raw = at_tls();
   std::string answer;

@@ -58,6 +58,7 @@ def loads_of(sizes):
     return [
         Load("messages, window 4", "tls", (*messages, "--window", 4)),
         Load("messages, window 1", "tls", (*messages, "--window", 1)),
+        Load("messages with acknowledgements", "management", (*messages, "--window", 4, "--acks", 5)),
         Load("logins", "login", logins),
         Load("contacts", "roster", ("contacts", *ring), prepares="presence"),
         Load("presence", "roster", ("presence", "--at-once", 10, *ring)),

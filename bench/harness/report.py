@@ -53,6 +53,8 @@ def rows(sizes):
     return [
         Row(f"message, {sizes.pairs} pairs × window 4: processor time", "messages, window 4", lambda r: r["processor_us_per_message"], "µs", Bar(6, 62)),
         Row("the same, window 1", "messages, window 1", lambda r: r["processor_us_per_message"], "µs", Bar(9, 4.8, beside="floor")),
+        Row("message with stream management, an acknowledgement per 5", "messages with acknowledgements",
+            lambda r: r["processor_us_per_message"], "µs", Bar(7, 82)),
         Row("messages per second, window 4", "messages, window 4", lambda r: r["messages_per_second"], "/s", Bar(150_000, 24_000), True),
         Row("message, window 4: latency, p50", "messages, window 4", lambda r: r["latency_us"]["p50"] / 1000, "ms"),
         Row("the same, p99", "messages, window 4", lambda r: r["latency_us"]["p99"] / 1000, "ms", Bar(2, 20)),

@@ -29,7 +29,7 @@ class Server:
     name = ""
     package = None         # Debian's package that it comes from
     program = None         # what has to be installed
-    features = frozenset({"tls", "login", "roster", "offline"})  # what loads may need of it
+    features = frozenset({"tls", "login", "roster", "offline", "management"})  # what loads may need of it
     load_options = ()      # words for kith-load beside this server
 
     def __init__(self, folder, build, address, domain, password):
@@ -189,6 +189,7 @@ modules:
   mod_roster: {{}}
   mod_register: {{ip_access: all, access: register}}
   mod_ping: {{}}
+  mod_stream_mgmt: {{}}
   mod_offline: {{access_max_user_messages: max_user_offline_messages}}
 """)
         return (["erl", "+K", "true", "-noinput", "-mnesia", "dir", f'"{self.folder}/db"', "-s", "ejabberd"],
@@ -211,7 +212,7 @@ class Prosody(Server):
 daemonize = false
 pidfile = "{self.folder}/prosody.pid"
 data_path = "{self.folder}/data"
-modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "offline" }}
+modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "offline", "smacks" }}
 modules_disabled = {{ "s2s" }}
 interfaces = {{ "{self.address}" }}
 c2s_ports = {{ {self.port} }}

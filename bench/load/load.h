@@ -20,6 +20,7 @@ struct Options {
   unsigned accounts = 100;
   unsigned pairs = 50;
   unsigned window = 4;
+  unsigned acks = 0;  ///< stream management: an acknowledgement is asked for each so many messages; 0: none
   double seconds = 8;
   double warm_up_seconds = 1;
   double settle_seconds = 4;

@@ -58,6 +58,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--window", options.window, "messages: how many are on their way in each pair")
       ->check(CLI::Range(1U, 10'000U))
       ->capture_default_str();
+  app.add_option("--acks", options.acks,
+                 "messages: with stream management, asking for an acknowledgement after each so many messages");
   app.add_option("--seconds", options.seconds, "messages, logins, presence: how long it is measured")
       ->check(time)
       ->capture_default_str();

@@ -16,6 +16,9 @@ constexpr std::size_t number_digits = 10;
 constexpr double drain_seconds = 20;
 constexpr std::size_t expected_messages_a_second = 300'000;
 
+const std::string enable = "<enable xmlns='urn:xmpp:sm:3'/>";
+const std::string ask = "<r xmlns='urn:xmpp:sm:3'/>";
+
 /// One direction of a pair.
 struct Lane {
   Client* from = nullptr;
@@ -41,6 +44,7 @@ class Messages {
     // Beside a forwarder one after the other: it makes pairs of them in the order in which they come.
     log_in(run_.world, clients_, 0, run_.world.forwarder ? 1 : run_.options.at_once);
     for (unsigned i = 0; i < lanes_.size(); ++i) make_lane(i);
+    if (run_.options.acks != 0) enable_acknowledgements();
     for (unsigned i = 0; i < lanes_.size(); i += 2) {
       for (unsigned n = 0; n < run_.options.window; ++n) send(i, SteadyClock::now());
       clients_[i]->flush();
@@ -60,11 +64,41 @@ class Messages {
     loop.run_until([&] { return under_way_ == 0; }, Seconds(drain_seconds), "waiting for the last messages");
     result["pairs"] = run_.options.pairs;
     result["window"] = run_.options.window;
+    if (run_.options.acks != 0) {
+      result["acks"] = run_.options.acks;
+      // A server that acknowledges nothing would cost less.
+      if (acknowledged_ == 0) throw StepFailed("exchanging messages", "nothing was acknowledged");
+      result["acknowledgements"] = acknowledged_;
+    }
     result["bytes"] = message_bytes;
     return result;
   }
 
  private:
+  void enable_acknowledgements() {
+    for (const auto& client : clients_) {
+      client->queue(enable);
+      client->flush();
+    }
+    run_.world.loop.run_until([&] { return enabled_ == clients_.size(); }, Seconds(drain_seconds),
+                              "enabling stream management");
+  }
+
+  /// True if it was one of stream management's.
+  bool take_management(unsigned i, std::string_view element) {
+    if (element.starts_with("<a ")) {
+      ++acknowledged_;
+    } else if (element.starts_with("<r ") || element.starts_with("<r/") || element.starts_with("<r>")) {
+      clients_[i]->queue("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(came_[i]) + "'/>");
+    } else if (element.starts_with("<enabled")) {
+      ++enabled_;
+    } else {
+      ++came_[i];
+      return false;
+    }
+    return true;
+  }
+
   void make_lane(unsigned i) {
     Lane& lane = lanes_[i];
     lane.from = clients_[i].get();
@@ -89,9 +123,11 @@ class Messages {
     ++lane.sent;
     ++under_way_;
     lane.from->queue(lane.form);
+    if (run_.options.acks != 0 && lane.sent % run_.options.acks == 0) lane.from->queue(ask);
   }
 
   void on_stanza(unsigned receiver, std::string_view stanza) {
+    if (run_.options.acks != 0 && take_management(receiver, stanza)) return;
     if (!stanza.starts_with("<message")) return;
     Lane& lane = lanes_[receiver ^ 1U];
     const std::string_view id = attribute(stanza, "id");
@@ -114,6 +150,9 @@ class Messages {
   std::vector<Lane> lanes_;
   std::vector<std::unique_ptr<Client>> clients_;
   Samples latency_;
+  std::vector<std::uint32_t> came_ = std::vector<std::uint32_t>(lanes_.size());  ///< stanzas since <enabled/>, each
+  std::size_t enabled_ = 0;
+  std::uint64_t acknowledged_ = 0;
   std::uint64_t arrived_ = 0;
   std::uint64_t under_way_ = 0;
   bool answering_ = true;

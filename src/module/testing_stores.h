@@ -333,7 +333,8 @@ class MemoryTokens final : public storage::TokenStore {
     }
     disk_.answer_read(std::move(then), std::move(found));
   }
-  storage::Ticket put(const xmpp::BareJid& account, const storage::TokenRecord& record, std::size_t) override {
+  storage::Ticket put(const xmpp::BareJid& account, const storage::TokenRecord& record, const storage::LoginBasis&,
+                      std::size_t) override {
     return disk_.write([&] { tokens.insert_or_assign({account, record.client, true}, record); });
   }
   storage::Ticket used(const xmpp::BareJid& account, const std::string& client, bool fresh, WallTime when) override {

@@ -279,6 +279,7 @@ void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> pas
     const bool known = *record && !(*record)->disabled;
     sasl::Credentials keys = sasl::decoy(service.deps_.decoy_secret, bare.text());
     if (known) keys = std::move((*record)->credentials);
+    self->negotiation_->found_keys(xmpp::salt_of(keys));
     if (!password) {
       self->busy_ = false;
       self->apply(self->negotiation_->credentials(keys, known));

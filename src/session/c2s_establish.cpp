@@ -139,9 +139,11 @@ void C2sConnection::look_up_tokens(const xmpp::BareJid& bare, const std::string&
       bare, [&service = service_, bare, client, answer](storage::Result<std::optional<storage::AccountRecord>> record) {
         if (!record) return answer([](stream::Negotiation& negotiation) { return negotiation.login_unavailable(); });
         const bool known = *record && !(*record)->disabled;
+        std::string salt = known ? xmpp::salt_of((*record)->credentials) : std::string();
         service.deps_.stores.tokens.find(
             bare, client,
-            [&service, bare, client, known, answer](storage::Result<std::vector<storage::TokenRecord>> records) {
+            [&service, bare, client, known, salt = std::move(salt),
+             answer](storage::Result<std::vector<storage::TokenRecord>> records) mutable {
               if (!records)
                 return answer([](stream::Negotiation& negotiation) { return negotiation.login_unavailable(); });
               if (!known) records->clear();
@@ -156,7 +158,10 @@ void C2sConnection::look_up_tokens(const xmpp::BareJid& bare, const std::string&
                                   .fresh = one.fresh,
                                   .due = now - one.issued >= token_rotation_time});
               }
-              answer([&](stream::Negotiation& negotiation) { return negotiation.tokens(tokens); });
+              answer([&](stream::Negotiation& negotiation) {
+                negotiation.found_keys(std::move(salt));
+                return negotiation.tokens(tokens);
+              });
             });
       });
 }
@@ -184,7 +189,8 @@ void C2sConnection::establish_tokens() {
                                     .used = now,
                                     .software = wishes.agent.software,
                                     .device = wishes.agent.device};
-  token_written_ = store.put(account, record, service_.deps_.limits.fast_clients_per_account);
+  const storage::LoginBasis basis{.salt = wishes.salt, .by_token = wishes.fast && !wishes.invalidate};
+  token_written_ = store.put(account, record, basis, service_.deps_.limits.fast_clients_per_account);
   const Secret token = sasl::derive_token(service_.deps_.decoy_secret, account.text(), wishes.agent.id, record.seed);
   token_ = stream::token_element(token.reveal(), xmpp::format_datetime(record.expires, false));
 }

@@ -495,6 +495,7 @@ TEST_P(Conformance, a_client_has_a_token_that_it_uses_and_a_fresh_one) {
     return TokenRecord{
         .client = client, .mechanism = "HT", .seed = seed, .issued = when, .expires = when + 24h, .used = when};
   };
+  const LoginBasis basis{.salt = xmpp::salt_of(record("alice@example.org").credentials)};
   const auto seeds = [&](const std::string& client) {
     std::string all;
     for (const TokenRecord& one : ask<std::vector<TokenRecord>>([&](auto then) {
@@ -503,12 +504,12 @@ TEST_P(Conformance, a_client_has_a_token_that_it_uses_and_a_fresh_one) {
       all += one.seed + (one.fresh ? "*" : "");
     return all;
   };
-  stores().tokens.put(alice_, token("phone", "a", noon), 2);
-  stores().tokens.put(alice_, token("phone", "b", noon), 2);
+  stores().tokens.put(alice_, token("phone", "a", noon), basis, 2);
+  stores().tokens.put(alice_, token("phone", "b", noon), basis, 2);
   EXPECT_EQ(seeds("phone"), "b*");
   stores().tokens.used(alice_, "phone", true, noon + 1h);
   EXPECT_EQ(seeds("phone"), "b");
-  stores().tokens.put(alice_, token("phone", "c", noon + 2h), 2);
+  stores().tokens.put(alice_, token("phone", "c", noon + 2h), basis, 2);
   stores().tokens.used(alice_, "phone", false, noon + 3h);
   EXPECT_EQ(seeds("phone"), "bc*");
   stores().tokens.used(alice_, "phone", true, noon + 4h);
@@ -517,12 +518,12 @@ TEST_P(Conformance, a_client_has_a_token_that_it_uses_and_a_fresh_one) {
   stores().tokens.used(alice_, "phone", true, noon + 5h);
   EXPECT_EQ(seeds("phone"), "c");
   // Of three clients the one goes that was away for longest; what has expired goes, too.
-  stores().tokens.put(alice_, token("tablet", "d", noon + 6h), 2);
-  stores().tokens.put(alice_, token("desk", "e", noon + 7h), 2);
+  stores().tokens.put(alice_, token("tablet", "d", noon + 6h), basis, 2);
+  stores().tokens.put(alice_, token("desk", "e", noon + 7h), basis, 2);
   EXPECT_EQ(seeds("phone") + seeds("tablet") + seeds("desk"), "d*e*");
   stores().tokens.remove(alice_, "desk", false);
   EXPECT_EQ(seeds("desk"), "e*");
-  stores().tokens.put(alice_, token("desk", "f", noon + 96h), 2);
+  stores().tokens.put(alice_, token("desk", "f", noon + 96h), basis, 2);
   EXPECT_EQ(seeds("tablet") + seeds("desk"), "f*");
   const auto gone = [&] {
     return ask<bool>([&](auto then) { stores().tokens.remove_client(alice_, "desk", std::move(then)); });
@@ -530,11 +531,43 @@ TEST_P(Conformance, a_client_has_a_token_that_it_uses_and_a_fresh_one) {
   EXPECT_EQ(gone(), true);
   EXPECT_EQ(gone(), false);
   // Nobody has a token who is no account, and none outlives its password.
-  stores().tokens.put(bob_, token("phone", "g", noon), 2);
+  stores().tokens.put(bob_, token("phone", "g", noon), basis, 2);
   EXPECT_TRUE(ask<std::vector<TokenRecord>>([&](auto then) { stores().tokens.list(bob_, std::move(then)); })->empty());
-  stores().tokens.put(alice_, token("phone", "h", noon), 2);
+  stores().tokens.put(alice_, token("phone", "h", noon), basis, 2);
   EXPECT_EQ(ask<bool>([&](auto then) { stores().accounts.set_credentials(alice_, {}, std::move(then)); }), true);
   EXPECT_EQ(seeds("phone"), "");
+}
+
+TEST_P(Conformance, a_token_is_not_stored_for_a_login_that_no_longer_holds) {
+  using std::chrono_literals::operator""h;
+  ASSERT_EQ(add(record("alice@example.org")), true);
+  const TokenRecord token{.client = "phone", .mechanism = "HT", .seed = "s", .issued = noon, .expires = noon + 24h};
+  LoginBasis basis{.salt = xmpp::salt_of(record("alice@example.org").credentials)};
+  const auto count = [&] {
+    return ask<std::vector<TokenRecord>>([&](auto then) { stores().tokens.list(alice_, std::move(then)); })->size();
+  };
+  // By a token that was taken away meanwhile.
+  basis.by_token = true;
+  stores().tokens.put(alice_, token, basis, 2);
+  EXPECT_EQ(count(), 0U);
+  basis.by_token = false;
+  stores().tokens.put(alice_, token, basis, 2);
+  EXPECT_EQ(count(), 1U);
+  basis.by_token = true;
+  stores().tokens.put(alice_, token, basis, 2);
+  EXPECT_EQ(count(), 1U);
+  // By a password that was changed meanwhile, or of another's account that had the name before.
+  const auto changed = record("alice@example.org", "b").credentials;
+  EXPECT_EQ(ask<bool>([&](auto then) { stores().accounts.set_credentials(alice_, changed, std::move(then)); }), true);
+  for (const bool by_token : {false, true}) {
+    basis.by_token = by_token;
+    stores().tokens.put(alice_, token, basis, 2);
+    EXPECT_EQ(count(), 0U);
+  }
+  // Who has no keys has nothing to log in with.
+  EXPECT_EQ(ask<bool>([&](auto then) { stores().accounts.set_credentials(alice_, {}, std::move(then)); }), true);
+  stores().tokens.put(alice_, token, {}, 2);
+  EXPECT_EQ(count(), 0U);
 }
 
 TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_else) {
@@ -547,7 +580,8 @@ TEST_P(Conformance, removing_an_account_removes_all_that_was_its_and_nothing_els
     stores().documents.put(jid, "vcard", "", "<vCard/>");
     stores().archive.add(jid, noon, *Jid::parse("carol@example.net/a"), "<message/>");
     stores().sessions.put(jid, "<session/>");
-    stores().tokens.put(jid, {.client = "phone", .mechanism = "HT", .seed = "s", .expires = noon}, 5);
+    stores().tokens.put(jid, {.client = "phone", .mechanism = "HT", .seed = "s", .expires = noon},
+                        {.salt = xmpp::salt_of(record(jid.text()).credentials)}, 5);
   }
   EXPECT_EQ(remove(alice_), true);
   EXPECT_EQ(remove(alice_), false);

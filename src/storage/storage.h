@@ -215,6 +215,12 @@ struct TokenRecord {
   std::string device{};
 };
 
+/// What a login rests on. It may have begun before the password was changed or the client's access was taken away.
+struct LoginBasis {
+  std::string salt;       ///< xmpp::salt_of() the account's keys at that time
+  bool by_token = false;  ///< of this client
+};
+
 /// At most two tokens for each client of an account. A change of the account's password removes all of them.
 class TokenStore {
  public:
@@ -223,8 +229,10 @@ class TokenStore {
                     Callback<std::vector<TokenRecord>> then) = 0;
   virtual void list(const xmpp::BareJid& account, Callback<std::vector<TokenRecord>> then) = 0;
   /// A fresh one, in the place of a fresh one that was not used. Of more than `most_clients` clients those go that have
-  /// been away for longest.
-  virtual Ticket put(const xmpp::BareJid& account, const TokenRecord& record, std::size_t most_clients) = 0;
+  /// been away for longest. SECURITY: does nothing if `basis` holds no more when it is written: the account has other
+  /// keys by then, or the client has lost the token that it came with.
+  virtual Ticket put(const xmpp::BareJid& account, const TokenRecord& record, const LoginBasis& basis,
+                     std::size_t most_clients) = 0;
   /// The client has logged in; if it was by the fresh one, there is no other any more.
   virtual Ticket used(const xmpp::BareJid& account, const std::string& client, bool fresh, WallTime when) = 0;
   virtual Ticket remove(const xmpp::BareJid& account, const std::string& client, bool fresh) = 0;

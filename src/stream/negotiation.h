@@ -121,6 +121,8 @@ class Negotiation {
   Actions received(xml::Element element);
   /// TLS is established. `sni` is the host asked for, or empty.
   Actions secured(sasl::ChannelBindings bindings, std::string sni);
+  /// Before the answers that follow, if there is such an account: xmpp::salt_of() its keys.
+  void found_keys(std::string salt) { wishes_.salt = std::move(salt); }
   /// Answers to LookUpCredentials and CheckPassword. A storage failure ends the exchange with temporary-auth-failure.
   Actions credentials(const sasl::Credentials& credentials, bool known);
   Actions password_checked(bool right);

@@ -24,4 +24,13 @@ struct Credentials {
   std::optional<ScramKeys> sha512;
 };
 
+/// One of the salts, always the same one; empty if there are no keys. Salts are random, so keys that have it were made
+/// of the same password in one go.
+inline std::string salt_of(const Credentials& credentials) {
+  for (const auto* keys : {&credentials.sha256, &credentials.sha1, &credentials.sha512}) {
+    if (*keys) return (*keys)->salt;
+  }
+  return {};
+}
+
 }  // namespace kith::xmpp

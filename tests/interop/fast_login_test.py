@@ -94,6 +94,23 @@ class FastLogin(unittest.TestCase):
         _, failure = self.by_token("mercutio", token, BIND)
         self.assertEqual(failure.tag, SASL2 + "failure")
 
+    def test_a_login_that_began_before_the_password_was_changed_brings_no_token_that_works(self):
+        self.kith.add_user("tybalt")
+
+        def change():
+            self.kith.kithctl("user", "password", "tybalt@example.org", "--password-stdin", password="another")
+
+        wire = self.secured()
+        wire.open()
+        wire.scram2("tybalt", "pencil", USER_AGENT + BIND + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-ENDP'/>",
+                    before_proof=change)
+        token = wire.success.find(FAST + "token")
+        if token is not None:
+            _, answer = self.by_token("tybalt", token.get("token"), BIND)
+            self.assertEqual(answer.tag, SASL2 + "failure")
+        listed = json.loads(self.kith.kithctl("--json", "clients", "tybalt@example.org").stdout)["clients"]
+        self.assertFalse(any(client["token"] for client in listed))
+
     def test_tokens_are_not_in_the_database(self):
         self.kith.add_user("rosaline")
         token = self.token_of("rosaline")

@@ -204,7 +204,7 @@ class Wire:
         self._scram(user, password, mechanism, begin, end, binding, flag, spoil)
         self.restart_parser()
 
-    def scram2(self, user, password, wishes, mechanism="SCRAM-SHA-256"):
+    def scram2(self, user, password, wishes, mechanism="SCRAM-SHA-256", before_proof=lambda: None):
         """By SASL2 (XEP-0388), asking for `wishes` with it; `success` is the element, and the features are read."""
         def begin(initial):
             self.send(f"<authenticate xmlns='urn:xmpp:sasl:2' mechanism='{mechanism}'><initial-response>"
@@ -212,6 +212,7 @@ class Wire:
             return base64.b64decode(self.element().text)
 
         def end(final):
+            before_proof()
             self.send(f"<response xmlns='urn:xmpp:sasl:2'>{base64.b64encode(final).decode()}</response>")
             self.success = self.element()
             return self.success.tag.removeprefix(SASL2), base64.b64decode(self.success.findtext(SASL2 + "additional-data", ""))

@@ -50,17 +50,20 @@ void TokenSql::list(const xmpp::BareJid& account, Callback<std::vector<TokenReco
       std::move(then));
 }
 
-Ticket TokenSql::put(const xmpp::BareJid& account, const TokenRecord& record, std::size_t most_clients) {
+Ticket TokenSql::put(const xmpp::BareJid& account, const TokenRecord& record, const LoginBasis& basis,
+                     std::size_t most_clients) {
   const std::size_t bytes = account.text().size() + record.client.size() + record.software.size();
-  return access_.write(bytes, [account = account.text(), record, most_clients](Db& db) -> Result<bool> {
-    // Not for an account that was removed meanwhile: somebody else may get its name.
+  return access_.write(bytes, [account = account.text(), record, basis, most_clients](Db& db) -> Result<bool> {
+    // Salts are random, so one that is still there stands for the password that the client has proven. An account that
+    // was removed and made again by somebody else has others.
     const auto done = db.exec(
         "INSERT INTO tokens (account, client, fresh, mechanism, seed, issued, expires, used, software, device) "
-        "SELECT ?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE EXISTS (SELECT 1 FROM accounts WHERE jid = ?1) "
+        "SELECT ?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE EXISTS (SELECT 1 FROM scram_keys WHERE account = ?1 AND "
+        "salt = ?10) AND (NOT ?11 OR EXISTS (SELECT 1 FROM tokens WHERE account = ?1 AND client = ?2)) "
         "ON CONFLICT (account, client, fresh) DO UPDATE SET mechanism = ?3, seed = ?4, issued = ?5, expires = ?6, "
         "used = ?7, software = ?8, device = ?9",
         account, record.client, record.mechanism, record.seed, to_column(record.issued), to_column(record.expires),
-        to_column(record.used), record.software, record.device);
+        to_column(record.used), record.software, record.device, Blob{basis.salt}, basis.by_token);
     if (!done) return std::unexpected(done.error());
     const auto expired =
         db.exec("DELETE FROM tokens WHERE account = ? AND expires < ?", account, to_column(record.issued));

@@ -12,7 +12,8 @@ class TokenSql final : public TokenStore {
   explicit TokenSql(ShardAccess& access) : access_(access) {}
   void find(const xmpp::BareJid& account, const std::string& client, Callback<std::vector<TokenRecord>> then) override;
   void list(const xmpp::BareJid& account, Callback<std::vector<TokenRecord>> then) override;
-  Ticket put(const xmpp::BareJid& account, const TokenRecord& record, std::size_t most_clients) override;
+  Ticket put(const xmpp::BareJid& account, const TokenRecord& record, const LoginBasis& basis,
+             std::size_t most_clients) override;
   Ticket used(const xmpp::BareJid& account, const std::string& client, bool fresh, WallTime when) override;
   Ticket remove(const xmpp::BareJid& account, const std::string& client, bool fresh) override;
   void remove_client(const xmpp::BareJid& account, const std::string& client, Callback<bool> then) override;

@@ -348,8 +348,10 @@ class MemoryTokens final : public storage::TokenStore {
       }
     });
   }
-  storage::Ticket remove(const xmpp::BareJid& account, const std::string& client, bool fresh) override {
-    return disk_.write([&] { tokens.erase({account, client, fresh}); });
+  storage::Ticket remove(const xmpp::BareJid& account, const std::string& client) override {
+    return disk_.write([&] {
+      for (const bool fresh : {true, false}) tokens.erase({account, client, fresh});
+    });
   }
   void remove_client(const xmpp::BareJid& account, const std::string& client, storage::Callback<bool> then) override {
     bool any = false;

@@ -172,8 +172,9 @@ void C2sConnection::establish_tokens() {
   const xmpp::BareJid& account = negotiation_->account();
   const WallTime now = service_.deps_.clock.wall();
   if (wishes.fast && wishes.invalidate) {
-    // §3.6: what follows is no sign too early.
-    token_written_ = store.remove(account, wishes.agent.id, wishes.token_fresh);
+    // §3.6: what follows is no sign too early. SECURITY: an older token is void by the use of this one, and a newer one
+    // that the client may have is not what somebody who logs out means to leave behind.
+    token_written_ = store.remove(account, wishes.agent.id);
   } else if (wishes.fast) {
     store.used(account, wishes.agent.id, wishes.token_fresh, now);
   }

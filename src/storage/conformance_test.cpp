@@ -521,8 +521,11 @@ TEST_P(Conformance, a_client_has_a_token_that_it_uses_and_a_fresh_one) {
   stores().tokens.put(alice_, token("tablet", "d", noon + 6h), basis, 2);
   stores().tokens.put(alice_, token("desk", "e", noon + 7h), basis, 2);
   EXPECT_EQ(seeds("phone") + seeds("tablet") + seeds("desk"), "d*e*");
-  stores().tokens.remove(alice_, "desk", false);
-  EXPECT_EQ(seeds("desk"), "e*");
+  stores().tokens.used(alice_, "desk", true, noon + 8h);
+  stores().tokens.put(alice_, token("desk", "x", noon + 8h), basis, 2);
+  EXPECT_EQ(seeds("desk"), "ex*");
+  stores().tokens.remove(alice_, "desk");
+  EXPECT_EQ(seeds("phone") + seeds("tablet") + seeds("desk"), "d*");
   stores().tokens.put(alice_, token("desk", "f", noon + 96h), basis, 2);
   EXPECT_EQ(seeds("tablet") + seeds("desk"), "f*");
   const auto gone = [&] {

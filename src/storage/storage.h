@@ -235,7 +235,8 @@ class TokenStore {
                      std::size_t most_clients) = 0;
   /// The client has logged in; if it was by the fresh one, there is no other any more.
   virtual Ticket used(const xmpp::BareJid& account, const std::string& client, bool fresh, WallTime when) = 0;
-  virtual Ticket remove(const xmpp::BareJid& account, const std::string& client, bool fresh) = 0;
+  /// The client has logged out: both of its tokens go.
+  virtual Ticket remove(const xmpp::BareJid& account, const std::string& client) = 0;
   /// `then`: true if it had any.
   virtual void remove_client(const xmpp::BareJid& account, const std::string& client, Callback<bool> then) = 0;
 };

@@ -111,6 +111,18 @@ class FastLogin(unittest.TestCase):
         listed = json.loads(self.kith.kithctl("--json", "clients", "tybalt@example.org").stdout)["clients"]
         self.assertFalse(any(client["token"] for client in listed))
 
+    def test_who_logs_out_with_a_newer_token_leaves_no_older_one_behind(self):
+        self.kith.add_user("paris")
+        first = self.token_of("paris")
+        self.by_token("paris", first, BIND)
+        _, success = self.by_token("paris", first, BIND + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-ENDP'/>")
+        second = success.find(FAST + "token").get("token")
+        _, success = self.by_token("paris", second, "", invalidate=" invalidate='true'")
+        self.assertEqual(success.tag, SASL2 + "success")
+        for token in (first, second):
+            _, failure = self.by_token("paris", token, BIND)
+            self.assertEqual(failure.tag, SASL2 + "failure")
+
     def test_tokens_are_not_in_the_database(self):
         self.kith.add_user("rosaline")
         token = self.token_of("rosaline")

@@ -356,6 +356,29 @@ TEST_F(FastTest, a_client_that_logs_out_makes_its_token_worthless) {
   EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<not-authorized"));
 }
 
+TEST_F(FastTest, a_client_that_logs_out_leaves_no_older_or_newer_token_behind) {
+  for (const bool with_the_newer : {true, false}) {
+    const std::string first = first_token();
+    EXPECT_THAT(attempt(by_token("juliet", first)), HasSubstr("<success"));
+    world.advance(std::chrono::hours(25));
+    const std::string second = token_in(attempt(by_token("juliet", first)));
+    const std::string& used = with_the_newer ? second : first;
+    const std::string& other = with_the_newer ? first : second;
+    EXPECT_THAT(attempt(by_token("juliet", used, bind2(), "HT-SHA-256-EXPR", " invalidate='true'")),
+                HasSubstr("<success"));
+    EXPECT_THAT(attempt(by_token("juliet", used)), HasSubstr("<not-authorized"));
+    EXPECT_THAT(attempt(by_token("juliet", other)), HasSubstr("<not-authorized"));
+  }
+}
+
+TEST_F(FastTest, a_client_that_gives_its_token_up_may_ask_for_another_in_the_same_request) {
+  const std::string token = first_token();
+  const std::string another =
+      token_in(attempt(by_token("juliet", token, bind2() + request_token(), "HT-SHA-256-EXPR", " invalidate='1'")));
+  EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<not-authorized"));
+  EXPECT_THAT(attempt(by_token("juliet", another)), HasSubstr("<success"));
+}
+
 TEST_F(FastTest, tokens_survive_a_restart_and_a_token_that_was_not_stored_is_not_given) {
   const std::string token = first_token();
   world.restart();

@@ -95,10 +95,9 @@ Ticket TokenSql::used(const xmpp::BareJid& account, const std::string& client, b
   });
 }
 
-Ticket TokenSql::remove(const xmpp::BareJid& account, const std::string& client, bool fresh) {
-  return access_.write(account.text().size(), [account = account.text(), client, fresh](Db& db) -> Result<bool> {
-    const auto done =
-        db.exec("DELETE FROM tokens WHERE account = ? AND client = ? AND fresh = ?", account, client, fresh);
+Ticket TokenSql::remove(const xmpp::BareJid& account, const std::string& client) {
+  return access_.write(account.text().size(), [account = account.text(), client](Db& db) -> Result<bool> {
+    const auto done = db.exec("DELETE FROM tokens WHERE account = ? AND client = ?", account, client);
     if (!done) return std::unexpected(done.error());
     return true;
   });

@@ -15,7 +15,7 @@ class TokenSql final : public TokenStore {
   Ticket put(const xmpp::BareJid& account, const TokenRecord& record, const LoginBasis& basis,
              std::size_t most_clients) override;
   Ticket used(const xmpp::BareJid& account, const std::string& client, bool fresh, WallTime when) override;
-  Ticket remove(const xmpp::BareJid& account, const std::string& client, bool fresh) override;
+  Ticket remove(const xmpp::BareJid& account, const std::string& client) override;
   void remove_client(const xmpp::BareJid& account, const std::string& client, Callback<bool> then) override;
 
  private:

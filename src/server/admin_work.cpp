@@ -127,9 +127,12 @@ void AdminWork::set_password(xmpp::BareJid jid, Secret password, AdminAnswer<Adm
            [&unit, jid, then = std::move(then)](std::expected<xmpp::Credentials, AdminError> keys) mutable {
              if (!keys) return then(std::unexpected(keys.error()));
              unit.store_refs->accounts.set_credentials(
-                 jid, *keys, [jid, then = std::move(then)](storage::Result<bool> set) mutable {
+                 jid, *keys, [&unit, jid, then = std::move(then)](storage::Result<bool> set) mutable {
                    if (!set) return then(std::unexpected(storage_failed()));
                    if (!*set) return then(std::unexpected(no_such_user(jid)));
+                   // SECURITY: as when the owner changes it: whoever got in by the old one goes, a lost phone, say.
+                   unit.runtime->router().close_sessions(
+                       jid, {xmpp::StreamCondition::not_authorized, "The administrator has set a new password."});
                    then(AdminDone{});
                  });
            });

@@ -409,6 +409,7 @@ void C2sConnection::resume_now(std::uint64_t number, const std::string& previd, 
     const std::uint32_t handled = self->managed_->handled();
     if (self->wishes_) {
       self->established({stream::resumed_element(previd, handled)});
+      if (self->closed_) return;
     } else {
       self->apply(self->negotiation_->resumed(previd, handled));
       self->negotiation_.reset();

@@ -107,6 +107,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   std::unique_ptr<stream::Wishes> wishes_;  ///< while they are being carried out
   std::optional<xml::Element> token_;       ///< for the client, when token_written_ is committed
   storage::Ticket token_written_;
+  storage::Ticket tokens_removed_;
   ManagedSession* managed_ = nullptr;  ///< once stream management is enabled
   TokenBucket bytes_;
   TokenBucket stanzas_;

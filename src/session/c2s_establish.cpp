@@ -174,7 +174,7 @@ void C2sConnection::establish_tokens() {
   if (wishes.fast && wishes.invalidate) {
     // §3.6: what follows is no sign too early. SECURITY: an older token is void by the use of this one, and a newer one
     // that the client may have is not what somebody who logs out means to leave behind.
-    token_written_ = store.remove(account, wishes.agent.id);
+    token_written_ = tokens_removed_ = store.remove(account, wishes.agent.id);
   } else if (wishes.fast) {
     store.used(account, wishes.agent.id, wishes.token_fresh, now);
   }
@@ -200,6 +200,10 @@ void C2sConnection::established(std::vector<xml::Element> inner) {
   const std::optional<xmpp::FullJid> jid = session_ == nullptr ? std::nullopt : std::optional(session_->jid());
   const bool bound = wishes_->bind.has_value() && holding_;
   wishes_.reset();
+  // Who logs out must not be told that it has worked if it hasn't.
+  if (tokens_removed_ && service_.deps_.router.commits().log().failed(tokens_removed_)) {
+    return fail({xmpp::StreamCondition::internal_server_error, "The token could not be removed. Try again later."});
+  }
   // A token that could not be stored would be one that does not work.
   if (token_ && !service_.deps_.router.commits().log().failed(token_written_)) inner.push_back(*std::move(token_));
   token_.reset();

@@ -27,9 +27,11 @@ class Operation(unittest.TestCase):
         again = self.kith.kithctl("user", "add", "juliet@example.org", "--password-stdin", password="other", check=False)
         self.assertNotEqual(again.returncode, 0)
         self.assertIn("juliet@example.org", again.stderr)
+        before = self.wire().login("juliet", "first")
         self.kith.kithctl("user", "password", "juliet@example.org", "--password-stdin", password="second")
         with self.assertRaises(Failed):
             self.wire().login("juliet", "first")
+        self.assertEqual(before.stream_error(), "not-authorized")
         online = self.wire().login("juliet", "second")
         listed = self.kith.kithctl("user", "list").stdout.split()
         self.assertIn("juliet@example.org", listed)

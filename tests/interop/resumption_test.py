@@ -106,6 +106,33 @@ class Resumption(unittest.TestCase):
         self.assertEqual(self.romeo.refusals, ["item-not-found"])
         self.assertEqual(archived(self.kith, "romeo"), ["one"])
 
+    def test_what_was_acknowledged_is_in_both_archives_after_a_kill(self):
+        number, known = 0, set()  # of the last message; the bodies that were acknowledged
+        for round_ in range(4):
+            self.calm()
+            said, acknowledged = [], 0
+            while acknowledged < 20 + 30 * round_:
+                for _ in range(5):
+                    number += 1
+                    said.append(f"juliet-{number}")
+                    self.juliet.say("romeo@example.org", said[-1])
+                self.juliet.ask()
+                self.juliet.pump(0.01 if len(self.juliet.outbox) > 200 else 0)
+                self.romeo.pump()
+                acknowledged = len(said) - sum(stanza.startswith("<message") for stanza in self.juliet.outbox)
+            self.kith.kill()
+            known |= set(said[:acknowledged])
+            for phone in (self.juliet, self.romeo):
+                phone.cut()
+                phone.outbox.clear()  # what was not acknowledged is not sent again here
+                phone.id = None
+            self.kith.start()
+            for user in ("juliet", "romeo"):
+                kept = [body for body in archived(self.kith, user) if body is not None]
+                self.assertEqual(known - set(kept), set(), f"acknowledged, and not in {user}'s archive")
+                self.assertEqual(len(kept), len(set(kept)), "a message is there twice")
+                self.assertEqual(kept, sorted(kept, key=lambda body: int(body.split("-")[1])), "the order was lost")
+
     def calm_of(self, phone):
         end = time.monotonic() + 30
         while not phone.quiet():

@@ -379,6 +379,18 @@ TEST_F(FastTest, a_client_that_gives_its_token_up_may_ask_for_another_in_the_sam
   EXPECT_THAT(attempt(by_token("juliet", another)), HasSubstr("<success"));
 }
 
+TEST_F(FastTest, who_logs_out_is_not_told_that_a_token_is_gone_which_the_disk_still_has) {
+  const std::string token = first_token();
+  Raw raw = at_tls();
+  world.fail_writes(true);
+  const std::string answer = raw.say(by_token("juliet", token, bind2(), "HT-SHA-256-EXPR", " invalidate='true'"));
+  world.fail_writes(false);
+  EXPECT_THAT(answer, Not(HasSubstr("<success")));
+  EXPECT_THAT(answer, HasSubstr("<internal-server-error"));
+  EXPECT_TRUE(raw.closed());
+  EXPECT_EQ(world.sessions("juliet@localhost"), 0U);
+}
+
 TEST_F(FastTest, tokens_survive_a_restart_and_a_token_that_was_not_stored_is_not_given) {
   const std::string token = first_token();
   world.restart();

@@ -55,6 +55,7 @@ struct Limits {
   std::size_t outbox_bytes_before_login = 64 * 1024;
   std::size_t outbox_bytes_after_login = 4 * 1024 * 1024;
 
+  std::size_t archive_preference_addresses = 1000;
   std::chrono::seconds fast_token_time{std::chrono::hours(24 * 21)};
   std::size_t fast_clients_per_account = 20;
   std::size_t sm_queue_stanzas = 500;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "module/archive_preferences.h"
 #include "module/attachments.h"
 #include "module/block_list.h"
 #include "module/roster.h"
@@ -27,9 +28,11 @@ class Account {
   WallTime created() const { return created_; }
   Roster& roster() { return roster_; }
   const Roster& roster() const { return roster_; }
-  /// Known before the first stanza: it is loaded with the account.
+  // Known before the first stanza: these are loaded with the account.
   BlockList& block_list() { return block_list_; }
   const BlockList& block_list() const { return block_list_; }
+  ArchivePreferences& archive_preferences() { return archive_preferences_; }
+  const ArchivePreferences& archive_preferences() const { return archive_preferences_; }
 
   /// In the order in which they were bound, oldest first.
   const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
@@ -67,6 +70,7 @@ class Account {
   xmpp::BareJid jid_;
   Roster roster_;
   BlockList block_list_;
+  ArchivePreferences archive_preferences_;
   WallTime created_;
   std::vector<std::unique_ptr<Session>> sessions_;
   storage::Ticket last_write_;

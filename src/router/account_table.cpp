@@ -54,17 +54,23 @@ void AccountTable::load(const xmpp::BareJid& jid) {
     const WallTime created = (*record)->created;
     stores_.rosters.load(jid, [this, jid, generation, created](storage::Result<storage::RosterData> data) {
       if (!data) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
-      // No stanza may pass before it is known who is blocked.
-      stores_.documents.get(jid, std::string(module::BlockList::kind), "",
-                            [this, jid, generation, created,
-                             data = std::move(*data)](storage::Result<std::optional<std::string>> blocked) mutable {
-                              if (!blocked)
-                                return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
-                              auto account = std::make_unique<module::Account>(
-                                  jid, module::Roster(jid, stores_.rosters, std::move(data)), created);
-                              if (*blocked) account->block_list() = module::BlockList::from_document(**blocked);
-                              loaded_now(jid, generation, std::move(account));
-                            });
+      // No stanza may pass before it is known who is blocked, and what is archived.
+      stores_.documents.get_several(
+          jid, {std::string(module::BlockList::kind), std::string(module::ArchivePreferences::kind)},
+          [this, jid, generation, created,
+           data = std::move(*data)](storage::Result<std::map<std::string, std::string>> documents) mutable {
+            if (!documents) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
+            auto account =
+                std::make_unique<module::Account>(jid, module::Roster(jid, stores_.rosters, std::move(data)), created);
+            const auto document = [&](std::string_view kind) -> std::string_view {
+              const auto found = documents->find(std::string(kind));
+              return found == documents->end() ? std::string_view() : found->second;
+            };
+            account->block_list() = module::BlockList::from_document(document(module::BlockList::kind));
+            account->archive_preferences() =
+                module::ArchivePreferences::from_document(document(module::ArchivePreferences::kind));
+            loaded_now(jid, generation, std::move(account));
+          });
     });
   });
 }

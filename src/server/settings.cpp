@@ -422,6 +422,9 @@ void add_limits(Table& table) {
   table.size(
       "outbox_bytes_after_login", [](auto& c) -> auto& { return c.limits.outbox_bytes_after_login; }, {64 * kib, gib},
       "What may wait for a client that reads too slowly; beyond it, the session is closed.");
+  table.count(
+      "archive_preference_addresses", [](auto& c) -> auto& { return c.limits.archive_preference_addresses; },
+      {0, 100'000}, "Addresses that an account may name whose messages always or never go into its archive.");
   table.duration(
       "fast_token_time", [](auto& c) -> auto& { return c.limits.fast_token_time; }, seconds(0), hours(24 * 366),
       "How long a client may stay away and still log in with its token (XEP-0484); with 0 s, there are no tokens.");

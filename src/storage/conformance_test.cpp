@@ -373,8 +373,17 @@ TEST_P(Conformance, a_document_is_kept_by_kind_and_key) {
   EXPECT_EQ(document(alice_, "private", "a"), "<a>new</a>");
   EXPECT_EQ(document(alice_, "private", "b'; DROP TABLE documents; --"), "");
   EXPECT_EQ(document(alice_, "vcard", "a"), "<vCard/>");
+  const auto several = ask<std::map<std::string, std::string>>(
+      [&](auto then) { stores().documents.get_several(alice_, {"private", "vcard", "none"}, std::move(then)); });
+  EXPECT_TRUE(several->empty()) << "those have keys";
+  stores().documents.put(alice_, "vcard", "", "<vCard/>");
+  const std::map<std::string, std::string> card{{"vcard", "<vCard/>"}};
+  const auto there = ask<std::map<std::string, std::string>>(
+      [&](auto then) { stores().documents.get_several(alice_, {"vcard", "none"}, std::move(then)); });
+  EXPECT_EQ(there, card);
+  stores().documents.put(bob_, "vcard", "", "<vCard/>");
   EXPECT_EQ(documents(alice_, "private"), 2U);
-  EXPECT_EQ(documents(alice_, "vcard"), 1U);
+  EXPECT_EQ(documents(alice_, "vcard"), 2U);
   EXPECT_EQ(documents(bob_, "private"), 0U);
 }
 

@@ -21,6 +21,7 @@ namespace {
 
 namespace ns = xmpp::ns;
 using module::Access;
+using module::ArchivePreferences;
 using module::Next;
 using module::Outcome;
 using module::Target;
@@ -169,6 +170,52 @@ xml::Element metadata_of(const std::optional<storage::ArchiveStore::Ends>& ends)
   return metadata;
 }
 
+bool wanted(const module::Account& account, const xmpp::Jid& peer) {
+  // Nobody is in one's own roster; what one writes to oneself is kept unless nothing is.
+  if (peer.bare_text() == account.jid().text())
+    return account.archive_preferences().otherwise != ArchivePreferences::Default::never;
+  return account.archive_preferences().wants(peer, account.roster());
+}
+
+xml::Element element_of(const ArchivePreferences& preferences) {
+  xml::Element prefs("prefs", Archive::ns_archive);
+  prefs.set("default", preferences.otherwise == ArchivePreferences::Default::never    ? "never"
+                       : preferences.otherwise == ArchivePreferences::Default::roster ? "roster"
+                                                                                      : "always");
+  for (const auto& [name, jids] : {std::pair("always", &preferences.always), std::pair("never", &preferences.never)}) {
+    xml::Element list(name, Archive::ns_archive);
+    for (const std::string& jid : *jids) list.add_text_child("jid", jid);
+    prefs.add(std::move(list));
+  }
+  return prefs;
+}
+
+std::expected<ArchivePreferences, StanzaError> preferences_of(const xml::Element& prefs, std::size_t most_addresses) {
+  ArchivePreferences preferences;
+  const auto otherwise = prefs.attribute("default");
+  if (otherwise == "never") {
+    preferences.otherwise = ArchivePreferences::Default::never;
+  } else if (otherwise == "roster") {
+    preferences.otherwise = ArchivePreferences::Default::roster;
+  } else if (otherwise != "always") {
+    return std::unexpected(StanzaError::of(Condition::bad_request, "The default is always, never or roster."));
+  }
+  bool sound = true;
+  for (const auto& [name, jids] : {std::pair("always", &preferences.always), std::pair("never", &preferences.never)}) {
+    const xml::Element* const list = prefs.child(name, Archive::ns_archive);
+    if (list == nullptr) continue;
+    list->for_each_child([&](const xml::Element& child) {
+      const auto jid = child.is("jid", Archive::ns_archive) ? xmpp::Jid::parse(child.text()) : std::nullopt;
+      sound = sound && jid;
+      if (jid) jids->insert(jid->text());
+    });
+  }
+  if (!sound) return std::unexpected(StanzaError::of(Condition::jid_malformed));
+  if (preferences.always.size() + preferences.never.size() > most_addresses)
+    return std::unexpected(StanzaError::of(Condition::policy_violation, "Too many addresses."));
+  return preferences;
+}
+
 }  // namespace
 
 /// A query that waits for its page.
@@ -185,6 +232,9 @@ Archive::Archive(const module::ModuleDeps& deps)
       timers_(deps.timers),
       accounts_(deps.accounts),
       store_(deps.stores.archive),
+      documents_(deps.stores.documents),
+      delivery_(deps.delivery),
+      limits_(deps.limits),
       archived_(deps.events.counter("kith_archived_messages_total", "Messages put into archives.")),
       timer_([this] { expire(); }) {}
 
@@ -199,6 +249,8 @@ void Archive::attach(module::Hooks& hooks) {
   hooks.on_iq(Target::account, Access::owner, StanzaType::set, "query", ns_archive, this, &Archive::query);
   hooks.on_iq(Target::account, Access::owner, StanzaType::get, "metadata", ns_archive, this, &Archive::metadata);
   hooks.on<module::BindInline>(this, &Archive::bound_inline);
+  hooks.on_iq(Target::account, Access::owner, StanzaType::get, "prefs", ns_archive, this, &Archive::tell_preferences);
+  hooks.on_iq(Target::account, Access::owner, StanzaType::set, "prefs", ns_archive, this, &Archive::set_preferences);
   timers_.schedule(timer_, expire_every);
 }
 
@@ -209,7 +261,8 @@ Outcome Archive::sent(module::MessageFromClient& event) {
   const xmpp::BareJid& own = event.session.account().jid();
   const xmpp::Jid& to = *event.stanza.to();
   // §5.1.1: one copy. What an account sends to itself comes by as received.
-  if (to.bare_text() == own.text() || !worth_archiving(event.stanza)) return Next{};
+  if (to.bare_text() == own.text() || !worth_archiving(event.stanza) || !wanted(event.session.account(), to))
+    return Next{};
   archived_.add();
   event.session.account().wrote(
       store_.add(own, clock_.wall(), to, xml::to_string(event.stanza.element(), ns::client)).ticket);
@@ -223,7 +276,7 @@ Outcome Archive::received(module::MessageToAccount& event) {
     event.archived = event.stanza.element().child("stanza-id", ns_stanza_ids) != nullptr;
     return Next{};
   }
-  if (!from || !worth_archiving(event.stanza)) return Next{};
+  if (!from || !worth_archiving(event.stanza) || !wanted(event.account, *from)) return Next{};
   archived_.add();
   const auto added =
       store_.add(event.account.jid(), clock_.wall(), *from, xml::to_string(event.stanza.element(), ns::client));
@@ -242,6 +295,30 @@ void Archive::expire() {
     // Little by little, so that nobody waits behind it.
     timers_.schedule(timer_, removed && *removed ? Duration(std::chrono::seconds(1)) : expire_every);
   });
+}
+
+// --- preferences (XEP-0441)
+// -------------------------------------------------------------------------------------------------------
+
+void Archive::tell_preferences(module::IqRequest request) {
+  request.reply(element_of(request.account()->archive_preferences()));
+}
+
+void Archive::set_preferences(module::IqRequest request) {
+  auto read = preferences_of(request.payload(), limits_.archive_preference_addresses);
+  if (!read) {
+    if (read.error().condition == Condition::policy_violation) events_.limit_hit("archive_preference_addresses");
+    return request.fail(read.error());
+  }
+  module::Account& account = *request.account();
+  const storage::Ticket ticket =
+      account.wrote(documents_.put(account.jid(), std::string(ArchivePreferences::kind), "", read->to_document()));
+  // They hold from when they are on disk: until then a crash would bring the old ones back.
+  delivery_.when_decided(ticket, [this, owner = account.jid(), preferences = *read](bool committed) {
+    module::Account* const there = accounts_.loaded(owner);
+    if (committed && there != nullptr) there->archive_preferences() = preferences;
+  });
+  request.reply(element_of(*read), ticket);
 }
 
 // --- asking

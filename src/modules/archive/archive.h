@@ -8,8 +8,8 @@
 // leaves. What the disk refuses is delivered all the same, without an id.
 //
 // Limits: a page has at most `most_on_page` messages and `most_page_bytes` bytes, a session has at most `most_queries`
-// queries at a time. Messages are kept for `retention_days`. Does not keep preferences (XEP-0441), tombstones of
-// retracted messages (XEP-0424) or groupchat messages.
+// queries at a time. Messages are kept for `retention_days`. Preferences (XEP-0441 v0.2.0) name at most
+// archive_preference_addresses. Does not keep tombstones of retracted messages (XEP-0424) or groupchat messages.
 #pragma once
 
 #include <chrono>
@@ -35,9 +35,10 @@ class Archive final : public module::Module {
   static constexpr module::Descriptor descriptor{
       .name = "archive",
       .summary = "Keeps conversations for a while, so that each of an account's clients has them whole.",
-      .specs = {{.xep = 313, .version = "1.1.3", .note = "archives of accounts; no preferences"},
+      .specs = {{.xep = 313, .version = "1.1.3", .note = "archives of accounts"},
                 {.xep = 59, .version = "1.0", .note = "pages by id, no index"},
                 {.xep = 359, .version = "0.7.0"},
+                {.xep = 441, .version = "0.2.0"},
                 {.xep = 334, .version = "1.0.0"}},
       .account_features = {ns_archive, ns_extended, ns_stanza_ids},
       .settings = {{.key = "retention_days",
@@ -59,6 +60,8 @@ class Archive final : public module::Module {
   void describe(module::IqRequest request);
   void query(module::IqRequest request);
   void metadata(module::IqRequest request);
+  void tell_preferences(module::IqRequest request);
+  void set_preferences(module::IqRequest request);
   void bound_inline(module::BindInline& event);
   void answer_count(module::IqRequest request, const storage::ArchiveQuery& query);
   struct Asked;
@@ -72,6 +75,9 @@ class Archive final : public module::Module {
   TimerWheel& timers_;
   module::Accounts& accounts_;
   storage::ArchiveStore& store_;
+  storage::DocumentStore& documents_;
+  module::Delivery& delivery_;
+  const Limits& limits_;
   std::chrono::days retention_{7};
   Counter& archived_;
   Timer timer_;

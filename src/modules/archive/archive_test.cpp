@@ -312,5 +312,75 @@ TEST(Worth, is_decided_by_what_a_message_carries) {
   }
 }
 
+// --- preferences (XEP-0441)
+// -------------------------------------------------------------------------------------------------------
+
+class PreferencesTest : public ArchiveTest {
+ protected:
+  std::string iq(const std::string& type, const std::string& prefs) {
+    scene.got(*juliet);
+    scene.says(*juliet, "<iq type='" + type + "' id='p'><prefs" + archive_ns + prefs + "</iq>");
+    scene.settle();
+    const auto got = scene.got(*juliet);
+    return got.empty() ? std::string() : got.back();
+  }
+  std::string archived() {
+    std::string all;
+    for (const auto& [id, entry] : scene.stage.archive.messages) all += entry.stanza;
+    return all;
+  }
+};
+
+TEST_F(PreferencesTest, everything_is_archived_until_somebody_wants_it_otherwise) {
+  EXPECT_THAT(iq("get", "/>"), HasSubstr("<prefs xmlns='urn:xmpp:mam:2' default='always'><always/><never/></prefs>"));
+  const std::string prefs =
+      " default='never'><always><jid>romeo@montague.lit</jid></always><never><jid>Romeo@montague.lit/bot</jid></"
+      "never></prefs>";
+  EXPECT_THAT(iq("set", prefs), HasSubstr("<never><jid>romeo@montague.lit/bot</jid></never>"));
+  EXPECT_THAT(iq("get", "/>"), HasSubstr("default='never'><always><jid>romeo@montague.lit</jid></always>"));
+  arrives("wanted");
+  arrives("never", "romeo@montague.lit/bot");
+  arrives("stranger", "tybalt@capulet.lit/street");
+  scene.says(*juliet, "<message to='romeo@montague.lit' type='chat'><body>to him</body></message>");
+  scene.says(*juliet, "<message to='tybalt@capulet.lit' type='chat'><body>to a stranger</body></message>");
+  scene.settle();
+  EXPECT_THAT(archived(),
+              AllOf(HasSubstr("wanted"), HasSubstr("to him"), Not(HasSubstr("never")), Not(HasSubstr("stranger"))));
+}
+
+TEST_F(PreferencesTest, contacts_only_are_archived_if_that_is_wanted) {
+  iq("set", " default='roster'/>");
+  scene.stage.account("juliet@capulet.lit").roster().put({.contact = bare("romeo@montague.lit")});
+  arrives("contact");
+  arrives("stranger", "tybalt@capulet.lit/street");
+  scene.says(*juliet, "<message to='juliet@capulet.lit' type='chat'><body>note</body></message>");
+  scene.settle();
+  EXPECT_THAT(archived(), AllOf(HasSubstr("contact"), HasSubstr("note"), Not(HasSubstr("stranger"))));
+}
+
+TEST_F(PreferencesTest, what_makes_no_sense_or_is_too_much_changes_nothing) {
+  EXPECT_THAT(iq("set", "/>"), HasSubstr("<bad-request"));
+  EXPECT_THAT(iq("set", " default='sometimes'/>"), HasSubstr("<bad-request"));
+  EXPECT_THAT(iq("set", " default='never'><never><jid>a b@c</jid></never></prefs>"), HasSubstr("<jid-malformed"));
+  scene.stage.limits.archive_preference_addresses = 1;
+  EXPECT_THAT(iq("set", " default='never'><never><jid>a@b</jid></never><always><jid>c@d</jid></always></prefs>"),
+              HasSubstr("<policy-violation"));
+  scene.stage.disk.failing_writes = true;
+  EXPECT_THAT(iq("set", " default='never'/>"), HasSubstr("type='error'"));
+  scene.stage.disk.failing_writes = false;
+  EXPECT_THAT(iq("get", "/>"), HasSubstr("default='always'"));
+}
+
+TEST_F(PreferencesTest, they_are_a_document_that_is_read_back) {
+  const std::string prefs = " default='roster'><always><jid>a@b</jid></always><never><jid>c@d/e</jid></never></prefs>";
+  iq("set", prefs);
+  const auto read = module::ArchivePreferences::from_document(scene.stage.documents.documents.at(
+      {bare("juliet@capulet.lit"), std::string(module::ArchivePreferences::kind), ""}));
+  EXPECT_EQ(read.otherwise, module::ArchivePreferences::Default::roster);
+  EXPECT_EQ(read.always, (module::ArchivePreferences::Jids{"a@b"}));
+  EXPECT_EQ(read.never, (module::ArchivePreferences::Jids{"c@d/e"}));
+  EXPECT_EQ(module::ArchivePreferences::from_document("nonsense\n").to_document(), "");
+}
+
 }  // namespace
 }  // namespace kith::modules

@@ -47,7 +47,10 @@ ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, module
       connection_(&connection),
       resume_time_(resume_time),
       id_digest_(std::move(id_digest)),
-      timer_([this] { on_timer(); }) {}
+      timer_([this] { on_timer(); }),
+      fence_again_([this] {
+        if (session_ != nullptr && live_ && fencing_) begin_fence();
+      }) {}
 
 ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid, SavedState& state)
     : service_(service),
@@ -61,7 +64,10 @@ ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::
       written_(state.written),
       acknowledged_(state.acknowledged),
       handled_(state.handled),
-      timer_([this] { on_timer(); }) {
+      timer_([this] { on_timer(); }),
+      fence_again_([this] {
+        if (session_ != nullptr && live_ && fencing_) begin_fence();
+      }) {
   for (SavedState::Item& item : state.items) {
     Item& back = queue_.emplace_back();
     back.bytes = std::move(item.bytes);
@@ -95,10 +101,8 @@ void ManagedSession::begin_fence() {
     });
   });
   if (asked) return;
-  // The way is full; on_timer() tries again.
   shards_ |= shards;
-  asked_again_ = true;
-  service_.deps_.timers.schedule(timer_, fence_again_after);
+  service_.deps_.timers.schedule(fence_again_, fence_again_after);
 }
 
 void ManagedSession::fence_passed(std::uint32_t h) {
@@ -145,6 +149,8 @@ void ManagedSession::hibernate() {
   live_ = false;
   asking_ = false;
   asked_again_ = false;
+  if (fence_again_.waiting()) fencing_ = false;  // nobody is asked; <resumed/> will ask anew
+  fence_again_.cancel();
   std::size_t at = 0;
   std::erase_if(queue_, [&](const Item& item) {
     const bool gone = at++ >= written_ && !item.counted;
@@ -224,6 +230,7 @@ SavedState ManagedSession::save() {
   module::SessionSaved event{*session_, state.features};
   service_.deps_.router.hooks().run(event);
   timer_.cancel();
+  fence_again_.cancel();
   ending_ = true;
   state.resource = jid_.resourcepart();
   state.id_digest = id_digest_;
@@ -419,10 +426,6 @@ void ManagedSession::on_timer() {
     return;
   }
   if (!live_) return;
-  if (asked_again_ && fencing_) {
-    begin_fence();
-    return;
-  }
   if (asking_) {
     const MonotonicTime now = service_.deps_.clock.now();
     if (now - asked_at_ < answer_time) {

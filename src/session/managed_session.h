@@ -121,6 +121,7 @@ class ManagedSession final : public module::SessionOutput {
   bool ending_ = false;
   MonotonicTime asked_at_{};
   Timer timer_;
+  Timer fence_again_;  ///< the way to a shard was full
 };
 
 }  // namespace kith::session

@@ -190,6 +190,18 @@ TEST_F(ManagementTest, nothing_is_acknowledged_before_it_is_committed) {
   EXPECT_LT(answer.find("type='error'"), answer.find(a(1))) << answer;
 }
 
+TEST_F(ManagementTest, an_acknowledgement_finds_its_way_when_a_shard_takes_nothing_for_a_while) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say(message("romeo@localhost", "one") + message("nobody@localhost", "two") +
+             message("somebody@localhost", "three"));
+  world->mailboxes_full(true);
+  EXPECT_THAT(juliet.say(ask), Not(HasSubstr(a(3)))) << "no other shard was addressed: the test proves nothing";
+  world->mailboxes_full(false);
+  world->advance(seconds(1));
+  EXPECT_THAT(juliet.take(), HasSubstr(a(3)));
+}
+
 TEST_F(ManagementTest, a_binding_of_the_same_resource_gives_what_is_unacknowledged_to_the_new_session) {
   std::string previd;
   Raw juliet = managed("juliet", "balcony", previd);

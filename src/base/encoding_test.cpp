@@ -1,5 +1,7 @@
 #include "base/encoding.h"
 
+#include <cstdint>
+
 #include <gtest/gtest.h>
 
 #include "base/random.h"
@@ -88,6 +90,15 @@ TEST(Encoding, utf8_finds_a_bad_byte_at_every_place_of_a_long_text) {
     std::string bad = good;
     bad[at] = '\xff';
     EXPECT_FALSE(is_utf8(bad)) << at;
+  }
+}
+
+TEST(Encoding, a_number_is_all_of_its_text_and_fits) {
+  EXPECT_EQ(parse_number<std::uint16_t>("65535"), 65535);
+  EXPECT_EQ(parse_number<std::uint64_t>("18446744073709551615"), UINT64_MAX);
+  EXPECT_EQ(parse_number<int>("-7"), -7);
+  for (const std::string_view text : {"", " 1", "1 ", "+1", "0x1", "1.0", "-1", "65536", "1\n"}) {
+    EXPECT_FALSE(parse_number<std::uint16_t>(text)) << text;
   }
 }
 

@@ -1,11 +1,12 @@
 #include "ctl/show.h"
 
 #include <array>
-#include <charconv>
 #include <optional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "base/encoding.h"
 
 namespace kith::ctl {
 namespace {
@@ -62,10 +63,8 @@ std::string without_controls(std::string text) {
 }
 
 std::optional<int> digits(std::string_view text) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.starts_with('-')) return std::nullopt;
-  return value;
+  const auto value = parse_number<int>(text);
+  return text.starts_with('-') ? std::nullopt : value;
 }
 
 /// The API's form only: 2026-11-23T20:00:00Z.

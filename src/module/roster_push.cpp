@@ -1,8 +1,8 @@
 #include "module/roster_push.h"
 
-#include <charconv>
 #include <utility>
 
+#include "base/encoding.h"
 #include "xmpp/namespaces.h"
 #include "xmpp/stanza.h"
 
@@ -29,10 +29,7 @@ std::optional<std::uint64_t> roster_version_from(const Account& account, std::st
   const std::string epoch = std::to_string(account.created().time_since_epoch().count()) + '-';
   if (!text.starts_with(epoch)) return std::nullopt;
   text.remove_prefix(epoch.size());
-  std::uint64_t version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return version;
+  return parse_number<std::uint64_t>(text);
 }
 
 xmpp::Stanza roster_push(const Account& account, const Session& session, xml::Element item, std::uint64_t version) {

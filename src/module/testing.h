@@ -163,7 +163,7 @@ class Stage final : private Accounts {
         documents(disk),
         archive(disk),
         saved_sessions(disk),
-        tokens(disk),
+        tokens(disk, accounts),
         delivery(disk),
         passwords(disk),
         stores_{accounts, rosters, offline, documents, archive, saved_sessions, tokens},

@@ -123,6 +123,7 @@ class MemoryAccounts final : public storage::AccountStore {
       const auto found = records.find(jid);
       there = found != records.end();
       if (there) found->second.credentials = credentials;
+      if (keys_gone) keys_gone(jid);
     });
     disk_.answer_write(ticket, std::move(then), there);
   }
@@ -131,6 +132,7 @@ class MemoryAccounts final : public storage::AccountStore {
     const auto ticket = disk_.write([&] {
       there = records.erase(jid) != 0;
       seen.erase(jid);
+      if (keys_gone) keys_gone(jid);
     });
     disk_.answer_write(ticket, std::move(then), there);
   }
@@ -151,6 +153,7 @@ class MemoryAccounts final : public storage::AccountStore {
 
   std::map<xmpp::BareJid, storage::AccountRecord> records;
   std::map<xmpp::BareJid, LastSeen> seen;
+  std::function<void(const xmpp::BareJid&)> keys_gone{};  ///< tells the tokens
 
  private:
   MemoryDisk& disk_;
@@ -326,12 +329,18 @@ class MemorySessions final : public storage::SessionStore {
 
 class MemoryTokens final : public storage::TokenStore {
  public:
-  explicit MemoryTokens(MemoryDisk& disk) : disk_(disk) {}
+  MemoryTokens(MemoryDisk& disk, MemoryAccounts& accounts) : disk_(disk), accounts_(accounts) {
+    accounts_.keys_gone = [this](const xmpp::BareJid& account) {
+      std::erase_if(tokens, [&](const auto& one) { return std::get<0>(one.first) == account; });
+    };
+  }
   void find(const xmpp::BareJid& account, const std::string& client,
-            storage::Callback<std::vector<storage::TokenRecord>> then) override {
-    std::vector<storage::TokenRecord> found;
+            storage::Callback<storage::LoginTokens> then) override {
+    storage::LoginTokens found;
+    if (const auto record = accounts_.records.find(account); record != accounts_.records.end())
+      found.account = record->second;
     for (const auto& [key, record] : tokens) {
-      if (std::get<0>(key) == account && std::get<1>(key) == client) found.push_back(record);
+      if (std::get<0>(key) == account && std::get<1>(key) == client) found.tokens.push_back(record);
     }
     disk_.answer_read(std::move(then), std::move(found));
   }
@@ -342,9 +351,17 @@ class MemoryTokens final : public storage::TokenStore {
     }
     disk_.answer_read(std::move(then), std::move(found));
   }
-  storage::Ticket put(const xmpp::BareJid& account, const storage::TokenRecord& record, const storage::LoginBasis&,
-                      std::size_t) override {
-    return disk_.write([&] { tokens.insert_or_assign({account, record.client, true}, record); });
+  storage::Ticket put(const xmpp::BareJid& account, const storage::TokenRecord& record,
+                      const storage::LoginBasis& basis, std::size_t) override {
+    return disk_.write([&] {
+      const auto owner = accounts_.records.find(account);
+      const bool has_token =
+          tokens.contains({account, record.client, true}) || tokens.contains({account, record.client, false});
+      if (owner == accounts_.records.end() || xmpp::salt_of(owner->second.credentials) != basis.salt ||
+          (basis.by_token && !has_token))
+        return;
+      tokens.insert_or_assign({account, record.client, true}, record);
+    });
   }
   storage::Ticket used(const xmpp::BareJid& account, const std::string& client, bool fresh, WallTime when) override {
     return disk_.write([&] {
@@ -373,6 +390,7 @@ class MemoryTokens final : public storage::TokenStore {
 
  private:
   MemoryDisk& disk_;
+  MemoryAccounts& accounts_;
 };
 
 }  // namespace kith::module::testing

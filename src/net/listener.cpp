@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -12,6 +11,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+
+#include "base/encoding.h"
 
 namespace kith::net {
 namespace {
@@ -30,10 +31,8 @@ struct Address {
 std::optional<Address> parse_address(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return {};
-  const std::string_view digits = text.substr(colon + 1);
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty()) return {};
+  const auto port = parse_number<std::uint16_t>(text.substr(colon + 1));
+  if (!port) return {};
   std::string_view host = text.substr(0, colon);
   Address address;
   if (host.starts_with('[') && host.ends_with(']')) {
@@ -42,14 +41,14 @@ std::optional<Address> parse_address(std::string_view text) {
     address.host = host;
     if (inet_pton(AF_INET6, address.host.c_str(), &v6->sin6_addr) != 1) return {};
     v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
+    v6->sin6_port = htons(*port);
     address.length = sizeof *v6;
   } else {
     auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
     address.host = host;
     if (inet_pton(AF_INET, address.host.c_str(), &v4->sin_addr) != 1) return {};
     v4->sin_family = AF_INET;
-    v4->sin_port = htons(port);
+    v4->sin_port = htons(*port);
     address.length = sizeof *v4;
   }
   return address;

@@ -63,6 +63,7 @@ struct Success {
   // If it was by a token, what the caller said of it.
   bool token_fresh = false;
   bool token_due = false;
+  bool token_noted = false;
 };
 /// `bare` is whom it was tried for, if that much was understood: for rate limits and the log.
 struct Failed {
@@ -78,6 +79,7 @@ struct Token {
   bool expired = false;
   bool fresh = false;  ///< never used
   bool due = false;    ///< for another
+  bool noted = false;  ///< its use was written down a short while ago
 };
 
 class Mechanism {

@@ -45,8 +45,11 @@ Step HashedToken::tokens(const std::vector<Token>& tokens) {
   if (match->expired) return fail(Failure::credentials_expired);
   state_ = State::over;
   const Secret answer = hmac(Hash::sha256, match->text.reveal(), "Responder" + binding_);
-  return Success{
-      .bare = *account_, .bytes = std::string(answer.reveal()), .token_fresh = match->fresh, .token_due = match->due};
+  return Success{.bare = *account_,
+                 .bytes = std::string(answer.reveal()),
+                 .token_fresh = match->fresh,
+                 .token_due = match->due,
+                 .token_noted = match->noted};
 }
 
 }  // namespace kith::sasl

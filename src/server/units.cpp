@@ -9,6 +9,8 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include "base/encoding.h"
+
 namespace kith::server {
 namespace {
 
@@ -171,13 +173,9 @@ std::string show_rate(Rate rate, bool of_bytes) {
 std::optional<Endpoint> parse_endpoint(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  const std::string_view digits = text.substr(colon + 1);
+  const auto port = parse_number<std::uint16_t>(text.substr(colon + 1));
+  if (!port) return std::nullopt;
   std::string address(text.substr(0, colon));
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (error != std::errc{} || end != digits.data() + digits.size() || !std::ranges::all_of(digits, is_digit)) {
-    return std::nullopt;
-  }
   const bool bracketed = address.starts_with('[') && address.ends_with(']') && address.size() > 2;
   if (bracketed) address = address.substr(1, address.size() - 2);
   // inet_pton reads up to the first NUL.
@@ -187,7 +185,7 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
   if (inet_pton(family, address.c_str(), raw.data()) != 1) return std::nullopt;
   std::array<char, INET6_ADDRSTRLEN> canonical{};
   if (inet_ntop(family, raw.data(), canonical.data(), canonical.size()) == nullptr) return std::nullopt;
-  return Endpoint{.address = canonical.data(), .port = port};
+  return Endpoint{.address = canonical.data(), .port = *port};
 }
 
 bool Endpoint::is_loopback() const { return is_ipv6() ? address == "::1" : address.starts_with("127."); }

@@ -372,7 +372,7 @@ void C2sConnection::note_facts() {
 // XEP-0198 §5
 void C2sConnection::do_resume(const stream::Resume& wanted) {
   ManagedSession* const found = service_.resumable(negotiation_->account(), sha256(wanted.previd));
-  if (found == nullptr) return resume_failed(wanted);
+  if (found == nullptr) return resume_failed();
   if (!found->may_acknowledge(wanted.h)) {
     fail(stream::handled_count_too_high(wanted.h, found->sent()));
     return;
@@ -392,7 +392,7 @@ void C2sConnection::do_resume(const stream::Resume& wanted) {
   lose({StreamCondition::resource_constraint, "The server is busy. Try again."});
 }
 
-void C2sConnection::resume_failed(const stream::Resume&) {
+void C2sConnection::resume_failed() {
   if (wishes_) return establish_bind({stream::sm_failed_element(xmpp::Condition::item_not_found)});
   busy_ = false;
   apply(negotiation_->resume_failed(xmpp::Condition::item_not_found));

@@ -19,6 +19,9 @@ namespace {
 
 /// From when on a login by a token brings another one.
 constexpr std::chrono::hours token_rotation_time{24};
+/// How often the use of a token is written down: what people are told of it need not be more exact, and a commit costs
+/// more than the rest of the login.
+constexpr std::chrono::hours token_noted_time{1};
 
 /// Hands the element on when the last that holds it lets it go.
 struct PendingBound {
@@ -112,7 +115,7 @@ void C2sConnection::establish_bound(module::Session& session, std::vector<xml::E
   const std::shared_ptr<xml::Element> bound(pending, &pending->element);
   if (const xml::Element* enable = wishes_->bind->child("enable", ns::sm)) {
     bound->add(enable_management(stream::read_enable(*enable)));
-    managed_->hold();
+    if (managed_ != nullptr) managed_->hold();
   }
   module::BindInline event{session, *wishes_->bind, bound};
   service_.deps_.router.hooks().run(event);
@@ -134,35 +137,29 @@ void C2sConnection::look_up_tokens(const xmpp::BareJid& bare, const std::string&
     self->apply(then(*self->negotiation_));
     self->resume();
   };
-  // SECURITY: an account that does not exist, or is disabled, goes the same way with tokens that nothing can match.
-  service_.deps_.stores.accounts.find(
-      bare, [&service = service_, bare, client, answer](storage::Result<std::optional<storage::AccountRecord>> record) {
-        if (!record) return answer([](stream::Negotiation& negotiation) { return negotiation.login_unavailable(); });
-        const bool known = *record && !(*record)->disabled;
-        std::string salt = known ? xmpp::salt_of((*record)->credentials) : std::string();
-        service.deps_.stores.tokens.find(
-            bare, client,
-            [&service, bare, client, known, salt = std::move(salt),
-             answer](storage::Result<std::vector<storage::TokenRecord>> records) mutable {
-              if (!records)
-                return answer([](stream::Negotiation& negotiation) { return negotiation.login_unavailable(); });
-              if (!known) records->clear();
-              records->resize(sasl::most_tokens);
-              const WallTime now = service.deps_.clock.wall();
-              std::vector<sasl::Token> tokens;
-              for (const storage::TokenRecord& one : *records) {
-                // One that is none has no seed and no mechanism.
-                tokens.push_back({.text = sasl::derive_token(service.deps_.decoy_secret, bare.text(), client, one.seed),
-                                  .mechanism = one.mechanism,
-                                  .expired = one.expires <= now,
-                                  .fresh = one.fresh,
-                                  .due = now - one.issued >= token_rotation_time});
-              }
-              answer([&](stream::Negotiation& negotiation) {
-                negotiation.found_keys(std::move(salt));
-                return negotiation.tokens(tokens);
-              });
-            });
+  service_.deps_.stores.tokens.find(
+      bare, client, [&service = service_, bare, client, answer](storage::Result<storage::LoginTokens> found) {
+        if (!found) return answer([](stream::Negotiation& negotiation) { return negotiation.login_unavailable(); });
+        // SECURITY: an account that does not exist, or is disabled, goes the same way with tokens that nothing can
+        // match.
+        const bool known = found->account && !found->account->disabled;
+        if (!known) found->tokens.clear();
+        found->tokens.resize(sasl::most_tokens);
+        const WallTime now = service.deps_.clock.wall();
+        std::vector<sasl::Token> tokens;
+        for (const storage::TokenRecord& one : found->tokens) {
+          // One that is none has no seed and no mechanism.
+          tokens.push_back({.text = sasl::derive_token(service.deps_.decoy_secret, bare.text(), client, one.seed),
+                            .mechanism = one.mechanism,
+                            .expired = one.expires <= now,
+                            .fresh = one.fresh,
+                            .due = now - one.issued >= token_rotation_time,
+                            .noted = now - one.used < token_noted_time});
+        }
+        answer([&](stream::Negotiation& negotiation) {
+          negotiation.found_keys(known ? xmpp::salt_of(found->account->credentials) : std::string());
+          return negotiation.tokens(tokens);
+        });
       });
 }
 
@@ -176,7 +173,8 @@ void C2sConnection::establish_tokens() {
     // that the client may have is not what somebody who logs out means to leave behind.
     token_written_ = tokens_removed_ = store.remove(account, wishes.agent.id);
   } else if (wishes.fast) {
-    store.used(account, wishes.agent.id, wishes.token_fresh, now);
+    // A fresh one must be written: the older one is void from now on (§5.1).
+    if (wishes.token_fresh || !wishes.token_noted) store.used(account, wishes.agent.id, wishes.token_fresh, now);
   }
   std::optional<std::string> mechanism = wishes.token_mechanism;
   // §3.5: rotation.

@@ -19,32 +19,13 @@ constexpr Duration ask_after = std::chrono::seconds(1);
 constexpr Duration answer_time = std::chrono::seconds(60);
 constexpr Duration fence_again_after = std::chrono::milliseconds(200);
 constexpr std::size_t item_overhead = 128;
-/// What was taken in under the limits of its stream is larger when it is written with everything escaped.
-constexpr XmlLimits stored_limits{.element_bytes = 16 * 1024 * 1024,
-                                  .depth = 512,
-                                  .attributes = 1024,
-                                  .name_bytes = 64 * 1024,
-                                  .attribute_value_bytes = 4 * 1024 * 1024,
-                                  .children = 1'000'000,
-                                  .tree_bytes = 1024 * 1024 * 1024};
-
-std::optional<xmpp::Stanza> stanza_of(const std::string& bytes) {
-  auto element = xml::parse_element(bytes, ns::client, stored_limits);
-  if (!element) return std::nullopt;
-  auto stanza = xmpp::Stanza::from_element(*std::move(element));
-  if (!stanza) return std::nullopt;
-  return *std::move(stanza);
-}
-
 }  // namespace
 
-ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, module::Session& session,
-                               C2sConnection& connection, std::chrono::seconds resume_time, std::string id_digest)
+ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid,
+                               std::chrono::seconds resume_time, std::string id_digest)
     : service_(service),
       number_(number),
-      session_(&session),
-      jid_(session.jid()),
-      connection_(&connection),
+      jid_(std::move(jid)),
       resume_time_(resume_time),
       id_digest_(std::move(id_digest)),
       timer_([this] { on_timer(); }),
@@ -52,22 +33,19 @@ ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, module
         if (session_ != nullptr && live_ && fencing_) begin_fence();
       }) {}
 
+ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, module::Session& session,
+                               C2sConnection& connection, std::chrono::seconds resume_time, std::string id_digest)
+    : ManagedSession(service, number, session.jid(), resume_time, std::move(id_digest)) {
+  session_ = &session;
+  connection_ = &connection;
+  live_ = true;
+}
+
 ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid, SavedState& state)
-    : service_(service),
-      number_(number),
-      session_(nullptr),
-      jid_(std::move(jid)),
-      connection_(nullptr),
-      live_(false),
-      resume_time_(state.resume_time),
-      id_digest_(state.id_digest),
-      written_(state.written),
-      acknowledged_(state.acknowledged),
-      handled_(state.handled),
-      timer_([this] { on_timer(); }),
-      fence_again_([this] {
-        if (session_ != nullptr && live_ && fencing_) begin_fence();
-      }) {
+    : ManagedSession(service, number, std::move(jid), state.resume_time, state.id_digest) {
+  written_ = state.written;
+  acknowledged_ = state.acknowledged;
+  handled_ = state.handled;
   for (SavedState::Item& item : state.items) {
     Item& back = queue_.emplace_back();
     back.bytes = std::move(item.bytes);
@@ -309,7 +287,7 @@ void ManagedSession::give_back(Item& item) {
   const bool decided = commits.decided(item.gate);
   // Whoever gave a write that failed was told so.
   if (decided && item.gate && commits.log().failed(item.gate)) return;
-  std::optional<xmpp::Stanza> stanza = stanza_of(item.bytes);
+  std::optional<xmpp::Stanza> stanza = xmpp::Stanza::from_stored(item.bytes);
   if (!stanza || !stanza->from() || !stanza->to()) return;
   if (stanza->is_iq_request()) {
     service_.deps_.router.refuse_unanswered(*stanza);
@@ -319,19 +297,16 @@ void ManagedSession::give_back(Item& item) {
   // What the account itself or the server told this client (copies, pages of the archive, kept messages) is for it
   // only.
   if (stanza->from()->is_bare() && stanza->from()->bare_text() == jid_.bare_text()) return;
-  bool stamped = false;
-  stanza->element().for_each_child([&](const xml::Element& child) {
-    stamped = stamped || (child.is("delay", ns::delay) && child.attribute("from") == jid_.domainpart());
-  });
+  const xmpp::DelayBy delayed = xmpp::delay_by(*stanza, jid_.domainpart());
   // It lies in the offline store until it is acknowledged.
-  if (stamped && item.bytes.find("Offline Storage</delay>") != std::string::npos) return;
-  if (!stamped) {
+  if (delayed == xmpp::DelayBy::offline_storage) return;
+  if (delayed == xmpp::DelayBy::nobody) {
     if (const auto server = xmpp::Jid::parse(jid_.domainpart()))
       stanza->edit().add(xmpp::delay_element(*server, xmpp::format_datetime(item.when)));
   }
-  service_.deps_.router.redeliver(*std::move(stanza), decided ? storage::Ticket{} : item.gate,
-                                  item.bytes_if_failed.empty() ? std::nullopt : stanza_of(item.bytes_if_failed),
-                                  item.when);
+  service_.deps_.router.redeliver(
+      *std::move(stanza), decided ? storage::Ticket{} : item.gate,
+      item.bytes_if_failed.empty() ? std::nullopt : xmpp::Stanza::from_stored(item.bytes_if_failed), item.when);
 }
 
 // --- what is sent

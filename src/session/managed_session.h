@@ -78,6 +78,9 @@ class ManagedSession final : public module::SessionOutput {
   void ended(const xmpp::StreamError& error) override;
 
  private:
+  ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid, std::chrono::seconds resume_time,
+                 std::string id_digest);
+
   struct Item {
     std::string bytes;
     std::string bytes_if_failed;
@@ -99,10 +102,10 @@ class ManagedSession final : public module::SessionOutput {
 
   C2sService& service_;
   const std::uint64_t number_;
-  module::Session* session_;
+  module::Session* session_ = nullptr;
   xmpp::FullJid jid_;
-  C2sConnection* connection_;
-  bool live_ = true;  ///< what is sent may be written
+  C2sConnection* connection_ = nullptr;
+  bool live_ = false;  ///< what is sent may be written
   const std::chrono::seconds resume_time_;
   const std::string id_digest_;
   std::deque<Item> queue_;   ///< written and not acknowledged, then what waits

@@ -1,7 +1,5 @@
 #include "session/saved_session.h"
 
-#include <charconv>
-
 #include "base/encoding.h"
 #include "xml/stream_parser.h"
 #include "xml/writer.h"
@@ -12,21 +10,13 @@ namespace kith::session {
 namespace {
 
 constexpr std::string_view ns_saved = "urn:kith:saved-session";
-/// What was taken in under the limits of its stream is larger when it is written with everything escaped, twice.
-constexpr XmlLimits saved_limits{.element_bytes = 256 * 1024 * 1024,
-                                 .depth = 512,
-                                 .attributes = 1024,
-                                 .name_bytes = 64 * 1024,
-                                 .attribute_value_bytes = 4 * 1024 * 1024,
-                                 .children = 1'000'000,
-                                 .tree_bytes = 1024 * 1024 * 1024};
+constexpr std::size_t most_saved_bytes = 256 * 1024 * 1024;  // a whole queue, escaped twice
 
 template <class T>
 bool read_number(const xml::Element& element, std::string_view name, T& number) {
-  const auto text = element.attribute(name);
-  if (!text) return false;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  return error == std::errc() && end == text->data() + text->size();
+  const auto read = parse_number<T>(element.attribute(name).value_or(""));
+  if (read) number = *read;
+  return read.has_value();
 }
 
 std::string micros(WallTime when) { return std::to_string(when.time_since_epoch().count()); }
@@ -65,7 +55,7 @@ std::string to_text(const SavedState& state) {
   saved.set("resume-time", std::to_string(state.resume_time.count()));
   saved.set("handled", std::to_string(state.handled)).set("acknowledged", std::to_string(state.acknowledged));
   saved.set("written", std::to_string(state.written));
-  saved.set("since", micros(state.facts.since)).set("address", state.facts.address);
+  saved.set("since", micros(state.facts.since));
   saved.set("mechanism", state.facts.mechanism).set("tls", state.facts.tls);
   saved.set("agent", state.facts.agent).set("software", state.facts.software).set("device", state.facts.device);
   saved.set("priority", std::to_string(state.priority)).set("interested", state.interested ? "1" : "0");
@@ -81,7 +71,7 @@ std::string to_text(const SavedState& state) {
 }
 
 std::optional<SavedState> from_text(std::string_view text) {
-  const auto saved = xml::parse_element(text, {}, saved_limits);
+  const auto saved = xml::parse_stored_element(text, {}, most_saved_bytes);
   if (!saved || !saved->is("session", ns_saved)) return std::nullopt;
   SavedState state;
   const auto string_of = [&](std::string_view name) { return std::string(saved->attribute(name).value_or("")); };
@@ -95,7 +85,6 @@ std::optional<SavedState> from_text(std::string_view text) {
     return std::nullopt;
   state.id_digest = *digest;
   state.resume_time = std::chrono::seconds(seconds);
-  state.facts.address = string_of("address");
   state.facts.mechanism = string_of("mechanism");
   state.facts.tls = string_of("tls");
   state.facts.agent = string_of("agent");

@@ -507,14 +507,15 @@ TEST_P(Conformance, a_client_has_a_token_that_it_uses_and_a_fresh_one) {
   const LoginBasis basis{.salt = xmpp::salt_of(record("alice@example.org").credentials)};
   const auto seeds = [&](const std::string& client) {
     std::string all;
-    for (const TokenRecord& one : ask<std::vector<TokenRecord>>([&](auto then) {
-                                    stores().tokens.find(alice_, client, std::move(then));
-                                  }).value())
-      all += one.seed + (one.fresh ? "*" : "");
+    const auto found = ask<LoginTokens>([&](auto then) { stores().tokens.find(alice_, client, std::move(then)); });
+    for (const TokenRecord& one : found->tokens) all += one.seed + (one.fresh ? "*" : "");
     return all;
   };
   stores().tokens.put(alice_, token("phone", "a", noon), basis, 2);
   stores().tokens.put(alice_, token("phone", "b", noon), basis, 2);
+  const auto found = ask<LoginTokens>([&](auto then) { stores().tokens.find(alice_, "phone", std::move(then)); });
+  EXPECT_EQ(xmpp::salt_of(found->account.value().credentials), basis.salt);
+  EXPECT_FALSE(ask<LoginTokens>([&](auto then) { stores().tokens.find(bob_, "phone", std::move(then)); })->account);
   EXPECT_EQ(seeds("phone"), "b*");
   stores().tokens.used(alice_, "phone", true, noon + 1h);
   EXPECT_EQ(seeds("phone"), "b");

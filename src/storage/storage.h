@@ -224,12 +224,17 @@ struct LoginBasis {
   bool by_token = false;  ///< of this client
 };
 
+/// What a login by token needs to know.
+struct LoginTokens {
+  std::optional<AccountRecord> account{};  ///< nothing: there is none
+  std::vector<TokenRecord> tokens{};       ///< of the client that logs in
+};
+
 /// At most two tokens for each client of an account. A change of the account's password removes all of them.
 class TokenStore {
  public:
   virtual ~TokenStore() = default;
-  virtual void find(const xmpp::BareJid& account, const std::string& client,
-                    Callback<std::vector<TokenRecord>> then) = 0;
+  virtual void find(const xmpp::BareJid& account, const std::string& client, Callback<LoginTokens> then) = 0;
   virtual void list(const xmpp::BareJid& account, Callback<std::vector<TokenRecord>> then) = 0;
   /// A fresh one, in the place of a fresh one that was not used. Of more than `most_clients` clients those go that have
   /// been away for longest. SECURITY: does nothing if `basis` holds no more when it is written: the account has other

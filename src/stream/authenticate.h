@@ -40,6 +40,7 @@ struct Wishes {
   bool invalidate = false;                       ///< … that is to be good for nothing afterwards
   bool token_fresh = false;                      ///< … that was not used before
   bool token_due = false;                        ///< … that is due for another
+  bool token_noted = false;                      ///< … whose use was written down a short while ago
   std::string salt{};                            ///< of the keys that the account had when the login began
   bool any() const { return resume || bind || token_mechanism || fast; }
 };

@@ -1,34 +1,24 @@
 #include "stream/management.h"
 
-#include <charconv>
-
+#include "base/encoding.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::stream {
 
 namespace ns = xmpp::ns;
 
-namespace {
-
-std::optional<std::uint32_t> number_of(std::optional<std::string_view> text) {
-  if (!text) return std::nullopt;
-  std::uint32_t number = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
-  return number;
-}
-
-}  // namespace
-
 EnableRequest read_enable(const xml::Element& enable) {
   EnableRequest request;
   const auto resume = enable.attribute("resume");
   request.resume = resume == "true" || resume == "1";
-  if (const auto max = number_of(enable.attribute("max")); max && *max != 0) request.max = std::chrono::seconds(*max);
+  if (const auto max = parse_number<std::uint32_t>(enable.attribute("max").value_or("")); max && *max != 0)
+    request.max = std::chrono::seconds(*max);
   return request;
 }
 
-std::optional<std::uint32_t> read_h(const xml::Element& element) { return number_of(element.attribute("h")); }
+std::optional<std::uint32_t> read_h(const xml::Element& element) {
+  return parse_number<std::uint32_t>(element.attribute("h").value_or(""));
+}
 
 xml::Element enabled_element(std::string_view id, std::optional<std::chrono::seconds> max) {
   xml::Element enabled("enabled", ns::sm);

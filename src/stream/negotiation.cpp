@@ -419,6 +419,7 @@ Actions Negotiation::succeeded(sasl::Success& success) {
   phase_ = Phase::binding;
   wishes_.token_fresh = success.token_fresh;
   wishes_.token_due = success.token_due;
+  wishes_.token_noted = success.token_noted;
   if (wishes_.any()) {
     actions.emplace_back(Establish{std::exchange(wishes_, {})});
   } else {

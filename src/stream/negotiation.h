@@ -83,8 +83,7 @@ struct Close {
   xmpp::StreamError error;
 };
 
-// Resume: then call resumed() or resume_failed().
-
+/// Resume (authenticate.h): resume that session, then call resumed() or resume_failed().
 using Action = std::variant<SendOpen, Send, StartTls, RestartStream, LookUpCredentials, LookUpTokens, CheckPassword,
                             LoggedIn, LoginFailed, IqBeforeLogin, Bind, Resume, Establish, Close>;
 using Actions = std::vector<Action>;

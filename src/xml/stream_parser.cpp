@@ -140,4 +140,16 @@ std::expected<Element, ParseError> parse_element(std::string_view text, std::str
   return std::move(*element);
 }
 
+std::expected<Element, ParseError> parse_stored_element(std::string_view text, std::string_view default_ns,
+                                                        std::size_t most_bytes) {
+  return parse_element(text, default_ns,
+                       {.element_bytes = most_bytes,
+                        .depth = 512,
+                        .attributes = 1024,
+                        .name_bytes = 64 * 1024,
+                        .attribute_value_bytes = 4 * 1024 * 1024,
+                        .children = 1'000'000,
+                        .tree_bytes = 1024 * 1024 * 1024});
+}
+
 }  // namespace kith::xml

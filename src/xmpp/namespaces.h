@@ -28,6 +28,7 @@ inline constexpr std::string_view caps = "http://jabber.org/protocol/caps";
 inline constexpr std::string_view data_forms = "jabber:x:data";
 inline constexpr std::string_view delay = "urn:xmpp:delay";
 inline constexpr std::string_view delay_legacy = "jabber:x:delay";
+inline constexpr std::string_view stanza_ids = "urn:xmpp:sid:0";
 inline constexpr std::string_view sm = "urn:xmpp:sm:3";
 inline constexpr std::string_view ping = "urn:xmpp:ping";
 

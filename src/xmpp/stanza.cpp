@@ -4,10 +4,13 @@
 #include <atomic>
 #include <cassert>
 
+#include "xml/stream_parser.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::xmpp {
 namespace {
+
+constexpr std::string_view offline_reason = "Offline Storage";
 
 std::optional<StanzaKind> kind_of(std::string_view name) {
   if (name == "message") return StanzaKind::message;
@@ -113,6 +116,14 @@ xml::Element& Stanza::edit() {
   return *element_;
 }
 
+std::optional<Stanza> Stanza::from_stored(std::string_view text) {
+  auto element = xml::parse_stored_element(text, ns::client);
+  if (!element || !kind_of(element->name())) return std::nullopt;
+  auto stanza = from_element(*std::move(element));
+  if (!stanza) return std::nullopt;
+  return *std::move(stanza);
+}
+
 void Stanza::set_from(const Jid& from) {
   // OPTIMIZATION: most clients write their full address themselves; then there is nothing to change.
   if (element_->attribute("from") != from.text()) edit().set("from", from.text());
@@ -201,6 +212,22 @@ xml::Element delay_element(const Jid& from, std::string_view stamp) {
   xml::Element delay("delay", ns::delay);
   delay.set("from", from.text()).set("stamp", std::string(stamp));
   return delay;
+}
+
+xml::Element offline_delay_element(const Jid& server, std::string_view stamp) {
+  xml::Element delay = delay_element(server, stamp);
+  delay.add_text(offline_reason);
+  return delay;
+}
+
+DelayBy delay_by(const Stanza& message, std::string_view domain) {
+  DelayBy by = DelayBy::nobody;
+  message.element().for_each_child([&](const xml::Element& child) {
+    if (!child.is("delay", ns::delay) || child.attribute("from") != domain) return;
+    if (by != DelayBy::offline_storage)
+      by = child.text() == offline_reason ? DelayBy::offline_storage : DelayBy::server;
+  });
+  return by;
 }
 
 }  // namespace kith::xmpp

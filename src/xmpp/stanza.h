@@ -45,6 +45,8 @@ class Stanza {
   static std::expected<Stanza, StanzaError> from_element(xml::Element element);
   /// From an element that this server has built and that is known to be right; asserts that it is.
   static Stanza make(xml::Element element);
+  /// From what this server has written down (default namespace jabber:client), or nothing if it is damaged.
+  static std::optional<Stanza> from_stored(std::string_view text);
 
   StanzaKind kind() const { return kind_; }
   StanzaType type() const { return type_; }
@@ -86,5 +88,12 @@ Stanza result_reply(const Stanza& request, std::optional<xml::Element> payload =
 
 /// The <delay xmlns='urn:xmpp:delay'/> of XEP-0203, in `parent_ns` documents; `from` is who delayed it.
 xml::Element delay_element(const Jid& from, std::string_view stamp);
+/// The one of a message that `server` kept while the account was away (XEP-0160 §2).
+xml::Element offline_delay_element(const Jid& server, std::string_view stamp);
+
+/// What the server `domain` has written of a delay into a message. SECURITY: the forgery feature takes away what others
+/// have written in its name.
+enum class DelayBy : std::uint8_t { nobody, server, offline_storage };
+DelayBy delay_by(const Stanza& message, std::string_view domain);
 
 }  // namespace kith::xmpp

@@ -197,5 +197,28 @@ TEST(Delay, xep0203_example_1) {
   EXPECT_EQ(delay.attribute("stamp"), "2002-09-10T23:08:25Z");
 }
 
+TEST(Delay, what_the_server_has_kept_is_told_from_what_it_only_delayed) {
+  const Jid server = *Jid::parse("capulet.com");
+  Stanza message = *Stanza::from_stored(
+      "<message from='romeo@montague.net/x'><delay xmlns='urn:xmpp:delay' "
+      "from='montague.net'>Offline Storage</delay></message>");
+  EXPECT_EQ(delay_by(message, "capulet.com"), DelayBy::nobody);
+  message.edit().add(offline_delay_element(server, "2002-09-10T23:08:25Z"));
+  EXPECT_EQ(delay_by(message, "capulet.com"), DelayBy::offline_storage);
+  message.edit().add(delay_element(server, "2002-09-10T23:08:25Z"));
+  EXPECT_EQ(delay_by(message, "capulet.com"), DelayBy::offline_storage);
+  Stanza later = *Stanza::from_stored("<message/>");
+  later.edit().add(delay_element(server, "2002-09-10T23:08:25Z"));
+  EXPECT_EQ(delay_by(later, "capulet.com"), DelayBy::server);
+}
+
+TEST(Stored, what_is_damaged_is_no_stanza) {
+  for (const char* const text : {"", "<message>", "<message to='@'/>", "<iq type='get' id='a'/>", "<nonsense/>"}) {
+    EXPECT_FALSE(Stanza::from_stored(text)) << text;
+  }
+  // Longer than any stream would take.
+  EXPECT_TRUE(Stanza::from_stored("<message><body>" + std::string(1024 * 1024, 'x') + "</body></message>"));
+}
+
 }  // namespace
 }  // namespace kith::xmpp

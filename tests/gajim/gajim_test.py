@@ -17,7 +17,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "interop"))
 
-from kith import Kith  # noqa: E402
+from kith import running_kith  # noqa: E402
 from wire import CLIENT, Wire  # noqa: E402
 
 PICTURES = ROOT / "build" / "test-results"
@@ -77,11 +77,7 @@ def prepare(home, kith):
 
 class Gajim(unittest.TestCase):
     def setUp(self):
-        self.kith = Kith()
-        self.addCleanup(self.kith.remove)
-        self.kith.start()
-        for name in ("juliet", "romeo"):
-            self.kith.add_user(name)
+        self.kith = running_kith(self, "juliet", "romeo")
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="kith-gajim-"))
         self.addCleanup(shutil.rmtree, self.home, ignore_errors=True)
         prepare(self.home, self.kith)

@@ -6,7 +6,7 @@ import select
 import socket
 import unittest
 
-from kith import Kith
+from kith import running_kith
 from wire import CLIENT, Wire, error_of
 
 SPARE = 4
@@ -14,11 +14,7 @@ SPARE = 4
 
 class Descriptors(unittest.TestCase):
     def setUp(self):
-        self.kith = Kith()
-        self.addCleanup(self.kith.remove)
-        self.kith.start()
-        for name in ("juliet", "romeo", "tybalt"):
-            self.kith.add_user(name)
+        self.kith = running_kith(self, "juliet", "romeo", "tybalt")
         self.juliet = self.wire().login("juliet", resource="balcony")
 
     def wire(self):

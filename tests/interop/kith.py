@@ -267,3 +267,11 @@ directories = ["{self.live}"]
         return values
 
 
+def running_kith(test, *users, **options):
+    """A started daemon with these accounts, which is removed when the test ends; `options` as for Kith()."""
+    kith = Kith(**options)
+    test.addCleanup(kith.remove)
+    kith.start()
+    for user in users:
+        kith.add_user(user)
+    return kith

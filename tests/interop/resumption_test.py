@@ -5,7 +5,7 @@ import random
 import time
 import unittest
 
-from kith import Kith
+from kith import Kith, running_kith
 from phone import Phone
 from slix import SECONDS, Conversation
 from wire import CLIENT, Wire
@@ -36,11 +36,7 @@ def archived(kith, user):
 
 class Resumption(unittest.TestCase):
     def setUp(self):
-        self.kith = Kith()
-        self.addCleanup(self.kith.remove)
-        self.kith.start()
-        for name in ("juliet", "romeo"):
-            self.kith.add_user(name)
+        self.kith = running_kith(self, "juliet", "romeo")
         self.juliet, self.romeo = Phone(self.kith, "juliet"), Phone(self.kith, "romeo")
         self.addCleanup(self.juliet.cut)
         self.addCleanup(self.romeo.cut)

@@ -3,7 +3,7 @@ import resource
 import sqlite3
 import unittest
 
-from kith import Kith
+from kith import running_kith
 from wire import CLIENT, Wire, error_of
 
 ROSTER_SET = "<query xmlns='jabber:iq:roster'><item jid='{}@example.net'/></query>"
@@ -11,11 +11,7 @@ ROSTER_SET = "<query xmlns='jabber:iq:roster'><item jid='{}@example.net'/></quer
 
 class StorageTrouble(unittest.TestCase):
     def setUp(self):
-        self.kith = Kith()
-        self.addCleanup(self.kith.remove)
-        self.kith.start()
-        for name in ("juliet", "romeo"):
-            self.kith.add_user(name)
+        self.kith = running_kith(self, "juliet", "romeo")
         self.juliet = Wire(self.kith.port, authority=self.kith.authority.certificate, seconds=30).login("juliet", resource="balcony")
         self.addCleanup(self.juliet.close)
 

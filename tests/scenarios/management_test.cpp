@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/digest.h"
-#include "talk.h"
+#include "two_people.h"
 
 namespace kith::scenario {
 namespace {
@@ -21,26 +21,10 @@ using ::testing::StartsWith;
 std::string enable(const std::string& more = " resume='true'") { return "<enable xmlns='urn:xmpp:sm:3'" + more + "/>"; }
 const std::string ask = "<r xmlns='urn:xmpp:sm:3'/>";
 std::string a(unsigned h) { return "<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(h) + "'/>"; }
-std::string resume(const std::string& previd, unsigned h) {
-  return "<resume xmlns='urn:xmpp:sm:3' previd='" + previd + "' h='" + std::to_string(h) + "'/>";
-}
-std::string message(const std::string& to, const std::string& body) {
-  return "<message type='chat' to='" + to + "'><body>" + body + "</body></message>";
-}
-std::string id_of(const std::string& enabled) {
-  const auto at = enabled.find(" id='") + 5;
-  return enabled.substr(at, enabled.find('\'', at) - at);
-}
+std::string id_of(const std::string& enabled) { return between(enabled, " id='", "'"); }
 
-class ManagementTest : public ::testing::Test {
+class ManagementTest : public TwoPeople {
  protected:
-  ManagementTest() { begin({}); }
-  void begin(WorldOptions options) {
-    world.reset();
-    world = std::make_unique<World>(std::move(options));
-    world->add_account("juliet@localhost", "secret");
-    world->add_account("romeo@localhost", "secret");
-  }
   Raw managed(const std::string& user, const std::string& resource, std::string& previd) {
     Raw raw(*world);
     raw.to_login(user, "secret");
@@ -48,12 +32,6 @@ class ManagementTest : public ::testing::Test {
     previd = id_of(raw.say(enable()));
     return raw;
   }
-  Raw logged_in(const std::string& user) {
-    Raw raw(*world);
-    raw.to_login(user, "secret");
-    return raw;
-  }
-  std::unique_ptr<World> world;
 };
 
 TEST_F(ManagementTest, is_offered_after_login_and_enabled_after_binding) {

@@ -28,18 +28,6 @@ std::string authenticate(const std::string& user, const std::string& password, c
   return "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>" +
          base64_encode(zero + user + zero + password) + "</initial-response>" + wishes + "</authenticate>";
 }
-std::string resume(const std::string& previd, unsigned h) {
-  return "<resume xmlns='urn:xmpp:sm:3' previd='" + previd + "' h='" + std::to_string(h) + "'/>";
-}
-std::string message(const std::string& to, const std::string& body) {
-  return "<message type='chat' to='" + to + "'><body>" + body + "</body></message>";
-}
-std::string between(const std::string& text, const std::string& before, const std::string& after) {
-  const auto at = text.find(before);
-  if (at == std::string::npos) return {};
-  const auto from = at + before.size();
-  return text.substr(from, text.find(after, from) - from);
-}
 
 class Sasl2Test : public ::testing::Test {
  protected:
@@ -439,6 +427,22 @@ TEST_F(FastTest, people_see_which_clients_have_access_and_take_it_away) {
   EXPECT_THAT(phone.take(), HasSubstr("<not-authorized"));
   EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<not-authorized"));
   EXPECT_THAT(ask(list), Not(HasSubstr(agent_id)));
+}
+
+TEST_F(FastTest, the_use_of_a_token_is_written_down_once_an_hour) {
+  const std::string token = first_token();  // at midnight
+  const auto last_seen_after_login = [&](int minutes) {
+    world.advance(seconds(minutes * 60));
+    EXPECT_THAT(attempt(by_token("juliet", token)), HasSubstr("<success"));
+    const auto desk = entered(world, "juliet@localhost", "desk");
+    desk->send(list);
+    const auto all = got(world, *desk);
+    return between(between(all.back(), agent_id, "</client>"), "<last-seen>", "</last-seen>");
+  };
+  EXPECT_EQ(last_seen_after_login(1), "2030-01-01T00:01:00Z") << "the first use voids an older token";
+  EXPECT_EQ(last_seen_after_login(2), "2030-01-01T00:01:00Z");
+  EXPECT_EQ(last_seen_after_login(57), "2030-01-01T00:01:00Z");
+  EXPECT_EQ(last_seen_after_login(1), "2030-01-01T01:01:00Z");
 }
 
 TEST_F(FastTest, access_by_the_password_is_taken_by_a_new_one_only) {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "router/crossing.h"
-#include "talk.h"
+#include "two_people.h"
 
 namespace kith::scenario {
 namespace {
@@ -18,20 +18,8 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-class SessionsTest : public ::testing::Test {
+class SessionsTest : public TwoPeople {
  protected:
-  SessionsTest() { begin({}); }
-  void begin(WorldOptions options) {
-    world.reset();
-    world = std::make_unique<World>(std::move(options));
-    world->add_account("juliet@localhost", "secret");
-    world->add_account("romeo@localhost", "secret");
-  }
-  Raw logged_in(const std::string& user = "juliet") {
-    Raw raw(*world);
-    raw.to_login(user, "secret");
-    return raw;
-  }
   void befriend(WorldClient& a, WorldClient& b) {
     const auto bare = [](const WorldClient& client) { return client.full_jid.substr(0, client.full_jid.find('/')); };
     a.send("<presence type='subscribe' to='" + bare(b) + "'/>");
@@ -41,7 +29,6 @@ class SessionsTest : public ::testing::Test {
     got(*world, a);
     got(*world, b);
   }
-  std::unique_ptr<World> world;
 };
 
 TEST_F(SessionsTest, a_newer_session_takes_the_resource_and_contacts_see_one_go_and_one_come) {

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "talk.h"
+#include "two_people.h"
 
 namespace kith::scenario {
 namespace {
@@ -19,15 +19,8 @@ using ::testing::StartsWith;
 /// How far a stream has come when the test begins.
 enum class At { nothing, header, tls, tls_header, login, login_header, bound };
 
-class StreamsTest : public ::testing::Test {
+class StreamsTest : public TwoPeople {
  protected:
-  StreamsTest() { begin({}); }
-  void begin(WorldOptions options) {
-    world.reset();
-    world = std::make_unique<World>(std::move(options));
-    world->add_account("juliet@localhost", "secret");
-    world->add_account("romeo@localhost", "secret");
-  }
   Raw at(At step, net::LinkOptions link = {}) {
     Raw raw(*world, std::move(link));
     if (step == At::nothing) return raw;
@@ -57,7 +50,6 @@ class StreamsTest : public ::testing::Test {
     EXPECT_TRUE(raw.closed());
     EXPECT_EQ(world->connections(), 0U);
   }
-  std::unique_ptr<World> world;
 };
 
 TEST_F(StreamsTest, a_stream_restarts_after_tls_and_after_sasl_with_a_new_id_each_time) {

@@ -33,6 +33,20 @@ inline std::string bind_iq(const std::string& resource) {
          (resource.empty() ? std::string() : "<resource>" + resource + "</resource>") + "</bind></iq>";
 }
 
+inline std::string message(const std::string& to, const std::string& body) {
+  return "<message type='chat' to='" + to + "'><body>" + body + "</body></message>";
+}
+inline std::string resume(const std::string& previd, unsigned h) {
+  return "<resume xmlns='urn:xmpp:sm:3' previd='" + previd + "' h='" + std::to_string(h) + "'/>";
+}
+
+/// What stands after `before` and up to `after`; empty if there is no such place.
+inline std::string between(const std::string& text, const std::string& before, const std::string& after) {
+  const auto at = text.find(before);
+  if (at == std::string::npos) return {};
+  const auto from = at + before.size();
+  return text.substr(from, text.find(after, from) - from);
+}
 inline std::size_t count_of(std::string_view text, std::string_view part) {
   std::size_t count = 0;
   for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size())) ++count;

@@ -34,16 +34,6 @@ using xmpp::StanzaType;
 constexpr std::string_view ns_forward = "urn:xmpp:forward:0";
 constexpr std::string_view ns_validate = "http://jabber.org/protocol/xdata-validate";
 
-/// What was taken in under the limits of its stream is larger when it is written with everything escaped, and the
-/// limits may have been lowered since: these only keep a damaged row from doing harm.
-constexpr XmlLimits stored_limits{.element_bytes = 16 * 1024 * 1024,
-                                  .depth = 512,
-                                  .attributes = 1024,
-                                  .name_bytes = 64 * 1024,
-                                  .attribute_value_bytes = 4 * 1024 * 1024,
-                                  .children = 1'000'000,
-                                  .tree_bytes = 1024 * 1024 * 1024};
-
 /// How many queries of a session are under way.
 struct Queries {
   std::size_t running = 0;
@@ -273,7 +263,7 @@ Outcome Archive::received(module::MessageToAccount& event) {
   const std::optional<xmpp::Jid>& from = event.stanza.from();
   if (event.redelivered) {
     // It was archived when it came first, and carries its id.
-    event.archived = event.stanza.element().child("stanza-id", ns_stanza_ids) != nullptr;
+    event.archived = event.stanza.element().child("stanza-id", ns::stanza_ids) != nullptr;
     return Next{};
   }
   if (!from || !worth_archiving(event.stanza) || !wanted(event.account, *from)) return Next{};
@@ -284,7 +274,7 @@ Outcome Archive::received(module::MessageToAccount& event) {
   // An id that names nothing must not be seen: if the row can't be written, the message goes without.
   if (!event.if_failed) event.if_failed = event.stanza;
   event.stanza.edit().add(
-      xml::Element("stanza-id", ns_stanza_ids).set("by", event.account.jid().text()).set("id", id_text(added.id)));
+      xml::Element("stanza-id", ns::stanza_ids).set("by", event.account.jid().text()).set("id", id_text(added.id)));
   event.gate = storage::later(event.gate, added.ticket);
   event.archived = true;
   return Next{};
@@ -390,7 +380,7 @@ void Archive::answer_page(Asked asked, const storage::Result<storage::ArchivePag
 
   const xmpp::BareJid own = xmpp::BareJid::of(request.from());
   const auto send = [&](const storage::ArchivedMessage& message) {
-    auto stanza = xml::parse_element(message.stanza, ns::client, stored_limits);
+    auto stanza = xml::parse_stored_element(message.stanza, ns::client);
     if (!stanza) {
       events_.record(LogLevel::error, "archived_message_unreadable");
       return;

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "module/module.h"
+#include "xmpp/namespaces.h"
 
 namespace kith::modules {
 
@@ -24,7 +25,6 @@ class Archive final : public module::Module {
  public:
   static constexpr std::string_view ns_archive = "urn:xmpp:mam:2";
   static constexpr std::string_view ns_extended = "urn:xmpp:mam:2#extended";
-  static constexpr std::string_view ns_stanza_ids = "urn:xmpp:sid:0";
   static constexpr std::size_t default_on_page = 50;
   static constexpr std::size_t most_on_page = 250;
   static constexpr std::size_t most_page_bytes = 1024 * 1024;
@@ -40,7 +40,7 @@ class Archive final : public module::Module {
                 {.xep = 359, .version = "0.7.0"},
                 {.xep = 441, .version = "0.2.0"},
                 {.xep = 334, .version = "1.0.0"}},
-      .account_features = {ns_archive, ns_extended, ns_stanza_ids},
+      .account_features = {ns_archive, ns_extended, xmpp::ns::stanza_ids},
       .settings = {{.key = "retention_days",
                     .type = module::Setting::Type::integer,
                     .unit = "days",

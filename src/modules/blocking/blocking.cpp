@@ -327,7 +327,7 @@ void Blocking::report(const Account& account, const xml::Element& item, storage:
   std::string text = account.jid().text() + " reports " + offender + " for " + reason + ".";
   std::size_t messages = 0;
   report->for_each_child([&](const xml::Element& child) {
-    if (!child.is("stanza-id", "urn:xmpp:sid:0")) return;
+    if (!child.is("stanza-id", xmpp::ns::stanza_ids)) return;
     const std::string_view id = child.attribute("id").value_or("");
     const std::string_view by = child.attribute("by").value_or("");
     if (id.size() > reported_id_bytes || by.size() > reported_id_bytes || ++messages > reported_messages) return;

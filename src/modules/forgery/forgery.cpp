@@ -16,7 +16,6 @@ namespace {
 constexpr std::string_view carbons = "urn:xmpp:carbons:2";
 constexpr std::string_view archive = "urn:xmpp:mam:2";
 constexpr std::string_view archive_old = "urn:xmpp:mam:tmp";
-constexpr std::string_view stanza_ids = "urn:xmpp:sid:0";
 
 /// True if `text` names the account or its domain, in whatever spelling.
 bool is_ours(std::optional<std::string_view> text, const xmpp::BareJid& account) {
@@ -32,7 +31,7 @@ bool is_forged(const xml::Element& child, const xmpp::BareJid& account) {
   if (child.ns() == carbons) return child.name() == "received" || child.name() == "sent";
   if (child.ns() == archive) return child.name() == "result" || child.name() == "fin";
   if (child.ns() == archive_old) return child.name() == "result" || child.name() == "archived";
-  if (child.is("stanza-id", stanza_ids)) return is_ours(child.attribute("by"), account);
+  if (child.is("stanza-id", ns::stanza_ids)) return is_ours(child.attribute("by"), account);
   if (child.is("delay", ns::delay) || child.is("x", ns::delay_legacy)) return is_ours(child.attribute("from"), account);
   return false;
 }

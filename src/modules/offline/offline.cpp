@@ -1,12 +1,11 @@
 #include "modules/offline/offline.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
+#include "base/encoding.h"
 #include "modules/offline/worth.h"
-#include "xml/stream_parser.h"
 #include "xml/writer.h"
 #include "xmpp/datetime.h"
 #include "xmpp/namespaces.h"
@@ -25,41 +24,16 @@ namespace ns = xmpp::ns;
 
 namespace {
 
-/// What was taken in under the limits of its stream is larger when it is written with everything escaped, and the
-/// limits may have been lowered since: these only keep a damaged row from doing harm.
-constexpr XmlLimits stored_limits{.element_bytes = 16 * 1024 * 1024,
-                                  .depth = 512,
-                                  .attributes = 1024,
-                                  .name_bytes = 64 * 1024,
-                                  .attribute_value_bytes = 4 * 1024 * 1024,
-                                  .children = 1'000'000,
-                                  .tree_bytes = 1024 * 1024 * 1024};
-
-constexpr std::string_view ns_stanza_ids = "urn:xmpp:sid:0";
 constexpr std::string_view ns_handed = "urn:kith:offline:handed";
-
-/// Zero if that is no number.
-std::uint64_t number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 bool can_receive(const Session& session) { return session.available() && session.priority() >= 0; }
 
 std::optional<xmpp::Stanza> restore(const storage::OfflineMessage& message, const xmpp::BareJid& account) {
-  auto element = xml::parse_element(message.stanza, ns::client, stored_limits);
-  if (!element) return std::nullopt;
-  auto stanza = xmpp::Stanza::from_element(*std::move(element));
-  if (!stanza) return std::nullopt;
+  std::optional<xmpp::Stanza> stanza = xmpp::Stanza::from_stored(message.stanza);
   const std::optional<xmpp::Jid> server = xmpp::Jid::parse(account.domainpart());
-  if (server) {
-    // XEP-0160 §2, XEP-0203 §4: when it came here, in the server's name.
-    xml::Element delay = xmpp::delay_element(*server, xmpp::format_datetime(message.when));
-    delay.add_text("Offline Storage");
-    stanza->edit().add(std::move(delay));
-  }
-  return *std::move(stanza);
+  // When it came here, in the server's name.
+  if (stanza && server) stanza->edit().add(xmpp::offline_delay_element(*server, xmpp::format_datetime(message.when)));
+  return stanza;
 }
 
 /// It carries the id that the account's archive gave it. SECURITY: the archive takes away what others have written
@@ -67,7 +41,7 @@ std::optional<xmpp::Stanza> restore(const storage::OfflineMessage& message, cons
 bool is_archived(const xmpp::Stanza& message, const xmpp::BareJid& account) {
   bool archived = false;
   message.element().for_each_child([&](const xml::Element& child) {
-    archived = archived || (child.is("stanza-id", ns_stanza_ids) && child.attribute("by") == account.text());
+    archived = archived || (child.is("stanza-id", ns::stanza_ids) && child.attribute("by") == account.text());
   });
   return archived;
 }
@@ -318,7 +292,9 @@ void OfflineFeature::session_restored(module::SessionRestored& event) {
   const xml::Element* const handed = event.state("handed", ns_handed);
   if (handed == nullptr) return;
   State& state = session.account().attachments().get<State>();
-  const auto number = [&](std::string_view name) { return number_of(handed->attribute(name).value_or("0")); };
+  const auto number = [&](std::string_view name) {
+    return parse_number<std::uint64_t>(handed->attribute(name).value_or("")).value_or(0);
+  };
   state.receiver = session.jid().resourcepart();
   state.handed_through = number("through");
   state.handed = {.messages = number("messages"), .bytes = number("bytes")};

@@ -148,15 +148,16 @@ Result<std::optional<AccountRecord>> find_account(Db& db, const xmpp::BareJid& j
       .jid = jid, .credentials = std::move(*credentials), .created = row.created, .disabled = *row.disabled};
 }
 
+Result<std::optional<AccountRecord>> find_account(Db& db, const xmpp::BareJid& jid, Events& events) {
+  Result<std::optional<AccountRecord>> found = find_account(db, jid);
+  if (!found && found.error() == StorageError::corrupt)
+    events.record(LogLevel::error, "storage_bad_row", {{"table", "accounts"}});
+  return found;
+}
+
 void AccountSql::find(const xmpp::BareJid& jid, Callback<std::optional<AccountRecord>> then) {
   access_.read<std::optional<AccountRecord>>(
-      [jid, &events = access_.events()](Db& db) {
-        Result<std::optional<AccountRecord>> found = find_account(db, jid);
-        if (!found && found.error() == StorageError::corrupt)
-          events.record(LogLevel::error, "storage_bad_row", {{"table", "accounts"}});
-        return found;
-      },
-      std::move(then));
+      [jid, &events = access_.events()](Db& db) { return find_account(db, jid, events); }, std::move(then));
 }
 
 void AccountSql::add(const AccountRecord& record, Callback<bool> then) {

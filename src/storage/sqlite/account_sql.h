@@ -15,6 +15,8 @@ namespace kith::storage::sqlite {
 /// SECURITY: a name that nobody has costs what one costs that somebody has, or the time of a login would tell which
 /// names exist: the nearest account's row and keys are read in its place, and thrown away.
 Result<std::optional<AccountRecord>> find_account(Db& db, const xmpp::BareJid& jid);
+/// … and says so in the log if what is stored makes no sense.
+Result<std::optional<AccountRecord>> find_account(Db& db, const xmpp::BareJid& jid, Events& events);
 
 class AccountSql final : public AccountStore {
  public:

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "storage/sqlite/account_sql.h"
 #include "storage/sqlite/stored_values.h"
 
 namespace kith::storage::sqlite {
@@ -20,18 +21,28 @@ TokenRecord token_row(const Row& row) {
           .device = row.text(8)};
 }
 
+auto removal(const xmpp::BareJid& account, const std::string& client) {
+  return [account = account.text(), client](Db& db) -> Result<bool> {
+    const auto done = db.exec("DELETE FROM tokens WHERE account = ? AND client = ?", account, client);
+    if (!done) return std::unexpected(done.error());
+    return *done > 0;
+  };
+}
+
 }  // namespace
 
-void TokenSql::find(const xmpp::BareJid& account, const std::string& client, Callback<std::vector<TokenRecord>> then) {
-  access_.read<std::vector<TokenRecord>>(
-      [account = account.text(), client](Db& db) -> Result<std::vector<TokenRecord>> {
-        std::vector<TokenRecord> tokens;
+void TokenSql::find(const xmpp::BareJid& account, const std::string& client, Callback<LoginTokens> then) {
+  access_.read<LoginTokens>(
+      [account, client, &events = access_.events()](Db& db) -> Result<LoginTokens> {
+        auto record = find_account(db, account, events);
+        if (!record) return std::unexpected(record.error());
+        LoginTokens found{.account = *std::move(record)};
         const auto done = db.query(
             "SELECT client, fresh, mechanism, seed, issued, expires, used, software, device FROM tokens "
             "WHERE account = ? AND client = ?",
-            [&](const Row& row) { tokens.push_back(token_row(row)); }, account, client);
+            [&](const Row& row) { found.tokens.push_back(token_row(row)); }, account.text(), client);
         if (!done) return std::unexpected(done.error());
-        return tokens;
+        return found;
       },
       std::move(then));
 }
@@ -96,22 +107,11 @@ Ticket TokenSql::used(const xmpp::BareJid& account, const std::string& client, b
 }
 
 Ticket TokenSql::remove(const xmpp::BareJid& account, const std::string& client) {
-  return access_.write(account.text().size(), [account = account.text(), client](Db& db) -> Result<bool> {
-    const auto done = db.exec("DELETE FROM tokens WHERE account = ? AND client = ?", account, client);
-    if (!done) return std::unexpected(done.error());
-    return true;
-  });
+  return access_.write(account.text().size(), removal(account, client));
 }
 
 void TokenSql::remove_client(const xmpp::BareJid& account, const std::string& client, Callback<bool> then) {
-  access_.write(
-      account.text().size(),
-      [account = account.text(), client](Db& db) -> Result<bool> {
-        const auto done = db.exec("DELETE FROM tokens WHERE account = ? AND client = ?", account, client);
-        if (!done) return std::unexpected(done.error());
-        return *done > 0;
-      },
-      std::move(then));
+  access_.write(account.text().size(), removal(account, client), std::move(then));
 }
 
 }  // namespace kith::storage::sqlite

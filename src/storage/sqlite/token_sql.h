@@ -10,7 +10,7 @@ namespace kith::storage::sqlite {
 class TokenSql final : public TokenStore {
  public:
   explicit TokenSql(ShardAccess& access) : access_(access) {}
-  void find(const xmpp::BareJid& account, const std::string& client, Callback<std::vector<TokenRecord>> then) override;
+  void find(const xmpp::BareJid& account, const std::string& client, Callback<LoginTokens> then) override;
   void list(const xmpp::BareJid& account, Callback<std::vector<TokenRecord>> then) override;
   Ticket put(const xmpp::BareJid& account, const TokenRecord& record, const LoginBasis& basis,
              std::size_t most_clients) override;

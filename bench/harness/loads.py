@@ -60,6 +60,7 @@ def loads_of(sizes):
         Load("messages, window 1", "tls", (*messages, "--window", 1)),
         Load("messages with acknowledgements", "management", (*messages, "--window", 4, "--acks", 5)),
         Load("logins", "login", logins),
+        Load("logins by token", "fast", (*logins, "--fast")),
         Load("contacts", "roster", ("contacts", *ring), prepares="presence"),
         Load("presence", "roster", ("presence", "--at-once", 10, *ring)),
         Load("offline", "offline", ("offline", "--first", first.offline, "--pairs", sizes.offline_pairs,

@@ -62,6 +62,7 @@ def rows(sizes):
         Row(f"presence to {sizes.contacts} contacts: processor time of a delivery", "presence", lambda r: r["processor_us_per_delivery"], "µs", Bar(4, 34)),
         Row("full login: processor time", "logins", lambda r: r["processor_us_per_login"], "µs", login),
         Row(f"the same, {sizes.held:,} sessions held", "logins, held", lambda r: r["processor_us_per_login"], "µs", login),
+        Row("login by token, TLS resumed: processor time", "logins by token", lambda r: r["processor_us_per_login"], "µs", Bar(208, 2080, "logins")),
         Row("logins per second", "logins", lambda r: r["logins_per_second"], "/s", None, True),
         *[Row(f"memory of an idle TLS session, {n:,} of them", "idle", _idle(n, "kib_per_session"), "KiB", Bar(18)) for n in sizes.sessions],
         Row("offline store: processor time of a message", "offline", lambda r: r["store"]["processor_us_per_message"], "µs", offline_store),

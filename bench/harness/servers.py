@@ -123,6 +123,7 @@ class Server:
 
 class Kith(Server):
     name = "kith"
+    features = Server.features | {"fast"}
 
     def configure(self):
         self.write("kith.toml", f"""domain = "{self.domain}"

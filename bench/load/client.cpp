@@ -32,6 +32,8 @@ std::string_view Client::step_of(State state) {
     case State::challenge:
     case State::success:
       return "SCRAM-SHA-1";
+    case State::authenticated:
+      return "SASL2";
     case State::binding:
       return "binding a resource";
     case State::roster:
@@ -109,6 +111,9 @@ void Client::on_handshake() {
   }
   if (world_.forwarder) return become_online();
   open_stream();
+  if (wanted_.returning == nullptr) return;
+  // What the server offers is known from the last time: one round trip for all.
+  queue(authenticate_request(wanted_.user, world_.password, *wanted_.returning, link_.channel_binding()));
 }
 
 void Client::on_end() {
@@ -160,7 +165,8 @@ void Client::on_element(std::string_view element) {
     case State::proceed:
       if (!element.starts_with("<proceed"))
         return fail("was refused TLS: " + std::string(element.substr(0, shown_bytes)));
-      link_.begin_tls(world_.tls.get(), world_.domain);
+      link_.begin_tls(world_.tls.get(), world_.domain,
+                      wanted_.returning == nullptr ? nullptr : wanted_.returning->tls.get());
       state_ = State::handshake;
       return on_handshake();
     case State::challenge:
@@ -169,6 +175,8 @@ void Client::on_element(std::string_view element) {
       if (!element.starts_with("<success")) return fail("was refused: " + std::string(element.substr(0, shown_bytes)));
       authenticated_ = true;
       return open_stream();
+    case State::authenticated:
+      return on_authenticated(element);
     case State::binding:
       return on_bound(element);
     case State::roster:
@@ -187,6 +195,8 @@ void Client::on_features() {
   if (!link_.secure()) {
     queue("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     state_ = State::proceed;
+  } else if (wanted_.returning != nullptr) {
+    state_ = State::authenticated;
   } else if (!authenticated_) {
     scram_.emplace(wanted_.user);
     queue("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>" + scram_->first() + "</auth>");
@@ -212,6 +222,19 @@ void Client::on_bound(std::string_view stanza) {
   if (jid.empty()) return fail("got no resource: " + std::string(stanza.substr(0, shown_bytes)));
   full_jid_ = jid;
   if (!wanted_.roster) return on_roster_or_bound();
+  ask_for_roster();
+}
+
+void Client::on_authenticated(std::string_view stanza) {
+  full_jid_ = take_success(stanza, *wanted_.returning);
+  if (full_jid_.empty()) return fail("was refused: " + std::string(stanza.substr(0, shown_bytes)));
+  if (wanted_.returning->tls && !link_.tls_resumed()) return fail("had to make a full TLS handshake");
+  wanted_.returning->tls = link_.tls_session();
+  if (!wanted_.roster) return on_roster_or_bound();
+  ask_for_roster();
+}
+
+void Client::ask_for_roster() {
   queue("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
   state_ = State::roster;
 }

@@ -1,5 +1,6 @@
-// One client of a load: a link and just enough of XMPP to be online (STARTTLS, SCRAM-SHA-1, resource binding, roster,
-// presence), after which every stanza goes to the load. Beside a bare forwarder (bench/floor) it is online once TLS is.
+// One client of a load: a link and just enough of XMPP to be online (STARTTLS, SCRAM-SHA-1 or a token, resource
+// binding, roster, presence), after which every stanza goes to the load. Beside a bare forwarder (bench/floor) it is
+// online once TLS is.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "fast.h"
 #include "link.h"
 #include "loop.h"
 #include "scram.h"
@@ -33,8 +35,9 @@ class Client final : public Loop::Source {
   struct Wanted {
     std::string user;
     std::string resource;
-    bool roster = false;    // asks for the roster before it is online
-    bool presence = false;  // is available, and has seen its own presence, before it is online
+    bool roster = false;             // asks for the roster before it is online
+    bool presence = false;           // is available, and has seen its own presence, before it is online
+    Returning* returning = nullptr;  // logs in by SASL2, with what it kept of an earlier login if there is something
   };
 
   Client(World& world, Wanted wanted);
@@ -70,6 +73,7 @@ class Client final : public Loop::Source {
     handshake,
     challenge,
     success,
+    authenticated,  // waits for the one <success/> of SASL2, which binds, too
     binding,
     roster,
     presence,
@@ -85,6 +89,8 @@ class Client final : public Loop::Source {
   void on_features();
   void on_challenge(std::string_view stanza);
   void on_bound(std::string_view stanza);
+  void on_authenticated(std::string_view stanza);
+  void ask_for_roster();
   void on_roster_or_bound();
   void become_online();
   void on_end();

@@ -25,8 +25,9 @@ std::shared_ptr<SSL_CTX> new_client_context() {
   SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);
   SSL_CTX_set_mode(context.get(),
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);  // every handshake is a full one
-  SSL_CTX_set_read_ahead(context.get(), 1);                           // a record's head and body by one system call
+  SSL_CTX_set_session_cache_mode(context.get(),
+                                 SSL_SESS_CACHE_OFF);  // a handshake is a full one unless a load brings a session
+  SSL_CTX_set_read_ahead(context.get(), 1);            // a record's head and body by one system call
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
   // Without this, OpenSSL looks for the chain all the same and then ignores what it found.
   SSL_CTX_set_cert_verify_callback(context.get(), [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
@@ -57,11 +58,26 @@ std::string Link::connected() const {
   return error == 0 ? std::string() : std::string(std::strerror(error));
 }
 
-void Link::begin_tls(SSL_CTX* context, const std::string& server_name) {
+void Link::begin_tls(SSL_CTX* context, const std::string& server_name, SSL_SESSION* earlier) {
   ssl_ = SSL_new(context);
   SSL_set_fd(ssl_, descriptor_);
   SSL_set_tlsext_host_name(ssl_, server_name.c_str());
   SSL_set_connect_state(ssl_);
+  if (earlier != nullptr) SSL_set_session(ssl_, earlier);
+}
+
+std::shared_ptr<SSL_SESSION> Link::tls_session() const {
+  // A copy: OpenSSL takes a connection that ends without a word of TLS for a reason not to resume its session.
+  return {SSL_SESSION_dup(SSL_get0_session(ssl_)), SSL_SESSION_free};
+}
+
+std::string Link::channel_binding() const {
+  constexpr std::string_view label = "EXPORTER-Channel-Binding";
+  constexpr std::size_t binding_bytes = 32;
+  std::string binding(binding_bytes, '\0');
+  SSL_export_keying_material(ssl_, reinterpret_cast<unsigned char*>(binding.data()), binding.size(), label.data(),
+                             label.size(), nullptr, 0, 0);
+  return binding;
 }
 
 Link::Progress Link::handshake() {

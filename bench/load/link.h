@@ -27,7 +27,13 @@ class Link {
   std::string connect(const Endpoint& endpoint);
   /// Once the socket is writable: empty, or why there is no connection.
   std::string connected() const;
-  void begin_tls(SSL_CTX* context, const std::string& server_name);
+  /// With a session of an earlier connection, it is resumed if the server still takes it.
+  void begin_tls(SSL_CTX* context, const std::string& server_name, SSL_SESSION* earlier = nullptr);
+  /// What a later connection can resume, once the server has said something after the handshake.
+  std::shared_ptr<SSL_SESSION> tls_session() const;
+  bool tls_resumed() const { return SSL_session_reused(ssl_) == 1; }
+  /// The tls-exporter of RFC 9266.
+  std::string channel_binding() const;
   Progress handshake();
 
   /// Appends what has arrived to `into`; `waiting` when there is no more for now.

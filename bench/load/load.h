@@ -25,6 +25,7 @@ struct Options {
   double warm_up_seconds = 1;
   double settle_seconds = 4;
   unsigned at_once = 16;
+  bool fast = false;  ///< logins by token over resumed TLS
   std::vector<unsigned> sessions{1000};
   unsigned base_sessions = 100;
   unsigned held = 0;

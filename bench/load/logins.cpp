@@ -1,4 +1,5 @@
-// Full logins, so many at a time: TCP, STARTTLS with TLS 1.3, SCRAM-SHA-1, resource, roster, presence; then the client
+// Full logins, so many at a time: TCP, STARTTLS with TLS 1.3, SCRAM-SHA-1 (or a token, over a resumed TLS session),
+// resource, roster, presence; then the client
 // takes leave, and its place is taken by the next. Beside them, sessions may be held that do nothing, to see whether a
 // login costs the same on a full server.
 #include "failure.h"
@@ -27,6 +28,7 @@ class Logins {
     result["latency_us"] = latency_of(latency_);
     going_on_ = false;
     loop.run_until([&] { return active_ == 0; }, run_.world.step_limit, "waiting for the last logins");
+    result["fast"] = run_.options.fast;
     result["at_once"] = run_.options.at_once;
     result["held"] = run_.options.held;
     return result;
@@ -36,6 +38,7 @@ class Logins {
   struct Place {
     std::unique_ptr<Client> client;
     SteadyClock::time_point started;
+    Returning returning;
   };
 
   void hold() {
@@ -53,7 +56,11 @@ class Logins {
     Place& place = places_[i];
     const std::string user = "u" + std::to_string(run_.options.first + i);
     place.client = std::make_unique<Client>(
-        run_.world, Client::Wanted{.user = user, .resource = "login", .roster = true, .presence = true});
+        run_.world, Client::Wanted{.user = user,
+                                   .resource = "login",
+                                   .roster = true,
+                                   .presence = true,
+                                   .returning = run_.options.fast ? &place.returning : nullptr});
     place.client->on_online = [this, i] {
       latency_.add(std::chrono::duration<double, std::micro>(SteadyClock::now() - places_[i].started).count());
       places_[i].client->log_out();

@@ -72,6 +72,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--at-once", options.at_once, "logins, presence: how many at a time; the others while they log in")
       ->check(positive)
       ->capture_default_str();
+  app.add_flag("--fast", options.fast, "logins: by a token, over a resumed TLS session");
   app.add_option("--sessions", options.sessions,
                  "idle: at which numbers of sessions the memory is read, as in 1000,5000")
       ->delimiter(',')

@@ -55,6 +55,14 @@ struct IqFromClient {
   Session& session;
   xmpp::Stanza& stanza;
 };
+/// Which session has ended without acknowledging a message, and when it was handed to it (XEP-0198 §4).
+struct Redelivery {
+  std::string resource;
+  WallTime handed{};
+
+  /// True if the account's other sessions that were there were handed their own: it was not for this one alone.
+  bool shared(const xmpp::Jid& to) const { return to.is_bare() || to.resourcepart() != resource; }
+};
 /// A message for an account or one of its sessions, from anybody. `gate`: what it depends on; `if_failed`: what its
 /// receivers get instead if that write failed (nothing, if it is not set). `delivered`: to how many sessions it went so
 /// far.
@@ -64,9 +72,8 @@ struct MessageToAccount {
   storage::Ticket gate;
   std::optional<xmpp::Stanza> if_failed{};
   std::size_t delivered = 0;
-  /// When it was handed to a session that has ended without acknowledging it, if it looks for another way now: it is
-  /// not archived or copied again, nor delivered to sessions that were there then.
-  std::optional<WallTime> redelivered{};
+  /// Set if it looks for another way: it is not archived or copied again, nor delivered to sessions that had their own.
+  std::optional<Redelivery> redelivered{};
   bool archived = false;  ///< the account's clients will find it in its archive
 };
 /// A presence for an account or one of its sessions, from anybody.

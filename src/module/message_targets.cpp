@@ -10,4 +10,9 @@ bool is_delivered_to(const Account& account, const xmpp::Stanza& message, const 
   return session.available() && session.priority() >= 0;
 }
 
+bool had_its_own(const MessageToAccount& event, const Session& session) {
+  return event.redelivered && event.redelivered->shared(*event.stanza.to()) && session.receives_since() &&
+         *session.receives_since() < event.redelivered->handed;
+}
+
 }  // namespace kith::module

@@ -3,11 +3,16 @@
 #pragma once
 
 #include "module/account.h"
+#include "module/hooks.h"
 #include "xmpp/stanza.h"
 
 namespace kith::module {
 
 /// True if the delivery rules bring `message`, of any type but groupchat and error to a bare JID, to `session` itself.
 bool is_delivered_to(const Account& account, const xmpp::Stanza& message, const Session& session);
+
+/// True if `session` was there when the message of `event`, which looks for another way now, came first, and had its
+/// own then.
+bool had_its_own(const MessageToAccount& event, const Session& session);
 
 }  // namespace kith::module

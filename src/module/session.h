@@ -94,9 +94,16 @@ class Session {
   const std::optional<xmpp::Stanza>& presence() const { return presence_; }
   /// −128 to 127; 0 unless the presence says otherwise (RFC 6121 §4.7.2.3).
   int priority() const { return priority_; }
-  void set_presence(std::optional<xmpp::Stanza> presence, int priority) {
+  /// Since when messages to the bare JID have come here without a break (available, priority not negative), if they do.
+  const std::optional<WallTime>& receives_since() const { return receives_since_; }
+  void set_presence(std::optional<xmpp::Stanza> presence, int priority, WallTime now) {
     presence_ = std::move(presence);
     priority_ = priority;
+    if (!presence_ || priority < 0) {
+      receives_since_.reset();
+    } else if (!receives_since_) {
+      receives_since_ = now;
+    }
   }
 
   /// Interested: has asked for the roster, and so gets pushes (RFC 6121 §2.1.6).
@@ -121,6 +128,7 @@ class Session {
   ConnectionFacts facts_;
   std::optional<xmpp::Stanza> presence_;
   int priority_ = 0;
+  std::optional<WallTime> receives_since_;
   bool interested_ = false;
   bool hibernating_ = false;
   std::set<xmpp::Jid> directed_;

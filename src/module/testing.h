@@ -219,7 +219,7 @@ class Stage final : private Accounts {
     Session& session = bind(full);
     auto presence = stanza("<presence/>");
     presence.set_from(session.jid());
-    session.set_presence(presence, priority);
+    session.set_presence(presence, priority, clock.wall());
     return session;
   }
   /// Ends a session: takes it from its account, then runs SessionEnded.

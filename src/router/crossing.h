@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "module/hooks.h"
 #include "storage/storage.h"
 #include "xmpp/error.h"
 #include "xmpp/jid.h"
@@ -20,7 +21,7 @@ struct Deliver {
   xmpp::Stanza stanza;
   storage::Ticket gate;                   ///< it reaches a client when this is committed …
   std::optional<xmpp::Stanza> if_failed;  ///< … or this does instead, if that write failed
-  std::optional<WallTime> redelivered{};  ///< see module::MessageToAccount
+  std::optional<module::Redelivery> redelivered{};
 };
 
 /// Asks to be told, by Fenced, when all writes are decided that what came before it on this way has led to.

@@ -20,7 +20,7 @@ class Router::Turn {
   explicit Turn(Router& router) : router_(router) { ++router_.turns_; }
   ~Turn() {
     if (router_.turns_ == 1) router_.drain();
-    --router_.turns_;
+    if (--router_.turns_ == 0) router_.pass_fences();
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
@@ -326,7 +326,18 @@ void Router::settled(std::uint64_t number) {
     auto then = std::move(local_fences_.front().then);
     local_fences_.pop_front();
     // After those who gave these writes: what comes back because one failed is on its way before the fence is passed.
-    when_decided(latest_, [then = std::move(then)](bool) mutable { then(); });
+    when_decided(latest_, [this, then = std::move(then)](bool) mutable {
+      passed_.push_back(std::move(then));
+      if (turns_ == 0) pass_fences();
+    });
+  }
+}
+
+void Router::pass_fences() {
+  while (!passed_.empty()) {
+    auto then = std::move(passed_.front());
+    passed_.pop_front();
+    then();
   }
 }
 
@@ -360,8 +371,8 @@ void Router::fenced(const Fenced& answer) {
 }
 
 void Router::redeliver(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed,
-                       WallTime when) {
-  send_on({std::move(stanza), gate, std::move(if_failed), when}, true);
+                       module::Redelivery redelivery) {
+  send_on({std::move(stanza), gate, std::move(if_failed), std::move(redelivery)}, true);
 }
 
 void Router::message_to(module::Account& account, Deliver& item) {
@@ -542,19 +553,20 @@ void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource,
 }
 
 void Router::restore(const xmpp::FullJid& jid, module::SessionOutput& output, module::ConnectionFacts facts,
-                     std::optional<xmpp::Stanza> presence, int priority,
+                     std::optional<xmpp::Stanza> presence, int priority, WallTime receives_since,
                      std::move_only_function<void(module::Session*)> then) {
-  accounts_.with(jid.bare(), [this, jid, &output, facts = std::move(facts), presence = std::move(presence), priority,
-                              then = std::move(then)](std::expected<module::Account*, Absence> found) mutable {
-    const Turn turn(*this);
-    if (!found || (*found)->session(jid.resourcepart()) != nullptr) return then(nullptr);
-    module::Session& session = add_session(**found, jid, output, std::move(facts));
-    session.set_presence(std::move(presence), priority);
-    session.set_hibernating(true);
-    module::SessionBound event{session};
-    hooks_.run(event);
-    then(&session);
-  });
+  accounts_.with(jid.bare(),
+                 [this, jid, &output, facts = std::move(facts), presence = std::move(presence), priority,
+                  receives_since, then = std::move(then)](std::expected<module::Account*, Absence> found) mutable {
+                   const Turn turn(*this);
+                   if (!found || (*found)->session(jid.resourcepart()) != nullptr) return then(nullptr);
+                   module::Session& session = add_session(**found, jid, output, std::move(facts));
+                   session.set_presence(std::move(presence), priority, receives_since);
+                   session.set_hibernating(true);
+                   module::SessionBound event{session};
+                   hooks_.run(event);
+                   then(&session);
+                 });
 }
 
 module::Session& Router::add_session(module::Account& account, xmpp::FullJid jid, module::SessionOutput& output,

@@ -74,7 +74,8 @@ class Router final : public module::Delivery, public module::Accounts {
   /// again later.
   bool fence(std::uint64_t shards, std::move_only_function<void()> then);
   /// A message that a session did not acknowledge before it ended looks for another way through its account.
-  void redeliver(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed, WallTime when);
+  void redeliver(xmpp::Stanza stanza, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed,
+                 module::Redelivery redelivery);
   /// Answers a request that a session did not acknowledge before it ended.
   void refuse_unanswered(const xmpp::Stanza& stanza) {
     refuse(stanza, xmpp::StanzaError::of(xmpp::Condition::service_unavailable));
@@ -84,7 +85,7 @@ class Router final : public module::Delivery, public module::Accounts {
   /// A session that was there before the server started is there again, hibernating: with this presence, as if bound.
   /// Null if the account is gone or the resource is taken.
   void restore(const xmpp::FullJid& jid, module::SessionOutput& output, module::ConnectionFacts facts,
-               std::optional<xmpp::Stanza> presence, int priority,
+               std::optional<xmpp::Stanza> presence, int priority, WallTime receives_since,
                std::move_only_function<void(module::Session*)> then);
   /// The session has ended: tells the features and destroys it. For sessions that were not ended by the router itself.
   void unbind(module::Session& session);
@@ -137,6 +138,7 @@ class Router final : public module::Delivery, public module::Accounts {
   void drain();
   void fence_here(std::move_only_function<void()> then);
   void settled(std::uint64_t number);
+  void pass_fences();
   void fenced(const Fenced& answer);
 
   /// How many answers of clients may be on their way to shards whose mailboxes are full.
@@ -162,6 +164,8 @@ class Router final : public module::Delivery, public module::Accounts {
     unsigned awaited;
     std::move_only_function<void()> then;
   };
+  /// When this turn has brought everything on its way: what comes back is with its sender before the fence is passed.
+  std::deque<std::move_only_function<void()>> passed_;
   std::map<std::uint64_t, OpenFence> open_fences_;
   std::uint64_t fences_ = 0;
   unsigned turns_ = 0;

@@ -207,7 +207,7 @@ void C2sService::restore_one(const std::shared_ptr<Restoring>& restoring, storag
   const auto made = managed_.emplace(number, std::make_unique<ManagedSession>(*this, number, *jid, **state)).first;
   ++restoring->open;
   deps_.router.restore(*jid, *made->second, (*state)->facts, (*state)->presence, (*state)->priority,
-                       [this, restoring, number, state](module::Session* session) {
+                       (*state)->receives_since, [this, restoring, number, state](module::Session* session) {
                          if (session == nullptr) {
                            managed_.erase(number);
                          } else {

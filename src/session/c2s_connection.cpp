@@ -158,6 +158,7 @@ void C2sConnection::pump() {
         continue;
       }
       const bool counts = element->ns() == ns::client;
+      if (managed_ != nullptr) note_answer(*element);
       if (auto error = service_.deps_.router.from_client(*session_, std::move(*element))) {
         fail(*error);
       } else if (managed_ != nullptr && counts) {
@@ -176,6 +177,13 @@ void C2sConnection::pump() {
     hot_ = true;
     service_.add_hot(id_);
   }
+}
+
+void C2sConnection::note_answer(const xml::Element& element) {
+  if (element.name() != "iq") return;
+  const auto type = element.attribute("type");
+  if (type != "result" && type != "error") return;
+  managed_->answered(element.attribute("to").value_or(""), element.attribute("id").value_or(""));
 }
 
 void C2sConnection::note_unfinished_element() {

@@ -52,6 +52,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   };
 
   void pump();
+  void note_answer(const xml::Element& element);
   void note_unfinished_element();
   void resume();
   void stop_reading_for_now();

@@ -1,6 +1,7 @@
 #include "session/managed_session.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "session/c2s_connection.h"
@@ -19,6 +20,13 @@ constexpr Duration ask_after = std::chrono::seconds(1);
 constexpr Duration answer_time = std::chrono::seconds(60);
 constexpr Duration fence_again_after = std::chrono::milliseconds(200);
 constexpr std::size_t item_overhead = 128;
+
+/// Never 0.
+std::size_t request_of(std::string_view from, std::string_view id) {
+  std::string both(from);
+  both.append(1, '\0').append(id);
+  return std::hash<std::string>()(both) | 1U;
+}
 }  // namespace
 
 ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid,
@@ -52,6 +60,9 @@ ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::
     back.when = item.when;
     bytes_ += back.bytes.size() + item_overhead;
     taken_ += back.bytes.size();
+    if (item.answered) continue;
+    const auto iq = xmpp::Stanza::from_stored(back.bytes);
+    if (iq && iq->is_iq_request() && iq->from()) back.request = request_of(iq->from()->text(), iq->id());
   }
 }
 
@@ -104,6 +115,13 @@ bool ManagedSession::acknowledge(std::uint32_t h) {
   asking_ = false;
   if (session_ != nullptr) session_->set_active(service_.deps_.clock.now());
   return true;
+}
+
+void ManagedSession::answered(std::string_view to, std::string_view id) {
+  const std::size_t request = request_of(to, id);
+  for (std::size_t i = 0; i < written_; ++i) {
+    if (queue_[i].request == request) queue_[i].request = 0;
+  }
 }
 
 // --- the connection comes and goes
@@ -209,7 +227,7 @@ SavedState ManagedSession::save() {
   service_.deps_.router.hooks().run(event);
   timer_.cancel();
   fence_again_.cancel();
-  ending_ = true;
+  saved_ = true;
   state.resource = jid_.resourcepart();
   state.id_digest = id_digest_;
   state.resume_time = resume_time_;
@@ -220,12 +238,13 @@ SavedState ManagedSession::save() {
   std::size_t at = 0;
   for (Item& item : queue_) {
     if (at++ < written_ || (item.counted && settle(item)))
-      state.items.push_back({.bytes = std::move(item.bytes), .when = item.when});
+      state.items.push_back({.bytes = std::move(item.bytes), .when = item.when, .answered = item.request == 0});
   }
   queue_.clear();
   written_ = 0;
   state.presence = session_->presence();
   state.priority = session_->priority();
+  state.receives_since = session_->receives_since().value_or(WallTime{});
   state.interested = session_->interested();
   state.directed.assign(session_->directed().begin(), session_->directed().end());
   return state;
@@ -276,7 +295,7 @@ void ManagedSession::give_back() {
       give_back(item);
     }
     const bool message = item.counted && item.bytes.starts_with("<message");
-    if (!was_written && !message && connection_ != nullptr && live_) {
+    if (!was_written && !message && !item.bytes.empty() && connection_ != nullptr && live_) {
       connection_->put_waiting(std::move(item.bytes), std::move(item.bytes_if_failed), item.gate);
     }
   }
@@ -285,11 +304,11 @@ void ManagedSession::give_back() {
 void ManagedSession::give_back(Item& item) {
   const router::CommitWaiters& commits = service_.deps_.router.commits();
   const bool decided = commits.decided(item.gate);
-  // Whoever gave a write that failed was told so.
-  if (decided && item.gate && commits.log().failed(item.gate)) return;
+  if (decided && !settle(item)) return;
   std::optional<xmpp::Stanza> stanza = xmpp::Stanza::from_stored(item.bytes);
   if (!stanza || !stanza->from() || !stanza->to()) return;
   if (stanza->is_iq_request()) {
+    if (item.request == 0) return;
     service_.deps_.router.refuse_unanswered(*stanza);
     return;
   }
@@ -300,13 +319,15 @@ void ManagedSession::give_back(Item& item) {
   const xmpp::DelayBy delayed = xmpp::delay_by(*stanza, jid_.domainpart());
   // It lies in the offline store until it is acknowledged.
   if (delayed == xmpp::DelayBy::offline_storage) return;
+  auto if_failed = item.bytes_if_failed.empty() ? std::nullopt : xmpp::Stanza::from_stored(item.bytes_if_failed);
   if (delayed == xmpp::DelayBy::nobody) {
-    if (const auto server = xmpp::Jid::parse(jid_.domainpart()))
-      stanza->edit().add(xmpp::delay_element(*server, xmpp::format_datetime(item.when)));
+    const xmpp::Jid server = *xmpp::Jid::parse(jid_.domainpart());
+    const xml::Element delay = xmpp::delay_element(server, xmpp::format_datetime(item.when));
+    stanza->edit().add(delay);
+    if (if_failed && if_failed->type() != xmpp::StanzaType::error) if_failed->edit().add(delay);
   }
-  service_.deps_.router.redeliver(
-      *std::move(stanza), decided ? storage::Ticket{} : item.gate,
-      item.bytes_if_failed.empty() ? std::nullopt : xmpp::Stanza::from_stored(item.bytes_if_failed), item.when);
+  service_.deps_.router.redeliver(*std::move(stanza), decided ? storage::Ticket{} : item.gate, std::move(if_failed),
+                                  {.resource = std::string(jid_.resourcepart()), .handed = item.when});
 }
 
 // --- what is sent
@@ -317,12 +338,14 @@ std::size_t ManagedSession::queued_bytes() const {
 }
 
 void ManagedSession::send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) {
-  if (session_ == nullptr || ending_) return;
+  // One that is ending takes what comes until it has ended: that looks for another way then.
+  if (session_ == nullptr || saved_) return;
   Item& item = queue_.emplace_back();
   xml::write(item.bytes, stanza.element(), ns::client);
   if (if_failed != nullptr) xml::write(item.bytes_if_failed, if_failed->element(), ns::client);
   item.gate = gate;
   item.when = service_.deps_.clock.wall();
+  if (stanza.is_iq_request() && stanza.from()) item.request = request_of(stanza.from()->text(), stanza.id());
   bytes_ += item.bytes.size() + item.bytes_if_failed.size() + item_overhead;
   taken_ += item.bytes.size();
   flush();
@@ -336,9 +359,13 @@ void ManagedSession::write(const std::string& bytes) {
 
 bool ManagedSession::settle(Item& item) {
   if (item.gate && service_.deps_.router.commits().log().failed(item.gate)) {
-    left_ += item.counted && item.bytes_if_failed.empty() ? item.bytes.size() : 0;
+    // Whoever gave the write was told so; what goes in its place may be nothing.
+    if (item.counted) left_ += item.bytes.size() - item.bytes_if_failed.size();
     std::swap(item.bytes, item.bytes_if_failed);
   }
+  bytes_ -= item.bytes_if_failed.size();
+  item.bytes_if_failed.clear();
+  item.gate = {};
   return !item.bytes.empty();
 }
 

@@ -39,6 +39,9 @@ class ManagedSession final : public module::SessionOutput {
     shards_ |= shards;
   }
   std::uint32_t handled() const { return handled_; }
+  /// The client has answered an iq request of `to` with this id: should the session end before it is acknowledged,
+  /// nobody else answers it.
+  void answered(std::string_view to, std::string_view id);
   std::uint64_t take_shards() { return std::exchange(shards_, 0); }
   void add_shards(std::uint64_t shards) { shards_ |= shards; }
   void asked_for_acknowledgement();
@@ -87,8 +90,9 @@ class ManagedSession final : public module::SessionOutput {
     storage::Ticket gate;
     WallTime when{};
     bool counted = true;
+    std::size_t request = 0;  ///< for an iq request that waits for its answer: a hash of its sender and its id
   };
-  /// The gate is decided. False if nothing is to be sent.
+  /// The gate is decided: what is left of the item is what is sent. False if that is nothing.
   bool settle(Item& item);
   void flush();
   void write(const std::string& bytes);
@@ -121,7 +125,8 @@ class ManagedSession final : public module::SessionOutput {
   bool waiting_for_commit_ = false;
   bool asking_ = false;      ///< an <r/> was sent and not answered yet
   std::size_t unasked_ = 0;  ///< stanzas sent since the last <r/>
-  bool ending_ = false;
+  bool ending_ = false;      ///< a limit was passed: the end is on its way
+  bool saved_ = false;
   MonotonicTime asked_at_{};
   Timer timer_;
   Timer fence_again_;  ///< the way to a shard was full

@@ -42,6 +42,7 @@ bool read_child(const xml::Element& child, SavedState& state) {
   } else if (child.is("stanza", ns_saved)) {
     SavedState::Item item{.bytes = child.text()};
     if (!read_time(child, "when", item.when)) return false;
+    item.answered = child.attribute("answered") == "1";
     state.items.push_back(std::move(item));
   }
   return true;
@@ -59,12 +60,13 @@ std::string to_text(const SavedState& state) {
   saved.set("mechanism", state.facts.mechanism).set("tls", state.facts.tls);
   saved.set("agent", state.facts.agent).set("software", state.facts.software).set("device", state.facts.device);
   saved.set("priority", std::to_string(state.priority)).set("interested", state.interested ? "1" : "0");
+  saved.set("receives-since", micros(state.receives_since));
   if (state.presence) saved.add(state.presence->element());
   for (const xmpp::Jid& jid : state.directed) saved.add_text_child("directed", jid.text());
   for (const xml::Element& feature : state.features) saved.add(xml::Element("feature", ns_saved).add(feature));
   for (const SavedState::Item& item : state.items) {
     xml::Element stanza("stanza", ns_saved);
-    stanza.set("when", micros(item.when)).add_text(item.bytes);
+    stanza.set("when", micros(item.when)).set("answered", item.answered ? "1" : "0").add_text(item.bytes);
     saved.add(std::move(stanza));
   }
   return xml::to_string(saved);
@@ -81,7 +83,7 @@ std::optional<SavedState> from_text(std::string_view text) {
   if (!digest || digest->empty() || state.resource.empty() || !read_number(*saved, "resume-time", seconds) ||
       !read_number(*saved, "handled", state.handled) || !read_number(*saved, "acknowledged", state.acknowledged) ||
       !read_number(*saved, "written", state.written) || !read_number(*saved, "priority", state.priority) ||
-      !read_time(*saved, "since", state.facts.since))
+      !read_time(*saved, "since", state.facts.since) || !read_time(*saved, "receives-since", state.receives_since))
     return std::nullopt;
   state.id_digest = *digest;
   state.resume_time = std::chrono::seconds(seconds);

@@ -20,8 +20,9 @@ namespace kith::session {
 
 struct SavedState {
   struct Item {
-    std::string bytes;  ///< a stanza as it is on the wire (default namespace jabber:client)
-    WallTime when{};    ///< when it was put in the queue
+    std::string bytes;      ///< a stanza as it is on the wire (default namespace jabber:client)
+    WallTime when{};        ///< when it was put in the queue
+    bool answered = false;  ///< a request that the client has answered, or none
   };
 
   std::string resource;
@@ -34,6 +35,7 @@ struct SavedState {
   std::vector<Item> items{};
   std::optional<xmpp::Stanza> presence{};
   int priority = 0;
+  WallTime receives_since{};  ///< module::Session::receives_since(), or 1970
   bool interested = false;
   std::vector<xmpp::Jid> directed{};
   std::vector<xml::Element> features{};  ///< see module::SessionSaved

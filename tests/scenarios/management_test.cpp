@@ -156,6 +156,86 @@ TEST_F(ManagementTest, what_was_not_acknowledged_is_kept_when_the_client_does_no
   EXPECT_LT(all.find("one"), all.find("two"));
 }
 
+TEST_F(ManagementTest, what_goes_another_way_keeps_its_archive_id_and_says_when_it_came) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence/>");
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(message("juliet@localhost", "one"));
+  const std::string id = between(juliet.take(), "<stanza-id xmlns='urn:xmpp:sid:0' by='juliet@localhost' id='", "'");
+  ASSERT_NE(id, "");
+  const auto desk = available(*world, "juliet@localhost", "desk");
+  juliet.say(closing);
+  std::string told;
+  for (const std::string& text : got(*world, *desk)) told += text;
+  EXPECT_THAT(told, HasSubstr("by='juliet@localhost' id='" + id + "'"));
+  EXPECT_THAT(told, HasSubstr("<delay xmlns='urn:xmpp:delay' from='localhost'"));
+}
+
+TEST_F(ManagementTest, who_came_later_gets_what_an_older_session_has_not_acknowledged_once) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  Raw tablet = managed("juliet", "tablet", previd);
+  juliet.say("<presence/>");
+  tablet.say("<presence/>");
+  // It is there, but gets no messages yet.
+  const auto desk = entered(*world, "juliet@localhost", "desk");
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(message("juliet@localhost", "one"));
+  EXPECT_THAT(juliet.take(), HasSubstr("<body>one"));
+  EXPECT_THAT(tablet.take(), HasSubstr("<body>one"));
+  desk->send("<presence/>");
+  got(*world, *desk);
+  juliet.client->link().cut();
+  tablet.client->link().cut();
+  world->settle();
+  std::string told;
+  for (int minute = 0; minute < 11; ++minute) {
+    world->advance(seconds(60));
+    for (const std::string& text : got(*world, *desk)) told += text;
+    desk->send(" ");
+  }
+  EXPECT_EQ(count_of(told, "<body>one</body>"), 1U) << told;
+}
+
+TEST_F(ManagementTest, a_message_without_a_type_to_a_session_that_does_not_come_back_is_kept) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send("<message to='juliet@localhost/balcony'><body>one</body></message>");
+  EXPECT_THAT(juliet.take(), HasSubstr("<body>one"));
+  juliet.client->link().cut();
+  world->advance(seconds(601));
+  const auto again = entered(*world, "juliet@localhost", "desk");
+  again->send("<presence/>");
+  EXPECT_THAT(got(*world, *again), ::testing::Contains(HasSubstr("<body>one</body>")));
+  EXPECT_THAT(got(*world, *romeo), Not(::testing::Contains(HasSubstr("type='error'"))));
+}
+
+TEST_F(ManagementTest, a_request_that_was_answered_but_not_acknowledged_is_not_answered_again) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(
+      "<iq type='get' id='q1' to='juliet@localhost/balcony'><ping xmlns='urn:xmpp:ping'/></iq>"
+      "<iq type='get' id='q2' to='juliet@localhost/balcony'><ping xmlns='urn:xmpp:ping'/></iq>");
+  EXPECT_THAT(juliet.take(), HasSubstr("id='q2'"));
+  juliet.say("<iq type='result' id='q1' to='romeo@localhost/orchard'/>");
+  juliet.say(closing);
+  std::string told;
+  for (const std::string& text : got(*world, *romeo)) told += text;
+  EXPECT_EQ(count_of(told, "id='q1'"), 1U) << told;
+  EXPECT_THAT(told, HasSubstr("<iq type='error' id='q2'"));
+}
+
+TEST_F(ManagementTest, what_comes_back_is_there_before_the_acknowledgement_that_counts_it) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  // The account has to be looked for on the disk first.
+  const std::string answer = juliet.say(message("nobody@localhost", "hi") + ask);
+  EXPECT_LT(answer.find("type='error'"), answer.find(a(1))) << answer;
+}
+
 TEST_F(ManagementTest, nothing_is_acknowledged_before_it_is_committed) {
   std::string previd;
   Raw juliet = managed("juliet", "balcony", previd);

@@ -39,6 +39,8 @@ bool excused(const History& history, const Record& question, const Request& requ
     return taker.end != End::left;
   }
   for (const Stream& stream : history.streams()) {
+    // A managed session takes requests until it is over for the server, too.
+    if (stream.jid == question.facts.to && stream.managed() && stream.end != End::left) return true;
     if (stream.jid == question.facts.to && stream.over() && stream.ended_at > request.sent && stream.end != End::left)
       return true;
   }

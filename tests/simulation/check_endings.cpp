@@ -22,7 +22,7 @@ bool stopped_during(const History& history, const Stream& stream) {
   bool stopping = false;
   for (std::size_t i = 0; i < stream.opened_at; ++i) {
     if (history.records()[i].what == What::stopping) stopping = true;
-    if (history.records()[i].what == What::crashed) stopping = false;
+    if (history.records()[i].what == What::crashed || history.records()[i].what == What::restarted) stopping = false;
   }
   return stopping || happened_during(history, stream, What::stopping);
 }
@@ -33,7 +33,7 @@ bool deserved(const History& history, const Stream& stream) {
     return &other != &stream && other.account == stream.account && other.opened_at < stream.ended_at;
   });
   if (stream.error == "conflict" || stream.error == "policy-violation") return others > 0;
-  if (stream.error == "resource-constraint") return stream.lazy || history.small_outbox;
+  if (stream.error == "resource-constraint") return stream.lazy || history.small_outbox || history.small_sessions;
   if (stream.error == "connection-timeout") return stream.lazy || !stream.bound();
   if (stream.error == "system-shutdown") return stopped_during(history, stream);
   if (stream.error == "reset") {
@@ -57,7 +57,7 @@ Faults check_endings(const History& history) {
     }
     const bool listened = !stream.lazy && !history.narrow_links;
     if (stream.end == End::by_server && stream.error.empty() && listened &&
-        !happened_during(history, stream, What::crashed)) {
+        !happened_during(history, stream, What::crashed) && !happened_during(history, stream, What::restarted)) {
       faults.push_back({"endings", name + " ended without a word", name});
     }
   }

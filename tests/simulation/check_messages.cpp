@@ -2,9 +2,11 @@
 // acknowledged when"). A message counts as acknowledged when an iq that was sent behind it to the account's own address
 // is answered, by anything but an error of type wait.
 //
-// What docs/durability.md allows: a message that was handed to a session may be lost with that session's connection;
-// what the offline store handed out comes again if the session ended without a sign of life after it, or if the server
-// crashed or the disk failed before the removal was written.
+// What docs/durability.md allows: a message that was handed to a session may be lost with that session's connection,
+// or, if it is managed, with a crash of the server; what a managed session ends without having confirmed goes another
+// way, so that its client may see it again on another stream; what the offline store handed out comes again if the
+// session ended without a sign of life after it, or if the server crashed or the disk failed before the removal was
+// written.
 #include <algorithm>
 
 #include "checkers.h"
@@ -50,8 +52,16 @@ class Messages {
   }
 
   void check_once(const Message& message) {
-    if (message.bounces.size() > 1) wrong("came back twice", message);
-    if (!message.bounces.empty() && !message.deliveries.empty()) wrong("was delivered and came back", message);
+    for (std::size_t i = 1; i < message.bounces.size(); ++i) {
+      const std::size_t first = message.bounces[i - 1];
+      const std::size_t second = message.bounces[i];
+      if (record(first).stream == record(second).stream || !may_be_twice(first, second))
+        wrong("came back twice", message);
+    }
+    const bool seen_for_sure = std::ranges::any_of(
+        message.deliveries, [&](std::size_t at) { return !unconfirmed(at, history_.records().size()); });
+    if (!message.bounces.empty() && seen_for_sure && !another_had_it(message))
+      wrong("was delivered and came back", message);
     for (std::size_t i = 0; i < message.deliveries.size(); ++i) {
       for (std::size_t j = 0; j < i; ++j) check_pair(message, message.deliveries[j], message.deliveries[i]);
     }
@@ -63,11 +73,11 @@ class Messages {
     const bool same_stream = record(first).stream == record(second).stream;
     if (kept_first && kept_second) {
       if (happened(What::failed, 0, second)) return;  // What could not be removed is handed out again.
-      if (same_stream) return wrong("came twice on one stream", message);
+      if (same_stream && !another_had_it(message)) return wrong("came twice on one stream", message);
       if (confirmed(first, second)) wrong("handed out again, after its receiver had shown that it was there", message);
-    } else if (same_stream) {
+    } else if (same_stream && !another_had_it(message)) {
       wrong("came twice on one stream", message);
-    } else if (kept_first != kept_second) {
+    } else if (kept_first != kept_second && !may_be_twice(first, second) && !another_had_it(message)) {
       wrong("was delivered and kept", message);
     }
     // Else it went to several sessions of the account at once.
@@ -80,6 +90,39 @@ class Messages {
     return false;
   }
 
+  /// True if the server has heard from the managed stream, before `end`, that this delivery has arrived.
+  bool told(std::size_t delivery, std::size_t end) const {
+    const unsigned stream = record(delivery).stream;
+    std::size_t at = delivery;
+    while (at < end && !(record(at).what == What::told && record(at).stream == stream)) ++at;
+    return std::ranges::any_of(exchanges_, [&](const auto& entry) {
+      return record(entry.second.sent).stream == stream && entry.second.sent > at && entry.second.answered < end;
+    });
+  }
+
+  /// True if it reached a managed stream that did not say so, so that it may go another way, too.
+  bool unconfirmed(std::size_t delivery, std::size_t end) const {
+    const Stream& stream = stream_of(delivery);
+    return stream.managed() && stream.managed_at < delivery && !told(delivery, end);
+  }
+
+  /// What a slow reader hears last may have been the first.
+  bool may_be_twice(std::size_t first, std::size_t second) const {
+    return unconfirmed(first, second) || unconfirmed(second, history_.records().size());
+  }
+
+  /// True if a managed session of the account may have had its own, and kept it for a client that did not come back.
+  bool another_had_it(const Message& message) const {
+    const auto had = [&](const Stream& stream) {
+      const bool confirmed = std::ranges::any_of(message.deliveries, [&](std::size_t at) {
+        return &stream_of(at) == &stream && !unconfirmed(at, history_.records().size());
+      });
+      return stream.managed() && stream.account == bare_of(record(message.sent).facts.to) &&
+             stream.managed_at < message.sent && !confirmed;
+    };
+    return std::ranges::any_of(history_.streams(), had);
+  }
+
   /// True if the message must have been removed before it was handed out a second time: its receiver had all that was
   /// handed out, said a word after that, and was there for a while, so that its output was seen to be empty; and
   /// nothing happened to the write that removes it.
@@ -89,6 +132,7 @@ class Messages {
     // time.
     if (stream_of(second).opened_at < first || happened(What::crashed, first, second)) return false;
     if (receiver.lazy || history_.narrow_links) return false;
+    if (receiver.managed() && !told(first, second)) return false;
     const std::size_t end = std::min(receiver.ended_at, second);
     return std::ranges::any_of(exchanges_, [&](const auto& entry) {
       const Exchange& exchange = entry.second;
@@ -117,6 +161,9 @@ class Messages {
     // answer, and then finds nobody if the stream ends with that.
     const bool to_self = stream_of(message.sent).account == bare_of(sent.to);
     if (to_self && (!message.bounces.empty() || left_with_the_answer(message))) return;
+    // What came back while the client was away is with it after the word that resumes the session.
+    const bool resumed = record(message.acknowledged).facts.type == "resumption";
+    if (!message.bounces.empty() && (resumed || came_late(message))) return;
     if (!message.bounces.empty()) return wrong("came back only after it was acknowledged", message);
     for (const Stream& stream : history_.streams()) {
       if (may_have_lost(stream, message)) return;
@@ -129,13 +176,29 @@ class Messages {
     return sender.over() && record(sender.ended_at).at - record(message.acknowledged).at < a_while;
   }
 
+  /// True if it may have waited in a managed session that ended later.
+  bool came_late(const Message& message) const {
+    const Record& sent = record(message.sent);
+    return std::ranges::any_of(history_.streams(), [&](const Stream& stream) {
+      return stream.managed() && stream.account == bare_of(sent.facts.to);
+    });
+  }
+
   /// True if the message may have been on its way to this session when that ended: as it came, or later, out of the
   /// store, which forgets what it handed out at the receiver's next word.
   bool may_have_lost(const Stream& stream, const Message& message) const {
     const Record& sent = record(message.sent);
     if (stream.account != bare_of(sent.facts.to) || stream.end == End::left) return false;
-    if (stream.over() && record(stream.ended_at).at + grace < sent.at) return false;
     const std::size_t end = std::min(stream.ended_at, history_.records().size());
+    const bool managed = stream.managed() && stream.managed_at < message.sent;
+    // The server waits for the client of a managed one that is over.
+    const Duration waits = managed ? history_.resume_time + a_while : grace;
+    if (stream.over() && record(stream.ended_at).at + waits < sent.at) return false;
+    if (managed) {
+      // What goes another way and finds none is for nobody, or comes back to a sender who may have left.
+      if (!sent.facts.for_offline || history_.small_offline_store) return true;
+      return happened(What::crashed, message.sent, end + 1) || happened(What::failed, 0, end);
+    }
     if (words(stream, end).second > 0) return true;
     if (stream.opened_at > message.acknowledged) return false;
     if (stream.jid == sent.facts.to || (is_full(sent.facts.to) && !stream.bound())) return true;

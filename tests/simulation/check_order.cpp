@@ -35,6 +35,8 @@ Receiver look_at(const History& history, unsigned which) {
   }
   for (const Stream& other : history.streams()) {
     if (&other == &stream || other.account != stream.account) continue;
+    // What a managed one has left behind comes late, too.
+    if (other.managed() && other.opened_at < stream.ended_at) receiver.alone = false;
     if (other.opened_at < stream.ended_at && other.ended_at > stream.opened_at) receiver.alone = false;
   }
   return receiver;

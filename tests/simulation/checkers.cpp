@@ -14,6 +14,7 @@ std::span<const Checker> all_checkers() {
       Checker{"presence", "Presence and rosters reach only those entitled.", &check_presence},
       Checker{"stored", "The result of a set is on disk.", &check_stored},
       Checker{"endings", "Streams end for a reason, and the right one is given.", &check_endings},
+      Checker{"resumption", "A managed session is there for as long as it was promised.", &check_resumption},
   };
   return checkers;
 }

@@ -26,6 +26,7 @@ Faults check_senders(const History& history);
 Faults check_presence(const History& history);
 Faults check_stored(const History& history);
 Faults check_endings(const History& history);
+Faults check_resumption(const History& history);
 
 std::span<const Checker> all_checkers();
 /// What all of them found, and what was found while the run went on.

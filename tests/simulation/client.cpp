@@ -25,21 +25,52 @@ std::string local_of(const std::string& jid) { return jid.substr(0, jid.find('@'
 }  // namespace
 
 Client::Client(Scheduler& scheduler, House& house, History& history, Login login, const LinkWeather& weather)
-    : history_(history),
+    : scheduler_(scheduler),
+      house_(house),
+      history_(history),
       login_(std::move(login)),
+      weather_(weather),
       stream_(history.open(login_.account)),
-      domain_(house.domain()),
-      state_(login_.direct_tls ? State::mechanisms : State::tls) {
+      domain_(house.domain()) {
   // What leaves the server may be larger than what it took: '<' is written as '&lt;'.
   limits_.element_bytes = std::size_t{16} * 1024 * 1024;
   limits_.attribute_value_bytes = std::size_t{1} * 1024 * 1024;
   limits_.depth = 64;
   limits_.children = 100'000;
   limits_.tree_bytes = std::size_t{64} * 1024 * 1024;
+  connect();
+}
+
+void Client::connect() {
+  state_ = login_.direct_tls ? State::mechanisms : State::tls;
+  parser_.reset();
   link_ = std::make_unique<ClientLink>(
-      scheduler, house.connect(link_options(login_, weather)), weather,
+      scheduler_, house_.connect(link_options(login_, weather_)), weather_,
       [this](std::string_view bytes) { on_bytes(bytes); }, [this] { on_closed(); });
   open_stream();
+}
+
+void Client::calm() {
+  weather_ = {};
+  link_->set_reading(true);
+  link_->calm();
+}
+
+void Client::come_back(std::string password) {
+  if (!lost()) return;
+  login_.password = std::move(password);
+  history_.stream(stream_).error.clear();
+  connect();
+}
+
+void Client::abandon(const std::string& why) {
+  link_->cut();
+  history_.ended(stream_, End::cut, why);
+}
+
+void Client::lose(const std::string& how) {
+  state_ = State::lost;
+  history_.add(What::lost, stream_, how);
 }
 
 void Client::open_stream() {
@@ -61,8 +92,19 @@ void Client::send(const std::string& stanza) {
     history_.fault("simulation", "a client's stanza is no XML: " + stanza);
     return;
   }
-  history_.add(What::sent, stream_, stanza, facts_of(*element));
-  link_->send(stanza);
+  const Facts facts = facts_of(*element);
+  history_.add(What::sent, stream_, stanza, facts);
+  if (counting_) unacknowledged_.push_back({facts.id, stanza});
+  if (state_ != State::lost) link_->send(stanza);
+}
+
+void Client::ask() {
+  if (counting_ && state_ == State::bound && !leaving_) link_->send("<r xmlns='urn:xmpp:sm:3'/>");
+}
+
+void Client::tell() {
+  history_.add(What::told, stream_, "has " + std::to_string(handled_));
+  link_->send("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(handled_) + "'/>");
 }
 
 void Client::send_raw(std::string_view bytes, const std::string& note) {
@@ -75,7 +117,8 @@ void Client::deserve(std::string condition) { history_.stream(stream_).deserves.
 
 void Client::cut() {
   link_->cut();
-  history_.ended(stream_, End::cut, "cut by the client's side");
+  if (leaving_ || !may_resume()) return history_.ended(stream_, End::cut, "cut by the client's side");
+  lose("cut by the client's side");
 }
 
 void Client::half_close() {
@@ -89,6 +132,7 @@ void Client::half_close() {
 void Client::close(End end) {
   if (over() || leaving_) return;
   history_.add(What::note, stream_, "ends its stream");
+  if (may_resume() && state_ == State::bound) tell();
   link_->send("</stream:stream>");
   link_->set_reading(true);
   leaving_ = true;
@@ -96,8 +140,15 @@ void Client::close(End end) {
 }
 
 void Client::on_closed() {
+  if (over()) return;
   Stream& stream = history_.stream(stream_);
   if (leaving_) return history_.ended(stream_, leaving_how_, "over, as the client wished");
+  // What ends the connection, but not the session: the server stops, crashed, is busy, or takes the client for gone.
+  const bool busy = state_ == State::resuming && stream.error == "resource-constraint";
+  const bool passing =
+      stream.error.empty() || stream.error == "system-shutdown" || stream.error == "connection-timeout";
+  if (may_resume() && (busy || passing))
+    return lose("the connection ended: " + (stream.error.empty() ? "no word" : stream.error));
   history_.ended(stream_, End::by_server, "ended by the server: " + (stream.error.empty() ? "no word" : stream.error));
 }
 
@@ -128,6 +179,8 @@ void Client::on_element(xml::Element element) {
     const Facts facts = facts_of(element);
     history_.stream(stream_).error = facts.error;
     history_.add(What::received, stream_, xml::to_string(element, ns::client), facts);
+  } else if (element.ns() == ns::sm && state_ != State::resuming) {
+    management(element);
   } else if (state_ == State::bound) {
     stanza(element);
   } else {
@@ -157,6 +210,11 @@ void Client::negotiate(const xml::Element& element) {
       return open_stream();
     case State::bind:
       if (element.name() != "features") break;
+      if (may_resume()) {
+        state_ = State::resuming;
+        return link_->send("<resume xmlns='urn:xmpp:sm:3' previd='" + session_id_ + "' h='" + std::to_string(handled_) +
+                           "'/>");
+      }
       state_ = State::binding;
       return link_->send("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>" +
                          (login_.resource.empty() ? "" : "<resource>" + login_.resource + "</resource>") +
@@ -167,10 +225,17 @@ void Client::negotiate(const xml::Element& element) {
       if (full == nullptr) break;
       state_ = State::bound;
       history_.bound(stream_, full->text());
+      if (login_.managed) {
+        counting_ = true;
+        link_->send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+      }
       if (on_bound) on_bound();
       return;
     }
+    case State::resuming:
+      return resumed(element);
     case State::bound:
+    case State::lost:
       return;
   }
   // A login that failed, or a server that is in trouble: this client goes away and another one comes.
@@ -178,7 +243,55 @@ void Client::negotiate(const xml::Element& element) {
   const bool refused = element.name() == "failure" || element.attribute("type") == "error";
   if (!refused) history_.fault("negotiation", "unexpected: " + text);
   history_.add(What::note, stream_, "refused: " + text);
+  if (may_resume()) return give_up("could not log in again");
   close();
+}
+
+void Client::give_up(const std::string& how) {
+  history_.ended(stream_, End::cut, how);
+  link_->send("</stream:stream>");
+  link_->half_close();
+}
+
+// --- stream management
+// --------------------------------------------------------------------------------------------------------
+
+void Client::management(const xml::Element& element) {
+  if (element.name() == "enabled") {
+    session_id_ = std::string(element.attribute("id").value_or(""));
+    Stream& stream = history_.stream(stream_);
+    handled_ = 0;
+    stream.managed_at = history_.add(What::note, stream_, "is managed from here on");
+    if (session_id_.empty()) history_.fault("resumption", "it was not granted", "s" + std::to_string(stream_));
+  } else if (element.name() == "r") {
+    if (!leaving_) tell();
+  } else if (element.name() != "a" || !take_acknowledgement(element)) {
+    history_.fault("resumption", "unexpected: " + xml::to_string(element, ns::client), "s" + std::to_string(stream_));
+  }
+}
+
+bool Client::take_acknowledgement(const xml::Element& element) {
+  const auto h = parse_number<std::uint32_t>(element.attribute("h").value_or(""));
+  if (!h || *h - acknowledged_ > unacknowledged_.size()) return false;
+  for (; acknowledged_ != *h; ++acknowledged_) {
+    Facts facts;
+    facts.id = unacknowledged_.front().id;
+    facts.type = state_ == State::resuming ? "resumption" : "";
+    history_.add(What::acknowledged, stream_, facts.id, facts);
+    unacknowledged_.pop_front();
+  }
+  return true;
+}
+
+void Client::resumed(const xml::Element& element) {
+  if (element.is("failed", ns::sm)) return give_up("not resumed: " + xml::to_string(element, ns::client));
+  if (!element.is("resumed", ns::sm) || element.attribute("previd") != session_id_ || !take_acknowledgement(element)) {
+    history_.fault("resumption", "unexpected: " + xml::to_string(element, ns::client), "s" + std::to_string(stream_));
+    return give_up("an odd answer");
+  }
+  state_ = State::bound;
+  history_.add(What::resumed, stream_, "resumed");
+  for (const Sent& again : unacknowledged_) link_->send(again.stanza);
 }
 
 void Client::authenticate() {
@@ -216,6 +329,7 @@ void Client::answer_challenge(const xml::Element& challenge) {
 
 void Client::stanza(const xml::Element& element) {
   const Facts facts = facts_of(element);
+  ++handled_;
   history_.add(What::received, stream_, xml::to_string(element, ns::client), facts);
   if (facts.name == "iq" && (facts.type == "get" || facts.type == "set")) {
     // From the server itself (a ping, a roster push) or from another client.

@@ -102,8 +102,8 @@ void History::fault(std::string checker, std::string why, std::string about) {
 }
 
 std::string line_of(const History& history, std::size_t index) {
-  static constexpr std::array words{"opened", "bound", "->",          "<-",   "ended",
-                                    "STOP",   "CRASH", "DISK FAILED", "CALM", "note"};
+  static constexpr std::array words{"opened",      "bound", "->",   "<-",      "ended", "STOP",  "CRASH", "RESTART",
+                                    "DISK FAILED", "CALM",  "lost", "resumed", "told",  "acked", "note"};
   static constexpr std::size_t most_bytes = 400;
   const Record& record = history.records()[index];
   std::array<char, 64> head{};

@@ -41,15 +41,20 @@ struct Facts {
 Facts facts_of(const xml::Element& element);
 
 enum class What : std::uint8_t {
-  opened,    ///< a connection was made
-  bound,     ///< its stream has a resource now
-  sent,      ///< by the client
-  received,  ///< by the client
-  ended,     ///< the stream is over, for the client
-  stopping,  ///< the server, and starts again soon
-  crashed,   ///< the server, and started again
-  failed,    ///< the disk, at least once since the last record of this kind
-  calm,      ///< from here on nothing goes wrong any more, and every client has its answers
+  opened,        ///< a connection was made
+  bound,         ///< its stream has a resource now
+  sent,          ///< by the client
+  received,      ///< by the client
+  ended,         ///< the stream is over, for the client
+  stopping,      ///< the server, and starts again soon
+  crashed,       ///< the server, and started again
+  restarted,     ///< the server, after it had stopped in order
+  failed,        ///< the disk, at least once since the last record of this kind
+  calm,          ///< from here on nothing goes wrong any more, and every client has its answers
+  lost,          ///< the connection of a managed stream; its client will try to resume it
+  resumed,       ///< a managed stream, on a new connection
+  told,          ///< the client has told the server how much it has (XEP-0198 <a/>)
+  acknowledged,  ///< the server has told the client that it has this stanza
   note,
 };
 
@@ -66,6 +71,9 @@ struct Stream {
   std::string error;                  ///< the stream error that the server sent, if any
   std::vector<std::string> deserves;  ///< stream errors that the client provoked
   bool lazy = false;                  ///< it did not always read what it got
+  /// Under stream management since this record: it outlives its connections.
+  std::size_t managed_at = SIZE_MAX;
+  bool managed() const { return managed_at != SIZE_MAX; }
   bool bound() const { return bound_at != SIZE_MAX; }
   bool over() const { return ended_at != SIZE_MAX; }
 };
@@ -106,6 +114,9 @@ class History {
 
   /// Facts about the whole run that the checkers take into account.
   bool small_outbox = false;
+  bool small_offline_store = false;
+  bool small_sessions = false;  ///< limits that may end a session which waits for its client
+  Duration resume_time{};
   bool narrow_links = false;  ///< so narrow that what the server says last may not get through in time
   std::string domain;
 

@@ -55,6 +55,11 @@ void House::start() {
   units_.clear();
   units_.resize(options_.shards);
   for (unsigned i = 0; i < options_.shards; ++i) start_unit(i, run_job);
+  restoring_ = options_.shards;
+  for (unsigned i = 0; i < options_.shards; ++i) {
+    loops_[i]->post(
+        [this, &runtime = *units_[i].runtime] { runtime.c2s().restore_sessions([this] { --restoring_; }); });
+  }
 }
 
 server::ShardSettings House::shard_settings() const {
@@ -147,6 +152,13 @@ void House::shut_down() {
   stopping_ = true;
   for (unsigned i = 0; i < options_.shards; ++i) {
     loops_[i]->post([&runtime = *units_[i].runtime] { runtime.c2s().shut_down(); });
+  }
+}
+
+void House::save_sessions() {
+  saving_ = options_.shards;
+  for (unsigned i = 0; i < options_.shards; ++i) {
+    loops_[i]->post([this, &runtime = *units_[i].runtime] { runtime.c2s().save_sessions([this] { --saving_; }); });
   }
 }
 

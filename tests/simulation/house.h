@@ -58,6 +58,11 @@ class House final : private router::Crossroads, private Source {
   /// The end of a server that was shut down: what was written is committed; and the next start.
   void restart();
   bool stopping() const { return stopping_; }
+  /// Between the two: the sessions that can be resumed are written down; done when saved().
+  void save_sessions();
+  bool saved() const { return saving_ == 0; }
+  /// The sessions of before are not all back yet: nobody can connect.
+  bool starting() const { return restoring_ != 0; }
   /// From now on the disk is quick and never fails.
   void calm_disk();
   bool disk_failed_once() const { return disk_failed_; }
@@ -113,6 +118,8 @@ class House final : private router::Crossroads, private Source {
   MonotonicTime disk_at_ = never;
   bool disk_failed_ = false;
   bool stopping_ = false;
+  unsigned saving_ = 0;
+  unsigned restoring_ = 0;
   unsigned next_shard_ = 0;
 };
 

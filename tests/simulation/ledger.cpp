@@ -60,6 +60,11 @@ std::map<std::string, Message> messages_of(const History& history) {
     (bounce ? found->second.bounces : found->second.deliveries).push_back(i);
   }
   acknowledge(history, all);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (records[i].what != What::acknowledged) continue;
+    const auto found = all.find(records[i].facts.id);
+    if (found != all.end()) found->second.acknowledged = std::min(found->second.acknowledged, i);
+  }
   return all;
 }
 

@@ -19,7 +19,8 @@ struct Message {
   std::size_t sent = 0;  ///< index of the record
   std::vector<std::size_t> deliveries{};
   std::vector<std::size_t> bounces{};
-  /// The answer after which it may not be lost any more (docs/durability.md).
+  /// The answer, or the acknowledgement by the stream's management, after which it may not be lost any more
+  /// (docs/durability.md).
   std::size_t acknowledged = nowhere;
 };
 /// By id, which nobody else has.

@@ -25,8 +25,8 @@ void Person::settle_down() {
   settled_ = true;
   next_at_ = never;
   if (!client_) return;
-  client_->link().set_reading(true);
-  client_->link().calm();
+  client_->calm();
+  if (client_->lost()) client_->come_back(dice_.pick(town_.passwords[account_]));
 }
 
 Duration Person::thought() {
@@ -44,8 +44,15 @@ void Person::act() {
   std::erase_if(past_, [](const auto& client) { return client->over(); });
   if (client_ && (client_->over() || client_->leaving())) past_.push_back(std::move(client_));
   if (!client_) {
-    if (town_.acts_left > 0) come();
+    if (town_.acts_left > 0 && !town_.house.starting()) come();
     return;
+  }
+  if (town_.house.starting()) return;
+  if (client_->lost()) {
+    came_at_ = now;
+    reads_again_at_ = never;
+    if (dice_.chance(50)) return client_->abandon("never comes back");
+    return client_->come_back(dice_.pick(town_.passwords[account_]));
   }
   if (!client_->bound()) {
     // A login that takes too long is given up.
@@ -78,7 +85,8 @@ void Person::come() {
               .password = dice_.pick(town_.passwords[account_]),
               .resource = dice_.chance(100) ? std::string() : resource_,
               .mechanism = dice_.pick(mechanisms),
-              .direct_tls = dice_.chance(300)};
+              .direct_tls = dice_.chance(300),
+              .managed = dice_.chance(town_.plan.managed)};
   if (dice_.chance(20)) login.password = "wrong";
   came_at_ = town_.scheduler.now();
   reads_again_at_ = never;
@@ -166,6 +174,7 @@ void Person::say() {
     client_->send("<message to='" + to + "' id='" + id + "'" +
                   (type.empty() ? std::string() : " type='" + std::string(type) + "'") + ">" + content + "</message>");
   }
+  if (dice_.chance(300)) client_->ask();
   if (dice_.chance(600) && client_->bound()) {
     client_->send("<iq type='get' id='" + mark("a") + "' to='" + to.substr(0, to.find('/')) +
                   "'><ping xmlns='urn:xmpp:ping'/></iq>");
@@ -281,7 +290,10 @@ void Person::stop_reading() {
   reads_again_at_ = town_.scheduler.now() + dice_.between(Duration(1000), Duration(std::chrono::seconds(40)));
 }
 
-void Person::keep_alive() { client_->send_raw(" ", "sends white space"); }
+void Person::keep_alive() {
+  if (dice_.chance(300)) return client_->send_raw(" ", "sends white space");
+  client_->ask();
+}
 
 void Person::misbehave() {
   struct Sin {

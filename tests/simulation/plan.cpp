@@ -25,6 +25,10 @@ void choose_limits(Dice& dice, Limits& limits) {
   if (dice.chance(100)) limits.stanzas = {.per_second = 5, .burst = 10};
   if (dice.chance(100)) limits.bytes_after_login = {.per_second = 4096, .burst = 4096};
   if (dice.chance(100)) limits.hash_jobs_waiting = 1;
+  limits.sm_resume_time = dice.chance(300) ? std::chrono::seconds(20) : std::chrono::seconds(300);
+  if (dice.chance(150)) limits.sm_hibernating_per_account = 1;
+  if (dice.chance(150)) limits.sm_queue_stanzas = dice.between(1, 8);
+  if (dice.chance(100)) limits.sm_queue_bytes = dice.between(4, 64) * 1024;
   limits.account_idle_time = std::chrono::seconds(dice.chance(500) ? 120 : 1);
 }
 
@@ -66,6 +70,7 @@ Plan make_plan(std::uint64_t seed) {
     plan.links.window_bytes = 512;
     plan.big_messages = 400;
   }
+  plan.managed = dice.chance(250) ? 0 : dice.between(300, 1000);
   plan.longest_thought = dice.chance(300) ? Duration(std::chrono::minutes(8)) : Duration(std::chrono::seconds(20));
   for (const std::size_t weight : usual_weights) plan.weights.push_back(weight * dice.below(4));
   plan.weights.front() += 5;
@@ -83,8 +88,8 @@ std::string describe(const Plan& plan) {
          std::to_string(disk.stalls) + " stalls " + std::to_string(disk.refused_writes) + " refused " +
          std::to_string(disk.failing_commits) + " failing commits " + std::to_string(disk.failing_reads) +
          " failing reads; outbox " + std::to_string(limits.outbox_bytes_after_login) + ", offline " +
-         std::to_string(limits.offline_messages) + ", mailbox " + std::to_string(limits.mailbox_items) +
-         ", account queue " + std::to_string(limits.account_queue_stanzas);
+         std::to_string(limits.offline_messages) + ", mailbox " + std::to_string(limits.mailbox_items) + ", managed " +
+         std::to_string(plan.managed) + ", account queue " + std::to_string(limits.account_queue_stanzas);
 }
 
 }  // namespace kith::simulation

@@ -41,6 +41,7 @@ struct Plan {
   std::size_t acts = 0;       ///< of all people together
   std::size_t crashes = 0;    ///< in thousandths of acts
   std::size_t big_messages = 0;
+  std::size_t managed = 0;  ///< in thousandths of logins: with stream management
   Duration longest_thought{};
   std::vector<std::size_t> weights{};  ///< by Act
 };

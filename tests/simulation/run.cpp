@@ -27,7 +27,15 @@ Run::Run(const Plan& plan)
             .passwords = {}} {
   history_.domain = house_.domain();
   history_.narrow_links = plan.links.window_bytes < std::size_t{64} * 1024;
-  history_.small_outbox = plan.house.limits.outbox_bytes_after_login < std::size_t{1024} * 1024;
+  const Limits& limits = plan.house.limits;
+  const Limits usual;
+  history_.small_outbox = limits.outbox_bytes_after_login < std::size_t{1024} * 1024;
+  history_.small_offline_store =
+      limits.offline_messages < usual.offline_messages || limits.offline_bytes < usual.offline_bytes;
+  history_.small_sessions = limits.sm_hibernating_per_account < usual.sm_hibernating_per_account ||
+                            limits.sm_queue_stanzas < usual.sm_queue_stanzas ||
+                            limits.sm_queue_bytes < usual.sm_queue_bytes || history_.small_outbox;
+  history_.resume_time = limits.sm_resume_time;
   for (const std::string& account : plan.accounts) {
     house_.add_account(account, "secret");
     town_.passwords[account] = {"secret"};
@@ -68,8 +76,17 @@ void Run::live() {
 }
 
 void Run::start_again() {
+  house_.save_sessions();
+  // As long as the daemon would wait.
+  for (int i = 0; i < 60 && !house_.saved(); ++i) pass(std::chrono::milliseconds(500));
   house_.restart();
-  history_.add(What::crashed, 0, "the server has stopped and starts again");
+  history_.add(What::restarted, 0, "the server has stopped and starts again");
+  wait_for_start();
+}
+
+void Run::wait_for_start() {
+  for (int i = 0; i < 120 && house_.starting(); ++i) pass(std::chrono::milliseconds(500));
+  if (house_.starting()) history_.fault("resumption", "the sessions of before do not come back");
 }
 
 // --- what is looked at while it goes on
@@ -82,7 +99,10 @@ void Run::look() {
   }
   for (const std::string& line : house_.take_error_lines()) {
     // The disk's troubles are ours.
-    if (line.find("storage_") == std::string::npos && line.find("roster_write_failed") == std::string::npos) {
+    const bool of_disk =
+        line.find("storage_") != std::string::npos || line.find("roster_write_failed") != std::string::npos ||
+        line.find("sessions_not_saved") != std::string::npos || line.find("sessions_not_restored") != std::string::npos;
+    if (!of_disk) {
       history_.fault("no bugs of the server's own", "the log says: " + line);
     }
   }
@@ -90,7 +110,10 @@ void Run::look() {
 }
 
 void Run::look_at_queues() {
-  const std::size_t most = house_.limits().outbox_bytes_after_login + queue_slack_bytes;
+  // What a managed session has written may be counted where it waits for the network and where it waits for its
+  // acknowledgement.
+  const std::size_t most =
+      house_.limits().outbox_bytes_after_login + house_.limits().sm_queue_bytes + queue_slack_bytes;
   for (unsigned i = 0; i < house_.shard_count(); ++i) {
     house_.shard(i).router().accounts().for_each([&](module::Account& account) {
       for (const auto& session : account.sessions()) {
@@ -117,6 +140,7 @@ bool Run::answered(const Client& client, const std::string& id) const {
 
 void Run::settle() {
   house_.calm_disk();
+  wait_for_start();
   for (const auto& person : people_) person->settle_down();
   history_.add(What::note, 0, "the weather turns fine");
   pass(std::chrono::seconds(30));
@@ -146,7 +170,10 @@ void Run::settle() {
   }
   history_.add(What::calm, 0, "all answers are in");
   for (const auto& person : people_) {
-    if (Client* const client = person->client(); client != nullptr && client->bound()) client->close(End::left);
+    Client* const client = person->client();
+    if (client == nullptr) continue;
+    if (client->bound()) client->close(End::left);
+    if (client->lost()) client->abandon("does not come back any more");
   }
   pass(std::chrono::seconds(30));
   for (std::size_t i = 0; i < history_.streams().size(); ++i) {
@@ -174,6 +201,8 @@ std::unique_ptr<Client> Run::log_in(const std::string& account) {
 }
 
 void Run::collect() {
+  // What waits for clients that do not come back looks for another way.
+  pass(house_.limits().sm_resume_time + std::chrono::seconds(10));
   std::vector<std::unique_ptr<Client>> last;
   for (const std::string& account : plan_.accounts) {
     auto client = log_in(account);
@@ -201,7 +230,7 @@ void Run::collect() {
 }
 
 void Run::close_books() {
-  pass(std::chrono::minutes(6));
+  pass(std::chrono::minutes(6) + house_.limits().sm_resume_time);
   const auto must_be_none = [&](std::string_view what, std::int64_t count) {
     if (count != 0) history_.fault("the books", std::to_string(count) + " " + std::string(what) + " are left");
   };

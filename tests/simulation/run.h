@@ -28,6 +28,7 @@ class Run {
  private:
   void live();
   void start_again();
+  void wait_for_start();
   void settle();
   void collect();
   void close_books();

@@ -42,7 +42,7 @@ class CarbonsTest : public ::testing::Test {
     Session& session = scene.bind(name);
     auto presence = stanza("<presence/>");
     presence.set_from(session.jid());
-    session.set_presence(presence, priority);
+    session.set_presence(presence, priority, {});
     return session;
   }
   Scene scene;

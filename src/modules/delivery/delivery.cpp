@@ -1,6 +1,12 @@
 #include "modules/delivery/delivery.h"
 
+#include <algorithm>
+#include <deque>
+
+#include "base/digest.h"
 #include "module/message_targets.h"
+#include "xml/writer.h"
+#include "xmpp/namespaces.h"
 
 namespace kith::modules {
 
@@ -11,13 +17,52 @@ using xmpp::Condition;
 using xmpp::StanzaError;
 using xmpp::StanzaType;
 
-DeliveryFeature::DeliveryFeature(const module::ModuleDeps&) {}
+namespace {
+
+/// What has looked for another way: what it was, and when it found one.
+struct Redelivered {
+  static constexpr std::size_t most = 1000;
+  struct One {
+    std::string digest;
+    WallTime when;
+  };
+  std::deque<One> last;
+};
+
+/// Of what its sender has written, but not of what says when this server had it.
+std::string digest_of(const xmpp::Stanza& message) {
+  std::string text = message.from() ? message.from()->text() : std::string();
+  text.append(1, '\0').append(message.id());
+  message.element().for_each_child([&](const xml::Element& child) {
+    if (!child.is("delay", xmpp::ns::delay)) xml::write(text, child, xmpp::ns::client);
+  });
+  return sha256(text);
+}
+
+}  // namespace
+
+DeliveryFeature::DeliveryFeature(const module::ModuleDeps& deps) : clock_(deps.clock) {}
 
 void DeliveryFeature::attach(module::Hooks& hooks) {
+  hooks.on<module::MessageToAccount>(module::Phase::validate, this, &DeliveryFeature::drop_sibling);
   // Before it could be archived, or kept for later.
   hooks.on<module::MessageToAccount>(module::Phase::validate, this, &DeliveryFeature::stop_without_session);
   hooks.on<module::MessageToAccount>(module::Phase::deliver, this, &DeliveryFeature::deliver);
   hooks.on<module::MessageToAccount>(module::Phase::push, this, &DeliveryFeature::refuse_undelivered);
+}
+
+Outcome DeliveryFeature::drop_sibling(module::MessageToAccount& event) {
+  if (!event.redelivered || !event.redelivered->shared(*event.stanza.to())) return Next{};
+  std::deque<Redelivered::One>& last = event.account.attachments().get<Redelivered>().last;
+  std::string digest = digest_of(event.stanza);
+  // One that a session was given after that is no sibling, but the same one, whose new way has ended, too.
+  const auto is_sibling = [&](const Redelivered::One& one) {
+    return event.redelivered->handed < one.when && one.digest == digest;
+  };
+  if (std::ranges::any_of(last, is_sibling)) return Done{};
+  last.push_back({.digest = std::move(digest), .when = clock_.wall()});
+  if (last.size() > Redelivered::most) last.pop_front();
+  return Next{};
 }
 
 // §8.5.3.2.1, Table 1 "full (no match)": only chat may go on to the account's other sessions or wait for one.
@@ -30,6 +75,10 @@ Outcome DeliveryFeature::stop_without_session(module::MessageToAccount& event) {
     case StanzaType::headline:
     case StanzaType::error:
       return Done{};
+    case StanzaType::normal:
+      // It did match, and a session has taken it: its sender thinks no more of it.
+      if (event.redelivered) return Next{};
+      [[fallthrough]];
     default:
       return StanzaError::of(Condition::service_unavailable);
   }
@@ -56,8 +105,7 @@ Outcome DeliveryFeature::deliver(module::MessageToAccount& event) {
   // §8.5.2.1.1
   for (const auto& session : event.account.sessions()) {
     if (!module::is_delivered_to(event.account, message, *session)) continue;
-    // It had its own when the message came first.
-    if (event.redelivered && message.to()->is_bare() && session->facts().since <= *event.redelivered) {
+    if (module::had_its_own(event, *session)) {
       ++event.delivered;
       continue;
     }

@@ -65,6 +65,8 @@ Outcome Forgery::to_account(module::MessageToAccount& event) {
   // no other server can use the domain.
   const std::optional<xmpp::Jid>& from = event.stanza.from();
   if (from && *from == event.account.jid()) return Next{};
+  // Cleaned when it first came: what it bears of ours by now is true.
+  if (event.redelivered) return Next{};
   clean(event.stanza, event.account.jid());
   return Next{};
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "module/message_targets.h"
 #include "modules/offline/worth.h"
 #include "xml/writer.h"
 #include "xmpp/datetime.h"
@@ -85,6 +86,8 @@ Outcome OfflineFeature::put_behind(module::MessageToAccount& event) {
   const xmpp::Jid& to = *event.stanza.to();
   Session* const session = to.is_full() ? account.session(to.resourcepart()) : nullptr;
   if (state->handing) {
+    const Session* const receiver = account.session(state->receiver);
+    if (receiver != nullptr && module::had_its_own(event, *receiver)) return Next{};
     const bool for_receiver = session == nullptr || session->jid().resourcepart() == state->receiver;
     return for_receiver && judge(event.stanza) == Worth::keep ? keep(account, event.stanza, event.gate) : Next{};
   }

@@ -119,7 +119,7 @@ void PresenceFeature::broadcast(const Account& account, const xmpp::Stanza& stan
 void PresenceFeature::become_available(Session& session, const xmpp::Stanza& stanza) {
   const bool initial = !session.available();
   const Account& account = session.account();
-  session.set_presence(stanza, priority_of(stanza.element()).value_or(0));
+  session.set_presence(stanza, priority_of(stanza.element()).value_or(0), clock_.wall());
   // §4.2.2: "all available resources" includes the one that this comes from.
   broadcast(account, stanza);
   if (initial) {
@@ -143,7 +143,7 @@ void PresenceFeature::become_available(Session& session, const xmpp::Stanza& sta
 void PresenceFeature::become_unavailable(Session& session, const xmpp::Stanza& stanza) {
   const bool was_available = session.available();
   take_back_directed(session, stanza);
-  session.set_presence(std::nullopt, 0);
+  session.set_presence(std::nullopt, 0, clock_.wall());
   if (!was_available) return;
   broadcast(session.account(), stanza);
   remember_last_seen(session.account(), status_of(stanza.element()));

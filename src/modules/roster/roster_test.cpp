@@ -224,7 +224,7 @@ TEST_F(RosterTest, removal_ends_the_subscriptions_in_both_directions) {
     Session& phone = own.bind("juliet@capulet.lit/phone");
     auto presence = module::testing::stanza("<presence/>");
     presence.set_from(phone.jid());
-    phone.set_presence(presence, 0);
+    phone.set_presence(presence, 0, {});
     own.says(phone, set_of("<item jid='romeo@montague.lit' subscription='remove'/>"));
     EXPECT_THAT(own.got(phone), ElementsAre(HasSubstr("type='result'")));
     ASSERT_THAT(own.outside, SizeIs(row.sent.size()));

@@ -291,34 +291,33 @@ void ManagedSession::give_back() {
   std::size_t at = 0;
   for (Item& item : left) {
     const bool was_written = at++ < written;
-    if (item.counted) {
-      give_back(item);
-    }
-    const bool message = item.counted && item.bytes.starts_with("<message");
-    if (!was_written && !message && !item.bytes.empty() && connection_ != nullptr && live_) {
+    // What answers the client itself still reaches it, if its connection is there.
+    const bool to_connection = !was_written && connection_ != nullptr && live_;
+    if (item.counted && give_back(item, to_connection)) continue;
+    if (to_connection && !item.bytes.empty())
       connection_->put_waiting(std::move(item.bytes), std::move(item.bytes_if_failed), item.gate);
-    }
   }
 }
 
-void ManagedSession::give_back(Item& item) {
+bool ManagedSession::give_back(Item& item, bool to_connection) {
   const router::CommitWaiters& commits = service_.deps_.router.commits();
   const bool decided = commits.decided(item.gate);
-  if (decided && !settle(item)) return;
+  if (decided && !settle(item)) return true;
   std::optional<xmpp::Stanza> stanza = xmpp::Stanza::from_stored(item.bytes);
-  if (!stanza || !stanza->from() || !stanza->to()) return;
+  if (!stanza || !stanza->from() || !stanza->to()) return false;
   if (stanza->is_iq_request()) {
-    if (item.request == 0) return;
+    if (item.request == 0) return true;
     service_.deps_.router.refuse_unanswered(*stanza);
-    return;
+    return true;
   }
-  if (stanza->kind() != xmpp::StanzaKind::message) return;
+  if (stanza->kind() != xmpp::StanzaKind::message) return false;
+  if (stanza->type() == xmpp::StanzaType::error && to_connection) return false;
   // What the account itself or the server told this client (copies, pages of the archive, kept messages) is for it
   // only.
-  if (stanza->from()->is_bare() && stanza->from()->bare_text() == jid_.bare_text()) return;
+  if (stanza->from()->is_bare() && stanza->from()->bare_text() == jid_.bare_text()) return true;
   const xmpp::DelayBy delayed = xmpp::delay_by(*stanza, jid_.domainpart());
   // It lies in the offline store until it is acknowledged.
-  if (delayed == xmpp::DelayBy::offline_storage) return;
+  if (delayed == xmpp::DelayBy::offline_storage) return true;
   auto if_failed = item.bytes_if_failed.empty() ? std::nullopt : xmpp::Stanza::from_stored(item.bytes_if_failed);
   if (delayed == xmpp::DelayBy::nobody) {
     const xmpp::Jid server = *xmpp::Jid::parse(jid_.domainpart());
@@ -328,6 +327,7 @@ void ManagedSession::give_back(Item& item) {
   }
   service_.deps_.router.redeliver(*std::move(stanza), decided ? storage::Ticket{} : item.gate, std::move(if_failed),
                                   {.resource = std::string(jid_.resourcepart()), .handed = item.when});
+  return true;
 }
 
 // --- what is sent

@@ -99,7 +99,8 @@ class ManagedSession final : public module::SessionOutput {
   void ask();
   void on_timer();
   void give_back();
-  void give_back(Item& item);
+  /// False if it is left to the connection, if there is one.
+  bool give_back(Item& item, bool to_connection);
   void begin_fence();
   void fence_passed(std::uint32_t h);
   void check_limits();

@@ -53,16 +53,21 @@ void DeliveryFeature::attach(module::Hooks& hooks) {
 
 Outcome DeliveryFeature::drop_sibling(module::MessageToAccount& event) {
   if (!event.redelivered || !event.redelivered->shared(*event.stanza.to())) return Next{};
-  std::deque<Redelivered::One>& last = event.account.attachments().get<Redelivered>().last;
-  std::string digest = digest_of(event.stanza);
+  const std::deque<Redelivered::One>& last = event.account.attachments().get<Redelivered>().last;
+  if (last.empty()) return Next{};
+  const std::string digest = digest_of(event.stanza);
   // One that a session was given after that is no sibling, but the same one, whose new way has ended, too.
   const auto is_sibling = [&](const Redelivered::One& one) {
     return event.redelivered->handed < one.when && one.digest == digest;
   };
-  if (std::ranges::any_of(last, is_sibling)) return Done{};
-  last.push_back({.digest = std::move(digest), .when = clock_.wall()});
+  return std::ranges::any_of(last, is_sibling) ? Outcome(Done{}) : Next{};
+}
+
+void DeliveryFeature::remember(const module::MessageToAccount& event) {
+  if (!event.redelivered || !event.redelivered->shared(*event.stanza.to())) return;
+  std::deque<Redelivered::One>& last = event.account.attachments().get<Redelivered>().last;
+  last.push_back({.digest = digest_of(event.stanza), .when = clock_.wall()});
   if (last.size() > Redelivered::most) last.pop_front();
-  return Next{};
 }
 
 // §8.5.3.2.1, Table 1 "full (no match)": only chat may go on to the account's other sessions or wait for one.
@@ -103,6 +108,7 @@ Outcome DeliveryFeature::deliver(module::MessageToAccount& event) {
       break;
   }
   // §8.5.2.1.1
+  bool sent = false;
   for (const auto& session : event.account.sessions()) {
     if (!module::is_delivered_to(event.account, message, *session)) continue;
     if (module::had_its_own(event, *session)) {
@@ -111,7 +117,10 @@ Outcome DeliveryFeature::deliver(module::MessageToAccount& event) {
     }
     session->send(message, event.gate, event.if_failed ? &*event.if_failed : nullptr);
     ++event.delivered;
+    sent = true;
   }
+  // As long as it is left to sessions that have their own, these may still have to look for a way for it.
+  if (sent || event.delivered == 0) remember(event);
   // §8.5.2.2.1: headlines are for who is there.
   if (event.delivered == 0 && message.type() == StanzaType::headline) return Done{};
   return Next{};

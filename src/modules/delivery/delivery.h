@@ -22,6 +22,7 @@ class DeliveryFeature final : public module::Module {
 
  private:
   module::Outcome drop_sibling(module::MessageToAccount& event);
+  void remember(const module::MessageToAccount& event);
   module::Outcome stop_without_session(module::MessageToAccount& event);
   module::Outcome deliver(module::MessageToAccount& event);
   module::Outcome refuse_undelivered(module::MessageToAccount& event);

@@ -149,6 +149,14 @@ void C2sService::shut_down() {
 // -----------------------------------------------------------------------------------------------------
 
 void C2sService::save_sessions(std::move_only_function<void()> then) {
+  // What is counted as handled must be: answers that wait for the disk come first.
+  constexpr std::uint64_t all_shards = ~std::uint64_t{0};
+  const auto after = std::make_shared<std::move_only_function<void()>>(std::move(then));
+  if (!deps_.router.fence(all_shards, [this, after] { save_settled(std::move(*after)); }))
+    save_settled(std::move(*after));
+}
+
+void C2sService::save_settled(std::move_only_function<void()> then) {
   storage::Ticket last;
   for (const auto& [number, managed] : managed_) last = storage::later(last, managed->last_gate());
   deps_.router.commits().when_decided(last, [this, then = std::move(then)](bool) mutable {

@@ -119,6 +119,7 @@ class C2sService {
   /// The session that this id resumes, if it is the account's.
   ManagedSession* resumable(const xmpp::BareJid& account, const std::string& id_digest) const;
   void drop_managed(std::uint64_t number);
+  void save_settled(std::move_only_function<void()> then);
   struct Restoring;
   void restore_page(std::shared_ptr<Restoring> restoring, std::uint64_t after);
   void restore_one(const std::shared_ptr<Restoring>& restoring, storage::SavedSession& saved);

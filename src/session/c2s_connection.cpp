@@ -414,7 +414,7 @@ void C2sConnection::resume_now(std::uint64_t number, const std::string& previd, 
     C2sConnection* self = service.find(id);
     if (self == nullptr || self->closed_ || self->managed_ == nullptr || self->managed_->number() != number) return;
     service.resumptions_.add();
-    const std::uint32_t handled = self->managed_->handled();
+    const std::uint32_t handled = self->managed_->told(self->managed_->handled());
     if (self->wishes_) {
       self->established({stream::resumed_element(previd, handled)});
       if (self->closed_) return;

@@ -98,7 +98,8 @@ void ManagedSession::fence_passed(std::uint32_t h) {
   if (session_ == nullptr) return;
   fencing_ = false;
   if (connection_ == nullptr || !live_) return;
-  put_uncounted(stream::acknowledgement(h));
+  // One that began before the client came back tells it no less than <resumed/> has.
+  put_uncounted(stream::acknowledgement(told(h)));
   if (asked_again_) begin_fence();
 }
 

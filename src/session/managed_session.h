@@ -39,6 +39,11 @@ class ManagedSession final : public module::SessionOutput {
     shards_ |= shards;
   }
   std::uint32_t handled() const { return handled_; }
+  /// What the client is told: never less than it was told before.
+  std::uint32_t told(std::uint32_t h) {
+    if (static_cast<std::int32_t>(h - told_) > 0) told_ = h;
+    return told_;
+  }
   /// The client has answered an iq request of `to` with this id: should the session end before it is acknowledged,
   /// nobody else answers it.
   void answered(std::string_view to, std::string_view id);
@@ -120,6 +125,7 @@ class ManagedSession final : public module::SessionOutput {
   std::uint64_t left_ = 0;
   std::uint32_t acknowledged_ = 0;  ///< by the client
   std::uint32_t handled_ = 0;       ///< of the client
+  std::uint32_t told_ = 0;          ///< of it, to the client
   std::uint64_t shards_ = 0;        ///< that the client's stanzas went to since the last fence
   bool fencing_ = false;
   bool asked_again_ = false;

@@ -74,7 +74,8 @@ class Messages {
     if (kept_first && kept_second) {
       if (happened(What::failed, 0, second)) return;  // What could not be removed is handed out again.
       if (same_stream && !another_had_it(message)) return wrong("came twice on one stream", message);
-      if (confirmed(first, second)) wrong("handed out again, after its receiver had shown that it was there", message);
+      if (confirmed(first, second) && !another_had_it(message))
+        wrong("handed out again, after its receiver had shown that it was there", message);
     } else if (same_stream && !another_had_it(message)) {
       wrong("came twice on one stream", message);
     } else if (kept_first != kept_second && !may_be_twice(first, second) && !another_had_it(message)) {
@@ -197,7 +198,7 @@ class Messages {
     if (managed) {
       // What goes another way and finds none is for nobody, or comes back to a sender who may have left.
       if (!sent.facts.for_offline || history_.small_offline_store) return true;
-      return happened(What::crashed, message.sent, end + 1) || happened(What::failed, 0, end);
+      return happened(What::crashed, message.sent, history_.records().size()) || happened(What::failed, 0, end);
     }
     if (words(stream, end).second > 0) return true;
     if (stream.opened_at > message.acknowledged) return false;

@@ -49,8 +49,8 @@ class Resumptions {
   /// By another with its resource, or for there being too many of the account.
   bool replaced(const Stream& stream) const {
     return std::ranges::any_of(history_.streams(), [&](const Stream& other) {
-      return &other != &stream && other.account == stream.account && other.opened_at > stream.opened_at &&
-             other.opened_at < stream.ended_at;
+      const std::size_t began = other.bound() ? other.bound_at : other.opened_at;
+      return &other != &stream && other.account == stream.account && began > stream.bound_at && began < stream.ended_at;
     });
   }
 

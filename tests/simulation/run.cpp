@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t look_every = 32;  // steps
 /// What may be written beyond the limit before the end of the stream takes effect: one stanza, a roster at most.
-constexpr std::size_t queue_slack_bytes = 24 * 1024;
+constexpr std::size_t queue_slack_bytes = 48 * 1024;
 
 }  // namespace
 

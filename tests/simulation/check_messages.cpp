@@ -118,8 +118,7 @@ class Messages {
       const bool confirmed = std::ranges::any_of(message.deliveries, [&](std::size_t at) {
         return &stream_of(at) == &stream && !unconfirmed(at, history_.records().size());
       });
-      return stream.managed() && stream.account == bare_of(record(message.sent).facts.to) &&
-             stream.managed_at < message.sent && !confirmed;
+      return stream.managed() && stream.account == bare_of(record(message.sent).facts.to) && !confirmed;
     };
     return std::ranges::any_of(history_.streams(), had);
   }

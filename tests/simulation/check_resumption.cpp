@@ -33,7 +33,7 @@ class Resumptions {
   bool excused(std::size_t index, const Stream& stream) const {
     // What it was told of a misdeed may not have reached it.
     if (!stream.deserves.empty()) return true;
-    if (history_.small_sessions || stream.lazy || history_.narrow_links) return true;
+    if (history_.failing_reads || history_.small_sessions || stream.lazy || history_.narrow_links) return true;
     std::size_t lost = nowhere;
     for (std::size_t i = 0; i < stream.ended_at; ++i) {
       if (record(i).what == What::failed) return true;

@@ -115,6 +115,7 @@ class History {
   /// Facts about the whole run that the checkers take into account.
   bool small_outbox = false;
   bool small_offline_store = false;
+  bool failing_reads = false;
   bool small_sessions = false;  ///< limits that may end a session which waits for its client
   Duration resume_time{};
   bool narrow_links = false;  ///< so narrow that what the server says last may not get through in time

@@ -35,6 +35,7 @@ Run::Run(const Plan& plan)
   history_.small_sessions = limits.sm_hibernating_per_account < usual.sm_hibernating_per_account ||
                             limits.sm_queue_stanzas < usual.sm_queue_stanzas ||
                             limits.sm_queue_bytes < usual.sm_queue_bytes || history_.small_outbox;
+  history_.failing_reads = plan.house.disk.failing_reads != 0;
   history_.resume_time = limits.sm_resume_time;
   for (const std::string& account : plan.accounts) {
     house_.add_account(account, "secret");

@@ -1,6 +1,8 @@
 // Each checker on made-up histories: one that keeps the promise, and ones that break it.
 #include "checkers.h"
 
+#include <functional>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -288,6 +290,94 @@ TEST_F(CheckersTest, a_crash_and_what_was_deserved_are_reasons) {
   story.history.stream(a).deserves = {"invalid-from"};
   story.happened(What::crashed).ended(a, End::by_server).ended(b, End::by_server);
   EXPECT_THAT(story.faults(check_endings), IsEmpty());
+}
+
+// --- managed streams
+
+class ManagedTest : public CheckersTest {
+ protected:
+  ManagedTest() {
+    story.history.resume_time = std::chrono::minutes(5);
+    managed(b);
+    story.sent(b, "<presence/>");
+  }
+  void managed(unsigned stream) {
+    story.history.stream(stream).managed_at = story.history.add(What::note, stream, "is managed");
+  }
+  void acknowledged(unsigned stream, const std::string& id) {
+    Facts facts;
+    facts.id = id;
+    story.history.add(What::acknowledged, stream, id, facts);
+  }
+};
+
+TEST_F(ManagedTest, what_was_acknowledged_is_not_lost_with_a_session_whose_client_does_not_come_back) {
+  story.sent(a, message("m1", "b@kith.test"));
+  acknowledged(a, "m1");
+  story.ended(b, End::cut).ended(a, End::left);
+  EXPECT_THAT(story.faults(check_messages), ElementsAre("acknowledged and lost: m1"));
+}
+
+TEST_F(ManagedTest, it_may_be_lost_with_a_killed_server) {
+  story.sent(a, message("m1", "b@kith.test"));
+  acknowledged(a, "m1");
+  story.happened(What::crashed).ended(b, End::cut).ended(a, End::left);
+  EXPECT_THAT(story.faults(check_messages), IsEmpty());
+}
+
+TEST_F(ManagedTest, what_was_not_confirmed_may_come_again_on_another_stream) {
+  const auto again = [&](bool confirmed) {
+    Story other;
+    const unsigned from = other.bound("a@kith.test/1");
+    const unsigned first = other.bound("b@kith.test/1");
+    other.history.stream(first).managed_at = other.history.add(What::note, first, "is managed");
+    other.sent(from, message("m1", "b@kith.test")).received(first, message("m1", "b@kith.test", from_a));
+    if (confirmed) {
+      other.history.add(What::told, first, "has 1");
+      other.pinged(first, "i1", "b@kith.test");
+    }
+    other.ended(first, End::cut);
+    const unsigned second = other.bound("b@kith.test/2");
+    other.received(second, kept("m1"));
+    return other.faults(check_messages);
+  };
+  EXPECT_THAT(again(false), IsEmpty());
+  EXPECT_THAT(again(true), ElementsAre("was delivered and kept: m1"));
+}
+
+TEST_F(ManagedTest, it_never_comes_twice_on_one_stream) {
+  story.sent(a, message("m1", "b@kith.test"));
+  for (int i = 0; i < 2; ++i) story.received(b, message("m1", "b@kith.test", from_a));
+  story.history.add(What::told, b, "has 2");
+  story.pinged(b, "i1", "b@kith.test");
+  EXPECT_THAT(story.faults(check_messages), ElementsAre("came twice on one stream: m1"));
+}
+
+TEST_F(ManagedTest, a_session_is_there_for_as_long_as_was_promised) {
+  story.history.add(What::lost, b, "cut");
+  story.later().history.ended(b, End::cut, "not resumed: item-not-found");
+  EXPECT_THAT(story.faults(check_resumption), ElementsAre("s1 was not resumed: item-not-found: s1"));
+}
+
+TEST_F(ManagedTest, a_session_may_be_gone_for_a_reason) {
+  const auto gone = [&](const std::function<void(Story&, unsigned)>& why) {
+    Story other;
+    other.history.resume_time = std::chrono::minutes(5);
+    const unsigned stream = other.bound("b@kith.test/1");
+    other.history.stream(stream).managed_at = other.history.add(What::note, stream, "is managed");
+    other.history.add(What::lost, stream, "cut");
+    why(other, stream);
+    other.history.ended(stream, End::cut, "not resumed: item-not-found");
+    return other.faults(check_resumption);
+  };
+  EXPECT_THAT(gone([](Story& other, unsigned) { other.happened(What::crashed); }), IsEmpty());
+  EXPECT_THAT(gone([](Story& other, unsigned) { other.bound("b@kith.test/1"); }), IsEmpty());
+  EXPECT_THAT(gone([](Story& other, unsigned) {
+                for (int minute = 0; minute < 6; ++minute) other.later();
+              }),
+              IsEmpty());
+  EXPECT_THAT(gone([](Story& other, unsigned) { other.bound("c@kith.test/1"); }),
+              ElementsAre("s0 was not resumed: item-not-found: s0"));
 }
 
 }  // namespace

@@ -69,10 +69,10 @@ StanzaError unknown_id() {
   return StanzaError::of(Condition::item_not_found, "There is no such message in the archive.");
 }
 
-/// One field of the query's form (§4.1).
-std::optional<StanzaError> apply_field(const xmpp::FormField& field, ArchiveQuery& query) {
+/// One field of the query's form (§4.1), whose FORM_TYPE must be `kind`.
+std::optional<StanzaError> apply_field(const xmpp::FormField& field, std::string_view kind, ArchiveQuery& query) {
   if (field.var == "FORM_TYPE") {
-    if (field.values.size() == 1 && field.values.front() == Archive::ns_archive) return std::nullopt;
+    if (field.values.size() == 1 && field.values.front() == kind) return std::nullopt;
     return bad("The form is of another kind.");
   }
   if (field.var == "ids") {
@@ -125,7 +125,7 @@ std::expected<ArchiveQuery, StanzaError> query_of(const xml::Element& payload) {
     if (form->type != "submit" || form->field("FORM_TYPE") == nullptr)
       return std::unexpected(bad("Submit a form of this kind."));
     for (const xmpp::FormField& field : form->fields) {
-      if (auto error = apply_field(field, query)) return std::unexpected(*std::move(error));
+      if (auto error = apply_field(field, payload.ns(), query)) return std::unexpected(*std::move(error));
     }
   }
   query.most_bytes = Archive::most_page_bytes;
@@ -235,8 +235,10 @@ void Archive::configure(const module::Settings& settings) {
 void Archive::attach(module::Hooks& hooks) {
   hooks.on<module::MessageFromClient>(module::Phase::archive, this, &Archive::sent);
   hooks.on<module::MessageToAccount>(module::Phase::archive, this, &Archive::received);
-  hooks.on_iq(Target::account, Access::owner, StanzaType::get, "query", ns_archive, this, &Archive::describe);
-  hooks.on_iq(Target::account, Access::owner, StanzaType::set, "query", ns_archive, this, &Archive::query);
+  for (const std::string_view ns : {ns_archive, ns_archive_1, ns_archive_0}) {
+    hooks.on_iq(Target::account, Access::owner, StanzaType::get, "query", ns, this, &Archive::describe);
+    hooks.on_iq(Target::account, Access::owner, StanzaType::set, "query", ns, this, &Archive::query);
+  }
   hooks.on_iq(Target::account, Access::owner, StanzaType::get, "metadata", ns_archive, this, &Archive::metadata);
   hooks.on<module::BindInline>(this, &Archive::bound_inline);
   hooks.on_iq(Target::account, Access::owner, StanzaType::get, "prefs", ns_archive, this, &Archive::tell_preferences);
@@ -316,14 +318,15 @@ void Archive::set_preferences(module::IqRequest request) {
 
 // §4.1.7: which fields a query may have.
 void Archive::describe(module::IqRequest request) {
-  xmpp::DataForm form{.type = "form",
-                      .fields = {{.var = "FORM_TYPE", .type = "hidden", .values = {std::string(ns_archive)}},
-                                 {.var = "with", .type = "jid-single"},
-                                 {.var = "start", .type = "text-single"},
-                                 {.var = "end", .type = "text-single"},
-                                 {.var = "before-id", .type = "text-single"},
-                                 {.var = "after-id", .type = "text-single"},
-                                 {.var = "include-groupchat", .type = "boolean"}}};
+  xmpp::DataForm form{
+      .type = "form",
+      .fields = {{.var = "FORM_TYPE", .type = "hidden", .values = {std::string(request.payload().ns())}},
+                 {.var = "with", .type = "jid-single"},
+                 {.var = "start", .type = "text-single"},
+                 {.var = "end", .type = "text-single"},
+                 {.var = "before-id", .type = "text-single"},
+                 {.var = "after-id", .type = "text-single"},
+                 {.var = "include-groupchat", .type = "boolean"}}};
   xml::Element x = form.to_element();
   // Any ids may be named, not those of a list (XEP-0122).
   xml::Element& ids = x.append_child(xml::Element("field", ns::data_forms));
@@ -332,7 +335,7 @@ void Archive::describe(module::IqRequest request) {
   validate.set("datatype", "xs:string");
   validate.add(xml::Element("open", ns_validate));
   ids.add(std::move(validate));
-  xml::Element query("query", ns_archive);
+  xml::Element query("query", request.payload().ns());
   query.add(std::move(x));
   request.reply(std::move(query));
 }
@@ -364,9 +367,15 @@ void Archive::query(module::IqRequest request) {
   const xmpp::BareJid account = request.account()->jid();
   Asked asked{.request = std::move(request),
               .query_id = std::string(payload.attribute("queryid").value_or("")),
-              .flipped = payload.child("flip-page", ns_archive) != nullptr};
+              .flipped = payload.child("flip-page", payload.ns()) != nullptr};
   store_.page(account, *std::move(query),
               [this, asked = std::move(asked)](const auto& found) mutable { answer_page(std::move(asked), found); });
+}
+
+xml::Element Archive::carrier_to(const xmpp::Jid& client) {
+  xml::Element carrier("message", ns::client);
+  carrier.set("from", xmpp::BareJid::of(client).text()).set("to", client.text()).set("id", random_.token(8));
+  return carrier;
 }
 
 void Archive::answer_page(Asked asked, const storage::Result<storage::ArchivePage>& page) {
@@ -378,7 +387,7 @@ void Archive::answer_page(Asked asked, const storage::Result<storage::ArchivePag
   if (!page) return request.fail(StanzaError::storage_failed());
   if (!page->known) return request.fail(unknown_id());
 
-  const xmpp::BareJid own = xmpp::BareJid::of(request.from());
+  const std::string_view ns_asked = request.payload().ns();
   const auto send = [&](const storage::ArchivedMessage& message) {
     auto stanza = xml::parse_stored_element(message.stanza, ns::client);
     if (!stanza) {
@@ -388,12 +397,11 @@ void Archive::answer_page(Asked asked, const storage::Result<storage::ArchivePag
     xml::Element forwarded("forwarded", ns_forward);
     forwarded.add(xml::Element("delay", ns::delay).set("stamp", stamp_of(message.id)));
     forwarded.add(*std::move(stanza));
-    xml::Element result("result", ns_archive);
+    xml::Element result("result", ns_asked);
     if (!asked.query_id.empty()) result.set("queryid", asked.query_id);
     result.set("id", id_text(message.id));
     result.add(std::move(forwarded));
-    xml::Element carrier("message", ns::client);
-    carrier.set("from", own.text()).set("to", request.from().text()).set("id", random_.token(8));
+    xml::Element carrier = carrier_to(request.from());
     carrier.add(std::move(result));
     session->send(xmpp::Stanza::make(std::move(carrier)));
   };
@@ -403,10 +411,17 @@ void Archive::answer_page(Asked asked, const storage::Result<storage::ArchivePag
   } else {
     std::ranges::for_each(messages, send);
   }
-  xml::Element fin("fin", ns_archive);
+  xml::Element fin("fin", ns_asked);
   if (page->complete) fin.set("complete", "true");
   fin.add(messages.empty() ? xmpp::page_element({}, {})
                            : xmpp::page_element(id_text(messages.front().id), id_text(messages.back().id)));
+  if (ns_asked == ns_archive_0) {
+    xml::Element end = fin;
+    if (!asked.query_id.empty()) end.set("queryid", asked.query_id);
+    xml::Element carrier = carrier_to(request.from());
+    carrier.add(std::move(end));
+    session->send(xmpp::Stanza::make(std::move(carrier)));
+  }
   request.reply(std::move(fin));
 }
 
@@ -415,7 +430,7 @@ void Archive::answer_count(module::IqRequest request, const ArchiveQuery& query)
   const xmpp::BareJid account = request.account()->jid();
   store_.count(account, query, [request = std::move(request)](const storage::Result<std::uint64_t>& count) mutable {
     if (!count) return request.fail(StanzaError::storage_failed());
-    xml::Element fin("fin", ns_archive);
+    xml::Element fin("fin", request.payload().ns());
     fin.add(xmpp::page_element({}, {}, *count));
     request.reply(std::move(fin));
   });

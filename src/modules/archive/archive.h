@@ -24,6 +24,10 @@ namespace kith::modules {
 class Archive final : public module::Module {
  public:
   static constexpr std::string_view ns_archive = "urn:xmpp:mam:2";
+  /// Clients that know nothing newer ask in these; all but the namespace is the same. In the oldest the end of a page
+  /// is a message, too (version 0.4 of the XEP).
+  static constexpr std::string_view ns_archive_1 = "urn:xmpp:mam:1";
+  static constexpr std::string_view ns_archive_0 = "urn:xmpp:mam:0";
   static constexpr std::string_view ns_extended = "urn:xmpp:mam:2#extended";
   static constexpr std::size_t default_on_page = 50;
   static constexpr std::size_t most_on_page = 250;
@@ -40,7 +44,7 @@ class Archive final : public module::Module {
                 {.xep = 359, .version = "0.7.0"},
                 {.xep = 441, .version = "0.2.0"},
                 {.xep = 334, .version = "1.0.0"}},
-      .account_features = {ns_archive, ns_extended, xmpp::ns::stanza_ids},
+      .account_features = {ns_archive, ns_archive_1, ns_archive_0, ns_extended, xmpp::ns::stanza_ids},
       .settings = {{.key = "retention_days",
                     .type = module::Setting::Type::integer,
                     .unit = "days",
@@ -66,6 +70,7 @@ class Archive final : public module::Module {
   void answer_count(module::IqRequest request, const storage::ArchiveQuery& query);
   struct Asked;
   void answer_page(Asked asked, const storage::Result<storage::ArchivePage>& page);
+  xml::Element carrier_to(const xmpp::Jid& client);
   module::Session* session_of(const module::IqRequest& request);
   void expire();
 

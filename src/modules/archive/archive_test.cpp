@@ -182,6 +182,34 @@ TEST_F(ArchiveTest, a_flipped_page_comes_in_reverse) {
   EXPECT_THAT(bodies("<flip-page/>" + page("<max>2</max><before/>")).first, ElementsAre("c", "b"));
 }
 
+TEST_F(ArchiveTest, older_clients_are_answered_in_the_namespace_that_they_ask_in) {
+  arrives("hark");
+  for (const std::string ns : {"urn:xmpp:mam:1", "urn:xmpp:mam:0"}) {
+    const auto ask = [&](const std::string& type, const std::string& query_type) {
+      scene.got(*juliet);
+      scene.says(*juliet, "<iq type='" + type + "' id='q'><query xmlns='" + ns + "' queryid='k'>" +
+                              (query_type.empty() ? "" : form(field("with", "romeo@montague.lit"))) + "</query></iq>");
+      scene.settle();
+      return scene.got(*juliet);
+    };
+    EXPECT_THAT(ask("get", "").back(), HasSubstr("<value>" + ns + "</value>"));
+    EXPECT_THAT(ask("set", "form").back(), HasSubstr("<bad-request")) << "the form is of another kind";
+    const auto got = ask("set", "");
+    ASSERT_FALSE(got.empty());
+    EXPECT_THAT(got.front(), HasSubstr("<result xmlns='" + ns + "' queryid='k'"));
+    EXPECT_THAT(got.back(),
+                AllOf(HasSubstr("<iq type='result'"), HasSubstr("<fin xmlns='" + ns + "' complete='true'>")));
+    // In the oldest, the end is a message, too, and comes before the answer.
+    if (ns.ends_with("0")) {
+      ASSERT_THAT(got, SizeIs(3));
+      EXPECT_THAT(got[1], AllOf(HasSubstr("<message from='juliet@capulet.lit'"), HasSubstr("<fin xmlns='" + ns),
+                                HasSubstr("queryid='k'")));
+    } else {
+      EXPECT_THAT(got, SizeIs(2));
+    }
+  }
+}
+
 TEST_F(ArchiveTest, queries_that_cannot_be_answered_get_the_error_that_says_why) {
   arrives("a");
   const std::string other =

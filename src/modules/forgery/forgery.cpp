@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::string_view carbons = "urn:xmpp:carbons:2";
 constexpr std::string_view archive = "urn:xmpp:mam:2";
+constexpr std::string_view archive_1 = "urn:xmpp:mam:1";
+constexpr std::string_view archive_0 = "urn:xmpp:mam:0";
 constexpr std::string_view archive_old = "urn:xmpp:mam:tmp";
 
 /// True if `text` names the account or its domain, in whatever spelling.
@@ -29,7 +31,8 @@ bool is_ours(std::optional<std::string_view> text, const xmpp::BareJid& account)
 bool is_forged(const xml::Element& child, const xmpp::BareJid& account) {
   // <private/> of the same namespace is the sender's to give.
   if (child.ns() == carbons) return child.name() == "received" || child.name() == "sent";
-  if (child.ns() == archive) return child.name() == "result" || child.name() == "fin";
+  if (child.ns() == archive || child.ns() == archive_1 || child.ns() == archive_0)
+    return child.name() == "result" || child.name() == "fin";
   if (child.ns() == archive_old) return child.name() == "result" || child.name() == "archived";
   if (child.is("stanza-id", ns::stanza_ids)) return is_ours(child.attribute("by"), account);
   if (child.is("delay", ns::delay) || child.is("x", ns::delay_legacy)) return is_ours(child.attribute("from"), account);

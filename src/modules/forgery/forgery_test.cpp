@@ -42,6 +42,8 @@ TEST_F(ForgeryTest, takes_away_what_only_the_server_may_add) {
            "<sent xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'/></sent>",
            "<result xmlns='urn:xmpp:mam:2' id='1'><forwarded xmlns='urn:xmpp:forward:0'/></result>",
            "<fin xmlns='urn:xmpp:mam:2'/>",
+           "<result xmlns='urn:xmpp:mam:1' id='1'/>",
+           "<fin xmlns='urn:xmpp:mam:0'/>",
            "<archived xmlns='urn:xmpp:mam:tmp' by='juliet@capulet.lit' id='1'/>",
            "<stanza-id xmlns='urn:xmpp:sid:0' by='juliet@capulet.lit' id='1'/>",
            "<stanza-id xmlns='urn:xmpp:sid:0' by='JULIET@Capulet.LIT' id='1'/>",

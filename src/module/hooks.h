@@ -44,6 +44,12 @@ using Outcome = std::variant<Next, Done, xmpp::StanzaError>;
 struct MessageFromClient {
   Session& session;
   xmpp::Stanza& stanza;
+  /// The id that it has in its sender's archive, once `ticket` is committed.
+  struct Archived {
+    std::string id;
+    storage::Ticket ticket;
+  };
+  std::optional<Archived> archived{};
 };
 /// A client's presence. Broadcast presence has no `to`. What nobody ends goes to its `to`, if it has one.
 struct PresenceFromClient {

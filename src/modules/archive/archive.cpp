@@ -256,8 +256,9 @@ Outcome Archive::sent(module::MessageFromClient& event) {
   if (to.bare_text() == own.text() || !worth_archiving(event.stanza) || !wanted(event.session.account(), to))
     return Next{};
   archived_.add();
-  event.session.account().wrote(
-      store_.add(own, clock_.wall(), to, xml::to_string(event.stanza.element(), ns::client)).ticket);
+  const auto added = store_.add(own, clock_.wall(), to, xml::to_string(event.stanza.element(), ns::client));
+  event.session.account().wrote(added.ticket);
+  event.archived = {.id = id_text(added.id), .ticket = added.ticket};
   return Next{};
 }
 

@@ -8,6 +8,7 @@
 
 #include "module/testing_scene.h"
 #include "modules/archive/worth.h"
+#include "modules/carbons/carbons.h"
 #include "modules/delivery/delivery.h"
 #include "modules/forgery/forgery.h"
 #include "modules/offline/offline.h"
@@ -119,6 +120,27 @@ TEST_F(ArchiveTest, what_a_client_sends_is_in_its_own_archive_once) {
   ASSERT_THAT(scene.stage.archive.messages, SizeIs(2));
   EXPECT_EQ(scene.stage.archive.messages.begin()->second.peer.text(), "romeo@montague.lit");
   EXPECT_THAT(bodies("").first, ElementsAre("to him", "to me"));
+}
+
+TEST_F(ArchiveTest, the_account_s_other_clients_hear_the_id_of_what_it_sends_once_it_is_on_disk) {
+  scene.stage.use<Carbons>();
+  Session& phone = scene.comes("juliet@capulet.lit/phone");
+  scene.says(phone, "<iq type='set' id='c'><enable xmlns='urn:xmpp:carbons:2'/></iq>");
+  auto& sent = scene.stage.output("juliet@capulet.lit/phone").sent;
+  sent.clear();
+  const auto say = [&] {
+    scene.says(*juliet, "<message to='romeo@montague.lit' type='chat' id='1'><body>hark</body></message>");
+  };
+  say();
+  ASSERT_THAT(sent, SizeIs(1));
+  EXPECT_EQ(sent[0].gate, scene.stage.disk.last());
+  const std::string id = "<stanza-id xmlns='urn:xmpp:sid:0' by='juliet@capulet.lit' id='" + id_of(0) + "'/>";
+  EXPECT_THAT(scene.got(phone), ElementsAre(AllOf(HasSubstr("<sent xmlns='urn:xmpp:carbons:2'>"), HasSubstr(id))));
+  ASSERT_THAT(scene.outside, SizeIs(1));
+  EXPECT_THAT(scene.outside[0], Not(HasSubstr("stanza-id"))) << "it is nobody else's business";
+  scene.stage.disk.failing_writes = true;
+  say();
+  EXPECT_THAT(scene.got(phone), ElementsAre(AllOf(HasSubstr("<sent xmlns"), Not(HasSubstr("stanza-id")))));
 }
 
 TEST_F(ArchiveTest, pages_go_forward_and_backward_without_gap_or_double) {

@@ -126,9 +126,20 @@ Outcome Carbons::from_client(module::MessageFromClient& event) {
                                                             : is_eligible_when_sent(message);
   if (!eligible) return Next{};
   copied.remember(*message.to(), message.id());
+  // By its id, the account's other clients know it again when they look into the archive (XEP-0359).
+  xmpp::Stanza with_id = message;
+  if (event.archived) {
+    with_id.edit().add(
+        xml::Element("stanza-id", xmpp::ns::stanza_ids).set("by", account.jid().text()).set("id", event.archived->id));
+  }
   for (const auto& other : account.sessions()) {
     if (!wanted(*other)) continue;
-    other->send(copy_of(message, *other, "sent"));
+    if (event.archived) {
+      const xmpp::Stanza if_failed = copy_of(message, *other, "sent");
+      other->send(copy_of(with_id, *other, "sent"), event.archived->ticket, &if_failed);
+    } else {
+      other->send(copy_of(message, *other, "sent"));
+    }
     copies_.add();
   }
   return Next{};

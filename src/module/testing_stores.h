@@ -50,6 +50,8 @@ class MemoryDisk {
     answer<T>(std::move(then), std::move(value));
   }
   void later(std::move_only_function<void()> task) { waiting_.push_back(std::move(task)); }
+  /// What waits is answered in the opposite order, as by readers that work side by side.
+  void reverse() { std::ranges::reverse(waiting_); }
   /// Runs what waits, and what that makes wait. True if there was anything.
   bool run() {
     const bool any = !waiting_.empty();

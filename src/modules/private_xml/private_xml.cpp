@@ -1,6 +1,7 @@
 #include "modules/private_xml/private_xml.h"
 
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <optional>
 #include <utility>
@@ -25,6 +26,18 @@ constexpr const char* kind = "private";
 /// pass the limit together.
 struct Entries {
   std::optional<std::uint64_t> count;
+};
+
+/// Sets in the order in which they came. Each asks the disk first whether its document is there, and what one reader of
+/// the disk answers late must not be written over what came after it.
+struct Sets {
+  struct One {
+    module::IqRequest request;
+    std::string key;
+    std::string document;
+  };
+  std::deque<One> waiting;
+  bool under_way = false;
 };
 
 StanzaError not_acceptable(std::string text) { return {ErrorType::modify, Condition::not_acceptable, std::move(text)}; }
@@ -82,37 +95,62 @@ void PrivateXml::set(module::IqRequest request) {
     return request.fail({ErrorType::modify, Condition::policy_violation,
                          "At most " + std::to_string(limits_.private_xml_bytes) + " bytes can be stored."});
   }
+  module::Account& account = *request.account();
+  Sets& sets = account.attachments().get<Sets>();
   std::string key = key_of(**child);
-  const xmpp::BareJid owner = request.account()->jid();
-  documents_.get(owner, kind, key,
-                 [this, owner, key, document = std::move(document),
-                  request = std::move(request)](storage::Result<std::optional<std::string>> found) mutable {
-                   if (!found) return request.fail(StanzaError::storage_failed());
-                   if (!*found) return set_new(std::move(request), std::move(key), std::move(document));
-                   module::Account* account = accounts_.loaded(owner);
-                   if (account == nullptr) return request.fail(StanzaError::storage_failed());
-                   put(std::move(request), *account, key, std::move(document));
+  sets.waiting.push_back({.request = std::move(request), .key = std::move(key), .document = std::move(document)});
+  if (!sets.under_way) set_next(account);
+}
+
+void PrivateXml::set_next(module::Account& account) {
+  Sets& sets = account.attachments().get<Sets>();
+  sets.under_way = !sets.waiting.empty();
+  if (!sets.under_way) return;
+  Sets::One& next = sets.waiting.front();
+  const xmpp::BareJid owner = account.jid();
+  documents_.get(owner, kind, next.key,
+                 [this, owner, request = std::move(next.request), key = next.key,
+                  document = std::move(next.document)](storage::Result<std::optional<std::string>> found) mutable {
+                   module::Account* there = accounts_.loaded(owner);
+                   if (!found || there == nullptr) {
+                     request.fail(StanzaError::storage_failed());
+                   } else if (!*found) {
+                     return set_new(std::move(request), std::move(key), std::move(document));
+                   } else {
+                     put(std::move(request), *there, key, std::move(document));
+                   }
+                   if (there != nullptr) set_next(*there);
                  });
+  sets.waiting.pop_front();
 }
 
 void PrivateXml::set_new(module::IqRequest request, std::string key, std::string document) {
   const xmpp::BareJid owner = xmpp::BareJid::of(request.from());
-  documents_.count(
-      owner, kind,
-      [this, owner, key = std::move(key), document = std::move(document),
-       request = std::move(request)](storage::Result<std::uint64_t> counted) mutable {
-        module::Account* account = accounts_.loaded(owner);
-        if (!counted || account == nullptr) return request.fail(StanzaError::storage_failed());
-        auto& entries = account->attachments().get<Entries>();
-        if (!entries.count) entries.count = *counted;
-        if (*entries.count >= limits_.private_xml_entries) {
-          events_.limit_hit("private_xml_entries");
-          return request.fail({ErrorType::cancel, Condition::policy_violation,
-                               "At most " + std::to_string(limits_.private_xml_entries) + " documents can be stored."});
-        }
-        ++*entries.count;
-        put(std::move(request), *account, key, std::move(document));
-      });
+  documents_.count(owner, kind,
+                   [this, owner, key = std::move(key), document = std::move(document),
+                    request = std::move(request)](storage::Result<std::uint64_t> counted) mutable {
+                     module::Account* account = accounts_.loaded(owner);
+                     if (account == nullptr) return request.fail(StanzaError::storage_failed());
+                     if (counted) {
+                       put_new(std::move(request), *account, *counted, key, std::move(document));
+                     } else {
+                       request.fail(StanzaError::storage_failed());
+                     }
+                     set_next(*account);
+                   });
+}
+
+void PrivateXml::put_new(module::IqRequest request, module::Account& account, std::uint64_t counted,
+                         const std::string& key, std::string document) {
+  auto& entries = account.attachments().get<Entries>();
+  if (!entries.count) entries.count = counted;
+  if (*entries.count >= limits_.private_xml_entries) {
+    events_.limit_hit("private_xml_entries");
+    return request.fail({ErrorType::cancel, Condition::policy_violation,
+                         "At most " + std::to_string(limits_.private_xml_entries) + " documents can be stored."});
+  }
+  ++*entries.count;
+  put(std::move(request), account, key, std::move(document));
 }
 
 void PrivateXml::put(module::IqRequest request, module::Account& account, const std::string& key,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -33,7 +34,10 @@ class PrivateXml final : public module::Module {
  private:
   void get(module::IqRequest request);
   void set(module::IqRequest request);
+  void set_next(module::Account& account);
   void set_new(module::IqRequest request, std::string key, std::string document);
+  void put_new(module::IqRequest request, module::Account& account, std::uint64_t counted, const std::string& key,
+               std::string document);
   void put(module::IqRequest request, module::Account& account, const std::string& key, std::string document);
 
   storage::DocumentStore& documents_;

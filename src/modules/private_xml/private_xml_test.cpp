@@ -102,6 +102,14 @@ TEST_F(PrivateXmlTest, is_nobody_elses) {
   EXPECT_EQ(*get("<exodus xmlns='exodus:prefs'/>").payload()->first_child(), element(prefs));
 }
 
+TEST_F(PrivateXmlTest, the_last_one_counts_whatever_the_disk_answers_first) {
+  set(prefs);
+  for (int i = 0; i < 5; ++i) send("set", "<exodus xmlns='exodus:prefs'>" + std::to_string(i) + "</exodus>");
+  stage.disk.reverse();
+  EXPECT_EQ(stage.take().size(), 5U);
+  EXPECT_EQ(get("<exodus xmlns='exodus:prefs'/>").payload()->first_child()->text(), "4");
+}
+
 TEST_F(PrivateXmlTest, one_document_has_a_limit_in_bytes) {
   stage.limits.private_xml_bytes = 200;
   EXPECT_EQ(set("<a xmlns='x'>" + std::string(150, 'a') + "</a>").type(), xmpp::StanzaType::result);

@@ -164,9 +164,10 @@ class Stage final : private Accounts {
         archive(disk),
         saved_sessions(disk),
         tokens(disk, accounts),
+        pubsub(disk),
         delivery(disk),
         passwords(disk),
-        stores_{accounts, rosters, offline, documents, archive, saved_sessions, tokens},
+        stores_{accounts, rosters, offline, documents, archive, saved_sessions, tokens, pubsub},
         deps_{clock,   random, events, timers, delivery, passwords, *this,
               stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
@@ -339,6 +340,7 @@ class Stage final : private Accounts {
   MemoryArchive archive;
   MemorySessions saved_sessions;
   MemoryTokens tokens;
+  MemoryPubsub pubsub;
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;

@@ -395,4 +395,104 @@ class MemoryTokens final : public storage::TokenStore {
   MemoryAccounts& accounts_;
 };
 
+class MemoryPubsub final : public storage::PubsubStore {
+ public:
+  explicit MemoryPubsub(MemoryDisk& disk) : disk_(disk) {}
+  void load(const xmpp::BareJid& owner, storage::Callback<storage::PubsubData> then) override {
+    disk_.answer_read(std::move(then), data_of(owner));
+  }
+  storage::PubsubData data_of(const xmpp::BareJid& owner) const {
+    storage::PubsubData data;
+    for (const auto& [key, node] : nodes) {
+      if (key.first != owner) continue;
+      storage::PubsubNode& made =
+          data.nodes.emplace_back(storage::PubsubNode{.name = key.second, .config = node.config});
+      for (const auto& [jid, person] : node.people) made.people.push_back(person);
+      for (const auto& item : node.items) data.bytes += item.payload.size();
+    }
+    return data;
+  }
+  storage::Ticket put_node(const xmpp::BareJid& owner, const std::string& node, std::string config) override {
+    return disk_.write([&] { nodes[{owner, node}].config = std::move(config); });
+  }
+  storage::Ticket remove_node(const xmpp::BareJid& owner, const std::string& node) override {
+    return disk_.write([&] { nodes.erase({owner, node}); });
+  }
+  storage::Ticket put_person(const xmpp::BareJid& owner, const std::string& node,
+                             const storage::PubsubPerson& person) override {
+    return disk_.write([&] {
+      auto& people = nodes[{owner, node}].people;
+      if (person.affiliation.empty() && person.subscription.empty()) {
+        people.erase(person.jid.text());
+      } else {
+        people.insert_or_assign(person.jid.text(), person);
+      }
+    });
+  }
+  storage::Ticket publish(const xmpp::BareJid& owner, const std::string& node, std::vector<storage::PubsubItem> items,
+                          std::size_t most_items) override {
+    return disk_.write([&] {
+      auto& there = nodes[{owner, node}].items;
+      for (storage::PubsubItem& item : items) {
+        std::erase_if(there, [&](const auto& other) { return other.id == item.id; });
+        there.push_back(std::move(item));
+      }
+      while (there.size() > most_items) there.pop_front();
+    });
+  }
+  storage::Ticket retract(const xmpp::BareJid& owner, const std::string& node, std::vector<std::string> ids) override {
+    return disk_.write([&] {
+      std::erase_if(nodes[{owner, node}].items,
+                    [&](const auto& item) { return std::ranges::find(ids, item.id) != ids.end(); });
+    });
+  }
+  storage::Ticket trim(const xmpp::BareJid& owner, const std::string& node, std::size_t most_items) override {
+    return disk_.write([&] {
+      auto& there = nodes[{owner, node}].items;
+      while (there.size() > most_items) there.pop_front();
+    });
+  }
+  void items(const xmpp::BareJid& owner, const std::string& node, storage::PubsubQuery query,
+             storage::Callback<storage::PubsubPage> then) override {
+    const auto& all = nodes[{owner, node}].items;
+    storage::PubsubPage page{.total = all.size()};
+    if (!query.ids.empty()) {
+      for (const std::string& id : query.ids) {
+        const auto found = std::ranges::find(all, id, &storage::PubsubItem::id);
+        if (found != all.end()) page.items.push_back(*found);
+      }
+      return disk_.answer_read(std::move(then), std::move(page));
+    }
+    const auto after = std::ranges::find(all, query.after, &storage::PubsubItem::id);
+    const auto before = std::ranges::find(all, query.before, &storage::PubsubItem::id);
+    page.known = (query.after.empty() || after != all.end()) && (query.before.empty() || before != all.end());
+    if (!page.known) return disk_.answer_read(std::move(then), std::move(page));
+    std::deque<storage::PubsubItem> found(query.after.empty() ? all.begin() : std::next(after),
+                                          query.before.empty() ? all.end() : before);
+    page.complete = found.size() <= query.most;
+    while (found.size() > query.most) query.from_newest ? found.pop_front() : found.pop_back();
+    page.items.assign(found.begin(), found.end());
+    disk_.answer_read(std::move(then), std::move(page));
+  }
+  void newest(const xmpp::BareJid& owner, std::vector<std::string> names,
+              storage::Callback<std::map<std::string, storage::PubsubItem>> then) override {
+    std::map<std::string, storage::PubsubItem> found;
+    for (const std::string& name : names) {
+      const auto& there = nodes[{owner, name}].items;
+      if (!there.empty()) found.emplace(name, there.back());
+    }
+    disk_.answer_read(std::move(then), std::move(found));
+  }
+
+  struct Node {
+    std::string config;
+    std::map<std::string, storage::PubsubPerson> people;
+    std::deque<storage::PubsubItem> items;
+  };
+  std::map<std::pair<xmpp::BareJid, std::string>, Node> nodes;
+
+ private:
+  MemoryDisk& disk_;
+};
+
 }  // namespace kith::module::testing

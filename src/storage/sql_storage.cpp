@@ -17,6 +17,7 @@
 #include "storage/sqlite/document_sql.h"
 #include "storage/sqlite/migrations.h"
 #include "storage/sqlite/offline_sql.h"
+#include "storage/sqlite/pubsub_sql.h"
 #include "storage/sqlite/read_pool.h"
 #include "storage/sqlite/roster_sql.h"
 #include "storage/sqlite/session_sql.h"
@@ -164,7 +165,8 @@ class SqlShardStores final : public ShardStores {
             .documents = documents_,
             .archive = archive_,
             .sessions = sessions_,
-            .tokens = tokens_};
+            .tokens = tokens_,
+            .pubsub = pubsub_};
   }
 
  private:
@@ -176,6 +178,7 @@ class SqlShardStores final : public ShardStores {
   sqlite::ArchiveSql archive_;
   sqlite::SessionSql sessions_{access_};
   sqlite::TokenSql tokens_{access_};
+  sqlite::PubsubSql pubsub_{access_};
 };
 
 }  // namespace

@@ -249,6 +249,71 @@ class TokenStore {
   virtual void remove_client(const xmpp::BareJid& account, const std::string& client, Callback<bool> then) = 0;
 };
 
+/// How somebody stands to a node (XEP-0060 §4.1, §4.2), in the protocol's words; empty: not at all.
+struct PubsubPerson {
+  xmpp::Jid jid;
+  std::string affiliation{};
+  std::string subscription{};
+};
+
+struct PubsubNode {
+  std::string name;
+  std::string config;  ///< the pubsub engine's own text
+  std::vector<PubsubPerson> people{};
+};
+
+struct PubsubItem {
+  std::string id;
+  WallTime when{};      ///< of its publication
+  std::string payload;  ///< one element as XML text, or empty
+};
+
+/// All that there is of an owner, but for the items themselves.
+struct PubsubData {
+  std::vector<PubsubNode> nodes;
+  std::uint64_t bytes = 0;  ///< of all items' payloads
+};
+
+/// Which items of a node are asked for.
+struct PubsubQuery {
+  std::vector<std::string> ids{};  ///< just these, if there are any; those that are not there are left out
+  std::string after{};             ///< published later than this item, if not empty …
+  std::string before{};            ///< … and earlier than this one
+  bool from_newest = false;        ///< the last `most` instead of the first
+  std::size_t most = 0;            ///< items
+  std::size_t most_bytes = 0;      ///< of payloads; one item comes in any case
+};
+
+struct PubsubPage {
+  bool known = true;              ///< false: there is no item `after` or `before`
+  std::vector<PubsubItem> items;  ///< in the order of their publication
+  bool complete = true;           ///< nothing was left out for `most` or `most_bytes`
+  std::uint64_t total = 0;        ///< items of the node
+};
+
+/// Publish-subscribe nodes (XEP-0060). The owner is an account (XEP-0163).
+class PubsubStore {
+ public:
+  virtual ~PubsubStore() = default;
+  virtual void load(const xmpp::BareJid& owner, Callback<PubsubData> then) = 0;
+  /// Makes the node or gives it another configuration.
+  virtual Ticket put_node(const xmpp::BareJid& owner, const std::string& node, std::string config) = 0;
+  /// With its people and items.
+  virtual Ticket remove_node(const xmpp::BareJid& owner, const std::string& node) = 0;
+  virtual Ticket put_person(const xmpp::BareJid& owner, const std::string& node, const PubsubPerson& person) = 0;
+  /// Items that are there already get the new payload and become the newest. Of more than `most_items` the oldest go.
+  virtual Ticket publish(const xmpp::BareJid& owner, const std::string& node, std::vector<PubsubItem> items,
+                         std::size_t most_items) = 0;
+  virtual Ticket retract(const xmpp::BareJid& owner, const std::string& node, std::vector<std::string> ids) = 0;
+  /// Leaves the newest `most_items`.
+  virtual Ticket trim(const xmpp::BareJid& owner, const std::string& node, std::size_t most_items) = 0;
+  virtual void items(const xmpp::BareJid& owner, const std::string& node, PubsubQuery query,
+                     Callback<PubsubPage> then) = 0;
+  /// The newest item of each of these nodes that has one, by the node's name.
+  virtual void newest(const xmpp::BareJid& owner, std::vector<std::string> nodes,
+                      Callback<std::map<std::string, PubsubItem>> then) = 0;
+};
+
 struct Stores {
   AccountStore& accounts;
   RosterStore& rosters;
@@ -257,6 +322,7 @@ struct Stores {
   ArchiveStore& archive;
   SessionStore& sessions;
   TokenStore& tokens;
+  PubsubStore& pubsub;
 };
 
 /// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.

@@ -140,11 +140,44 @@ constexpr Sql version_4 = R"sql(
   PRAGMA user_version = 4;
 )sql";
 
+// Version 5: publish-subscribe nodes. An item's number is the order of its publication; the index holds all that is
+// counted, so that no payload is read for that.
+constexpr Sql version_5 = R"sql(
+  CREATE TABLE pubsub_nodes (
+    owner  TEXT NOT NULL,
+    node   TEXT NOT NULL,
+    config TEXT NOT NULL,
+    PRIMARY KEY (owner, node)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE pubsub_people (
+    owner        TEXT NOT NULL,
+    node         TEXT NOT NULL,
+    jid          TEXT NOT NULL,
+    affiliation  TEXT NOT NULL,
+    subscription TEXT NOT NULL,
+    PRIMARY KEY (owner, node, jid)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE pubsub_items (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner   TEXT NOT NULL,
+    node    TEXT NOT NULL,
+    item    TEXT NOT NULL,
+    bytes   INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    payload TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX pubsub_items_by_id ON pubsub_items (owner, node, item);
+  CREATE INDEX pubsub_items_by_number ON pubsub_items (owner, node, number, bytes);
+
+  PRAGMA user_version = 5;
+)sql";
+
 constexpr Migration all_migrations[] = {
     {.version = 1, .script = version_1},
     {.version = 2, .script = version_2},
     {.version = 3, .script = version_3},
     {.version = 4, .script = version_4},
+    {.version = 5, .script = version_5},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

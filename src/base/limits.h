@@ -79,6 +79,15 @@ struct Limits {
   std::size_t private_xml_entries = 200;
   std::size_t vcard_bytes = 64 * 1024;
 
+  std::size_t pubsub_nodes = 200;
+  std::size_t pubsub_items = 1000;
+  std::size_t pubsub_item_bytes = 64 * 1024;
+  std::size_t avatar_bytes = 256 * 1024;
+  std::size_t pubsub_owner_bytes = 64 * 1024 * 1024;
+  std::size_t pubsub_people = 1000;
+  std::size_t pep_watchers = 5000;
+  std::size_t pep_questions = 2000;
+
   Rate registrations_per_address{.per_second = 3.0 / 3600, .burst = 3};
 
   std::size_t mailbox_items = 65'536;

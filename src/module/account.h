@@ -11,6 +11,7 @@
 #include "module/archive_preferences.h"
 #include "module/attachments.h"
 #include "module/block_list.h"
+#include "module/node_list.h"
 #include "module/roster.h"
 #include "module/session.h"
 #include "xmpp/jid.h"
@@ -33,6 +34,8 @@ class Account {
   const BlockList& block_list() const { return block_list_; }
   ArchivePreferences& archive_preferences() { return archive_preferences_; }
   const ArchivePreferences& archive_preferences() const { return archive_preferences_; }
+  NodeList& nodes() { return nodes_; }
+  const NodeList& nodes() const { return nodes_; }
 
   /// In the order in which they were bound, oldest first.
   const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
@@ -71,6 +74,7 @@ class Account {
   Roster roster_;
   BlockList block_list_;
   ArchivePreferences archive_preferences_;
+  NodeList nodes_;
   WallTime created_;
   std::vector<std::unique_ptr<Session>> sessions_;
   storage::Ticket last_write_;

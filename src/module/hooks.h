@@ -27,6 +27,7 @@
 #include "storage/storage.h"
 #include "xml/element.h"
 #include "xmpp/error.h"
+#include "xmpp/pubsub.h"
 #include "xmpp/stanza.h"
 
 namespace kith::module {
@@ -95,6 +96,13 @@ struct IqToSession {
   storage::Ticket gate;
 };
 
+/// An iq result or error for an account itself: the answer to what a feature has asked in the account's name. Done: it
+/// knew the question. SECURITY: whoever asks compares `from` and an id that nobody could guess.
+struct IqAnswerToAccount {
+  Account& account;
+  const xmpp::Stanza& stanza;
+};
+
 /// A bound client's element at the stream's first level that is no stanza (of another namespace than jabber:client).
 /// Done: it was dealt with. What nobody deals with ends the stream with unsupported-stanza-type.
 struct NonzaFromClient {
@@ -142,6 +150,29 @@ struct SessionRestored {
 struct SessionAvailable {
   Session& session;
   bool initial;
+};
+/// A contact may see the account's presence now, or may not any more (RFC 6121 §3). `gate`: the write that says so.
+struct SightChanged {
+  Account& account;
+  const xmpp::BareJid& contact;
+  storage::Ticket gate;
+};
+/// Somebody has published items at a node of the account (XEP-0060 §7.1): `<item xmlns='…pubsub' id=''>payload</item>`
+/// each. It counts when `gate` is committed.
+struct ItemsPublished {
+  Account& account;
+  const std::string& node;
+  const std::vector<xml::Element>& items;
+  storage::Ticket gate;
+};
+/// A feature asks for items to be published in the account's name; `config` is the node's if it must be made. `ticket`
+/// is what the feature that does it answers with.
+struct PublishItems {
+  Account& account;
+  std::string node;
+  std::vector<xml::Element> items;
+  xmpp::NodeConfig config;
+  storage::Ticket ticket{};
 };
 /// An available session has become unavailable by sending so (not by ending: that is SessionEnded).
 struct SessionUnavailable {
@@ -201,6 +232,7 @@ struct DiscoInfo {
   Account* account;
   std::string_view node;
   xml::Element& query;
+  const xmpp::Jid* requester = nullptr;  ///< who asks for a node; null for the entity itself
 };
 /// The same for disco#items. `account` is null for the server and for an address that is no account; `entitled` is true
 /// if `requester` may see the account's presence (for the server: always). Who isn't gets only what is open to
@@ -289,9 +321,10 @@ class Hooks {
   }
 
   std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
-             List<PresenceToAccount>, List<IqToSession>, List<NonzaFromClient>, List<SessionBound>, List<SessionEnded>,
-             List<SessionHibernates>, List<SessionResumed>, List<SessionSaved>, List<SessionRestored>,
-             List<SessionAvailable>, List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>,
+             List<PresenceToAccount>, List<IqToSession>, List<IqAnswerToAccount>, List<NonzaFromClient>,
+             List<SessionBound>, List<SessionEnded>, List<SessionHibernates>, List<SessionResumed>, List<SessionSaved>,
+             List<SessionRestored>, List<SessionAvailable>, List<SightChanged>, List<ItemsPublished>,
+             List<PublishItems>, List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>,
              List<BindInlineFeatures>, List<BindInline>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;

@@ -41,7 +41,12 @@ class Scene {
         break;
       }
       case xmpp::StanzaKind::iq:
-        stage.dispatch(std::move(said), &session);
+        if (!said.is_iq_request() && (!said.to() || *said.to() == session.account().jid())) {
+          IqAnswerToAccount event{session.account(), said};
+          stage.hooks.run(event);
+        } else {
+          stage.dispatch(std::move(said), &session);
+        }
         break;
     }
     settle();
@@ -140,6 +145,11 @@ class Scene {
         break;
       }
       case xmpp::StanzaKind::iq: {
+        if (to.is_bare() && !item.stanza.is_iq_request()) {
+          IqAnswerToAccount event{*account, item.stanza};
+          stage.hooks.run(event);
+          break;
+        }
         Session* session = to.is_full() ? account->session(to.resourcepart()) : nullptr;
         if (session != nullptr) session->send(item.stanza, item.gate);
         break;

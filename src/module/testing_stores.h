@@ -455,7 +455,7 @@ class MemoryPubsub final : public storage::PubsubStore {
   void items(const xmpp::BareJid& owner, const std::string& node, storage::PubsubQuery query,
              storage::Callback<storage::PubsubPage> then) override {
     const auto& all = nodes[{owner, node}].items;
-    storage::PubsubPage page{.total = all.size()};
+    storage::PubsubPage page{.items = {}, .total = all.size()};
     if (!query.ids.empty()) {
       for (const std::string& id : query.ids) {
         const auto found = std::ranges::find(all, id, &storage::PubsubItem::id);

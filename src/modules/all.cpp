@@ -15,6 +15,7 @@
 #include "modules/iq_answers/iq_answers.h"
 #include "modules/last_activity/last_activity.h"
 #include "modules/offline/offline.h"
+#include "modules/pep/pep.h"
 #include "modules/ping/ping.h"
 #include "modules/presence/presence.h"
 #include "modules/private_xml/private_xml.h"
@@ -47,6 +48,7 @@ std::span<const module::Registration> all() {
       module::registration<Version>(),
       module::registration<Time>(),
       module::registration<LastActivity>(),
+      module::registration<Pep>(),
       module::registration<PrivateXml>(),
       module::registration<Vcard>(),
       module::registration<Registration>(),

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "module/testing.h"
-#include "modules/disco/caps.h"
+#include "xmpp/caps.h"
 
 namespace kith::modules {
 namespace {
@@ -46,7 +46,7 @@ TEST(AllFeatures, stand_together_in_an_answer_whose_hash_is_announced) {
                                             "' xmlns='http://jabber.org/protocol/disco#info'/></iq>");
   const xmpp::Stanza reply = stage.answer();
   ASSERT_EQ(reply.type(), xmpp::StanzaType::result);
-  EXPECT_EQ(caps_hash(*reply.payload()), c->attribute("ver"));
+  EXPECT_EQ(xmpp::caps_hash(*reply.payload()), c->attribute("ver"));
   EXPECT_NE(reply.payload()->child("x", xmpp::ns::data_forms), nullptr);
   std::set<std::string> told;
   reply.payload()->for_each_child([&](const xml::Element& child) {

@@ -69,7 +69,12 @@ void AccountTable::load(const xmpp::BareJid& jid) {
             account->block_list() = module::BlockList::from_document(document(module::BlockList::kind));
             account->archive_preferences() =
                 module::ArchivePreferences::from_document(document(module::ArchivePreferences::kind));
-            loaded_now(jid, generation, std::move(account));
+            stores_.pubsub.load(jid, [this, jid, generation, account = std::move(account)](
+                                         storage::Result<storage::PubsubData> nodes) mutable {
+              if (!nodes) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
+              account->nodes() = module::NodeList(*nodes);
+              loaded_now(jid, generation, std::move(account));
+            });
           });
     });
   });

@@ -122,7 +122,9 @@ std::optional<StreamError> Router::from_client(module::Session& session, xml::El
         routed_iqs_.add();
         iq_request(module::Target::account, std::move(stanza), &session.account(), &session);
       } else if (to_self) {
-        // An answer to the server: to a ping of ours, say. That it came is all that matters.
+        // An answer to the server. Of one to a ping of ours it only matters that it came.
+        module::IqAnswerToAccount event{session.account(), stanza};
+        hooks_.run(event);
       } else if (!stanza.to()->has_localpart() && deps_.hosts.is_local(stanza.to()->domainpart())) {
         to_server(std::move(stanza), &session, {});
       } else {
@@ -431,7 +433,11 @@ void Router::iq_now(module::Account& account, Deliver& item) {
   if (stanza.to()->is_bare()) {
     // RFC 6121 §8.5.2.1.3, §8.5.2.2.3: the server answers for the account; an answer that nobody here asked for is
     // dropped.
-    if (!stanza.is_iq_request()) return;
+    if (!stanza.is_iq_request()) {
+      module::IqAnswerToAccount event{account, stanza};
+      hooks_.run(event);
+      return;
+    }
     const bool own = stanza.from()->bare_text() == account.jid().text();
     module::Session* session = own ? account.session(stanza.from()->resourcepart()) : nullptr;
     iq_request(module::Target::account, std::move(stanza), &account, session);

@@ -486,6 +486,28 @@ void add_limits(Table& table) {
   table.size(
       "vcard_bytes", [](auto& c) -> auto& { return c.limits.vcard_bytes; }, {0, 16 * mib},
       "A vCard with its picture (XEP-0054).");
+  table.count(
+      "pubsub_nodes", [](auto& c) -> auto& { return c.limits.pubsub_nodes; }, {1, 100'000},
+      "Nodes (avatar, bookmarks, keys for encryption and the like) of an account (XEP-0163).");
+  table.count(
+      "pubsub_items", [](auto& c) -> auto& { return c.limits.pubsub_items; }, {1, 100'000}, "Items that a node keeps.");
+  table.size(
+      "pubsub_item_bytes", [](auto& c) -> auto& { return c.limits.pubsub_item_bytes; }, {1024, 16 * mib}, "One item.");
+  table.size(
+      "avatar_bytes", [](auto& c) -> auto& { return c.limits.avatar_bytes; }, {1024, 16 * mib},
+      "The item that is an avatar (XEP-0084), in base64.");
+  table.size(
+      "pubsub_owner_bytes", [](auto& c) -> auto& { return c.limits.pubsub_owner_bytes; }, {1024, 1024 * mib},
+      "All items of an account.");
+  table.count(
+      "pubsub_people", [](auto& c) -> auto& { return c.limits.pubsub_people; }, {0, 100'000},
+      "Addresses that a node lists as subscribers, publishers and the like.");
+  table.count(
+      "pep_watchers", [](auto& c) -> auto& { return c.limits.pep_watchers; }, {0, 1'000'000},
+      "Clients of an account's contacts that hear of its nodes while they are online.");
+  table.count(
+      "pep_questions", [](auto& c) -> auto& { return c.limits.pep_questions; }, {1, 1'000'000},
+      "Clients that are being asked what they want to hear of, at a time and thread.");
   table.rate(
       "registrations_per_address", [](auto& c) -> auto& { return c.limits.registrations_per_address; }, false,
       "Accounts that may be made from one address, where registration is open.");

@@ -285,10 +285,10 @@ struct PubsubQuery {
 };
 
 struct PubsubPage {
-  bool known = true;              ///< false: there is no item `after` or `before`
-  std::vector<PubsubItem> items;  ///< in the order of their publication
-  bool complete = true;           ///< nothing was left out for `most` or `most_bytes`
-  std::uint64_t total = 0;        ///< items of the node
+  bool known = true;                ///< false: there is no item `after` or `before`
+  std::vector<PubsubItem> items{};  ///< in the order of their publication
+  bool complete = true;             ///< nothing was left out for `most` or `most_bytes`
+  std::uint64_t total = 0;          ///< items of the node
 };
 
 /// Publish-subscribe nodes (XEP-0060). The owner is an account (XEP-0163).

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "modules/disco/caps.h"
+#include "xmpp/caps.h"
 
 namespace kith::modules {
 
@@ -87,14 +87,14 @@ void Disco::info(module::IqRequest request) {
     if (!query) return request.fail(query.error());
     if (node.empty()) return request.reply(*std::move(query));
     // XEP-0115 §6.2: the node of the capabilities that are in force now; another one is as unknown as any.
-    const std::string current = std::string(caps_node) + "#" + caps_hash(*query).value_or("");
+    const std::string current = std::string(caps_node) + "#" + xmpp::caps_hash(*query).value_or("");
     if (node != current) return request.fail(StanzaError::of(Condition::item_not_found));
     query->set("node", current);
     return request.reply(*std::move(query));
   }
   xml::Element query("query", ns::disco_info);
   query.set("node", std::string(node));
-  module::DiscoInfo event{target, domain, request.account(), node, query};
+  module::DiscoInfo event{target, domain, request.account(), node, query, &request.from()};
   const module::Outcome outcome = hooks_->run(event);
   if (const auto* error = std::get_if<StanzaError>(&outcome)) return request.fail(*error);
   if (!std::holds_alternative<module::Done>(outcome)) return request.fail(StanzaError::of(Condition::item_not_found));
@@ -127,7 +127,7 @@ void Disco::announce(module::StreamFeatures& event) {
   if (!event.authenticated) return;
   const std::expected<xml::Element, StanzaError> query = describe(Target::server, event.domain, nullptr);
   if (!query) return;
-  const std::optional<std::string> hash = caps_hash(*query);
+  const std::optional<std::string> hash = xmpp::caps_hash(*query);
   if (!hash) return;
   event.features.add(
       xml::Element("c", ns::caps).set("hash", "sha-1").set("node", std::string(caps_node)).set("ver", *hash));

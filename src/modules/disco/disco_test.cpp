@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "module/testing.h"
-#include "modules/disco/caps.h"
+#include "xmpp/caps.h"
 
 namespace kith::modules {
 namespace {
@@ -93,7 +93,7 @@ TEST_F(DiscoTest, the_hash_in_the_stream_features_is_that_of_the_whole_answer) {
   ASSERT_EQ(reply.type(), xmpp::StanzaType::result);
   EXPECT_EQ(reply.payload()->attribute("node"), node);
   EXPECT_NE(reply.payload()->child("x", ns::data_forms), nullptr);
-  EXPECT_EQ(caps_hash(*reply.payload()), c->attribute("ver"));
+  EXPECT_EQ(xmpp::caps_hash(*reply.payload()), c->attribute("ver"));
 }
 
 TEST_F(DiscoTest, a_form_changes_the_hash) {

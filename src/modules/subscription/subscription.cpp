@@ -59,6 +59,7 @@ SubscriptionFeature::SubscriptionFeature(const module::ModuleDeps& deps)
     : clock_(deps.clock), events_(deps.events), delivery_(deps.delivery), limits_(deps.limits) {}
 
 void SubscriptionFeature::attach(module::Hooks& hooks) {
+  hooks_ = &hooks;
   hooks.on<module::PresenceFromClient>(module::Phase::deliver, this, &SubscriptionFeature::from_client);
   hooks.on<module::PresenceToAccount>(module::Phase::deliver, this, &SubscriptionFeature::to_account);
   hooks.on<module::SessionAvailable>(this, &SubscriptionFeature::offer_waiting_requests);
@@ -89,6 +90,11 @@ storage::Ticket SubscriptionFeature::write(Account& account, storage::RosterItem
   if (!item.in_roster && item.state == xmpp::SubscriptionState{})
     return account.wrote(account.roster().remove(item.contact));
   return account.wrote(account.roster().put(std::move(item)));
+}
+
+void SubscriptionFeature::sight_changed(Account& account, const xmpp::BareJid& contact, storage::Ticket gate) {
+  module::SightChanged event{account, contact, gate};
+  hooks_->run(event);
 }
 
 void SubscriptionFeature::answer_if_failed(const xmpp::Stanza& stanza, storage::Ticket ticket) {
@@ -127,8 +133,10 @@ Outcome SubscriptionFeature::from_client(module::PresenceFromClient& event) {
       }
       item.in_roster = true;
     }
+    const bool sight = step.state.seen_by_contact() != item.state.seen_by_contact();
     item.state = step.state;
     gate = write(account, item);
+    if (sight) sight_changed(account, contact, gate);
     if (step.push) module::push_roster_item(account, item, gate);
     answer_if_failed(event.stanza, gate);
   }
@@ -171,9 +179,11 @@ Outcome SubscriptionFeature::to_account(module::PresenceToAccount& event) {
       }
       item.pending_stanza = text_to_keep(stanza);
     }
+    const bool sight = step.state.seen_by_contact() != item.state.seen_by_contact();
     item.state = step.state;
     const storage::Ticket ticket = write(account, item);
     gate = storage::later(gate, ticket);
+    if (sight) sight_changed(account, contact, gate);
     // A request that could not be kept must not vanish: the contact may ask again.
     if (*action == SubscriptionAction::subscribe) answer_if_failed(stanza, ticket);
   }

@@ -44,7 +44,10 @@ class SubscriptionFeature final : public module::Module {
   /// If that write fails, whoever sent `stanza` is told to try again.
   void answer_if_failed(const xmpp::Stanza& stanza, storage::Ticket ticket);
   storage::Ticket write(module::Account& account, storage::RosterItem item);
+  /// Tells the other features.
+  void sight_changed(module::Account& account, const xmpp::BareJid& contact, storage::Ticket gate);
 
+  const module::Hooks* hooks_ = nullptr;
   const Clock& clock_;
   Events& events_;
   module::Delivery& delivery_;

@@ -1,13 +1,13 @@
-#include "modules/disco/caps.h"
+#include "xmpp/caps.h"
 
 #include <gtest/gtest.h>
 
-#include "module/testing.h"
+#include "xml/stream_parser.h"
 
-namespace kith::modules {
+namespace kith::xmpp {
 namespace {
 
-using module::testing::element;
+xml::Element element(std::string_view text) { return xml::parse_element(text).value(); }
 
 TEST(Caps, xep0115_simple_generation_example) {
   EXPECT_EQ(caps_hash(element("<query xmlns='http://jabber.org/protocol/disco#info'>"
@@ -83,5 +83,54 @@ TEST(Caps, an_escaped_bracket_is_not_unescaped_again) {
   EXPECT_NE(caps_hash(honest), caps_hash(trick));
 }
 
+TEST(Caps, another_hash_of_the_same_text) {
+  const auto query = element(complex_example);
+  EXPECT_EQ(caps_hash(query, "sha-1"), caps_hash(query));
+  ASSERT_TRUE(caps_hash(query, "sha-256"));
+  EXPECT_EQ(caps_hash(query, "sha-256")->size(), 44U);
+  EXPECT_EQ(caps_hash(query, "md5"), std::nullopt);
+}
+
+TEST(Caps, xep0390_simple_example) {
+  EXPECT_EQ(caps2_hash(element("<query xmlns='http://jabber.org/protocol/disco#info'>"
+                               "<identity category='client' name='BombusMod' type='mobile'/>"
+                               "<feature var='http://jabber.org/protocol/si'/>"
+                               "<feature var='http://jabber.org/protocol/bytestreams'/>"
+                               "<feature var='http://jabber.org/protocol/chatstates'/>"
+                               "<feature var='http://jabber.org/protocol/disco#info'/>"
+                               "<feature var='http://jabber.org/protocol/disco#items'/>"
+                               "<feature var='urn:xmpp:ping'/>"
+                               "<feature var='jabber:iq:time'/>"
+                               "<feature var='jabber:iq:privacy'/>"
+                               "<feature var='jabber:iq:version'/>"
+                               "<feature var='http://jabber.org/protocol/rosterx'/>"
+                               "<feature var='urn:xmpp:time'/>"
+                               "<feature var='jabber:x:oob'/>"
+                               "<feature var='http://jabber.org/protocol/ibb'/>"
+                               "<feature var='http://jabber.org/protocol/si/profile/file-transfer'/>"
+                               "<feature var='urn:xmpp:receipts'/>"
+                               "<feature var='jabber:iq:roster'/>"
+                               "<feature var='jabber:iq:last'/></query>"),
+                       "sha-256"),
+            "kzBZbkqJ3ADrj7v08reD1qcWUwNGHaidNUgD7nHpiw8=");
+}
+
+TEST(Caps, xep0390_refuses_what_it_does_not_know) {
+  const auto with = [](std::string_view extra) {
+    return element("<query xmlns='http://jabber.org/protocol/disco#info'><feature var='a'/>" + std::string(extra) +
+                   "</query>");
+  };
+  EXPECT_TRUE(caps2_hash(with(""), "sha-256"));
+  EXPECT_FALSE(caps2_hash(with(""), "sha-1"));
+  EXPECT_FALSE(caps2_hash(with("<other xmlns='urn:x'/>"), "sha-256"));
+  EXPECT_FALSE(caps2_hash(with("<x xmlns='jabber:x:data' type='result'><field var='a'/></x>"), "sha-256"));
+  EXPECT_FALSE(caps2_hash(with("<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'>"
+                               "<value>x</value></field><reported/></x>"),
+                          "sha-256"));
+  EXPECT_TRUE(caps2_hash(with("<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'>"
+                              "<value>x</value></field></x>"),
+                         "sha-256"));
+}
+
 }  // namespace
-}  // namespace kith::modules
+}  // namespace kith::xmpp

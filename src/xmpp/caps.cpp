@@ -1,4 +1,4 @@
-#include "modules/disco/caps.h"
+#include "xmpp/caps.h"
 
 #include <algorithm>
 #include <string_view>
@@ -10,11 +10,9 @@
 #include "base/encoding.h"
 #include "xmpp/namespaces.h"
 
-namespace kith::modules {
+namespace kith::xmpp {
 
 namespace {
-
-namespace ns = xmpp::ns;
 
 using Identity = std::tuple<std::string, std::string, std::string, std::string>;  // category, type, language, name
 
@@ -59,7 +57,8 @@ Reading read_form(const xml::Element& x, Form& form) {
 
 }  // namespace
 
-std::optional<std::string> caps_hash(const xml::Element& query) {
+std::optional<std::string> caps_hash(const xml::Element& query, std::string_view algorithm) {
+  if (algorithm != "sha-1" && algorithm != "sha-256") return std::nullopt;
   std::vector<Identity> identities;
   std::vector<std::string> features;
   std::vector<Form> forms;
@@ -97,7 +96,65 @@ std::optional<std::string> caps_hash(const xml::Element& query) {
       for (const std::string& value : values) s.append(value).append("<");
     }
   }
-  return base64_encode(sha1(s));
+  return base64_encode(algorithm == "sha-1" ? sha1(s) : sha256(s));
 }
 
-}  // namespace kith::modules
+namespace {
+
+// XEP-0390 §4.1: each text ends with one of four characters that no XML text can hold.
+constexpr char after_text = '\x1f';
+constexpr char after_record = '\x1e';
+constexpr char after_form = '\x1d';
+constexpr char after_section = '\x1c';
+
+std::string joined(std::vector<std::string> parts) {
+  std::ranges::sort(parts);
+  std::string all;
+  for (const std::string& part : parts) all += part;
+  return all;
+}
+
+/// Nothing if the form may not be there.
+std::optional<std::string> form_text(const xml::Element& x) {
+  bool sound = true;
+  bool typed = false;
+  std::vector<std::string> fields;
+  x.for_each_child([&](const xml::Element& field) {
+    if (field.is("reported", ns::data_forms) || field.is("item", ns::data_forms)) sound = false;
+    if (!field.is("field", ns::data_forms)) return;
+    std::vector<std::string> values = values_of(field);
+    if (field.attribute("var") == "FORM_TYPE" && field.attribute("type") == "hidden") typed = values.size() == 1;
+    for (std::string& value : values) value += after_text;
+    fields.push_back(text_of(field.attribute("var")) + after_text + joined(std::move(values)) + after_record);
+  });
+  if (!sound || !typed) return std::nullopt;
+  return joined(std::move(fields)) + after_form;
+}
+
+}  // namespace
+
+std::optional<std::string> caps2_hash(const xml::Element& query, std::string_view algorithm) {
+  if (algorithm != "sha-256") return std::nullopt;
+  std::vector<std::string> features;
+  std::vector<std::string> identities;
+  std::vector<std::string> forms;
+  bool sound = true;
+  query.for_each_child([&](const xml::Element& child) {
+    if (child.is("feature", ns::disco_info)) {
+      features.push_back(text_of(child.attribute("var")) + after_text);
+    } else if (child.is("identity", ns::disco_info)) {
+      identities.push_back(text_of(child.attribute("category")) + after_text + text_of(child.attribute("type")) +
+                           after_text + text_of(child.attribute("lang", xml::ns_xml)) + after_text +
+                           text_of(child.attribute("name")) + after_text + after_record);
+    } else if (std::optional<std::string> form = child.is("x", ns::data_forms) ? form_text(child) : std::nullopt) {
+      forms.push_back(*std::move(form));
+    } else {
+      sound = false;
+    }
+  });
+  if (!sound) return std::nullopt;
+  return base64_encode(sha256(joined(std::move(features)) + after_section + joined(std::move(identities)) +
+                              after_section + joined(std::move(forms)) + after_section));
+}
+
+}  // namespace kith::xmpp

@@ -1,0 +1,775 @@
+#include "module/pubsub.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/encoding.h"
+#include "xml/stream_parser.h"
+#include "xml/writer.h"
+#include "xmpp/data_form.h"
+#include "xmpp/namespaces.h"
+#include "xmpp/rsm.h"
+
+namespace kith::module {
+
+namespace ns = xmpp::ns;
+using xmpp::AccessModel;
+using xmpp::Affiliation;
+using xmpp::Condition;
+using xmpp::ErrorType;
+using xmpp::NodeConfig;
+using xmpp::NodeSubscription;
+using xmpp::StanzaError;
+using xmpp::StanzaType;
+
+namespace {
+
+/// What an answer holds of payloads, so that it stays below what clients take as one stanza.
+constexpr std::size_t most_answer_bytes = 256 * 1024;
+constexpr std::size_t most_name_bytes = 1023;
+constexpr std::string_view ns_avatar_data = "urn:xmpp:avatar:data";  // XEP-0084 §4.1
+
+StanzaError bad_request(std::string_view specific) {
+  return xmpp::pubsub_error(ErrorType::modify, Condition::bad_request, specific);
+}
+
+std::string node_of(const xml::Element& element) { return std::string(element.attribute("node").value_or("")); }
+
+/// `<pubsub/>` with one child.
+xml::Element wrapped(std::string_view ns, xml::Element child) {
+  xml::Element pubsub("pubsub", ns);
+  pubsub.add(std::move(child));
+  return pubsub;
+}
+
+xml::Element item_element(std::string_view ns, const std::string& id, const xml::Element* payload) {
+  xml::Element item("item", ns);
+  item.set("id", id);
+  if (payload != nullptr) item.add(*payload);
+  return item;
+}
+
+/// The item with what was stored of it; without payload if that is damaged.
+xml::Element stored_item(std::string_view ns, const storage::PubsubItem& item, bool payload = true) {
+  if (!payload || item.payload.empty()) return item_element(ns, item.id, nullptr);
+  const auto parsed = xml::parse_stored_element(item.payload, {});
+  return item_element(ns, item.id, parsed ? &*parsed : nullptr);
+}
+
+/// The form inside `element`, or nothing if it has none.
+std::expected<std::optional<xmpp::DataForm>, StanzaError> form_in(const xml::Element* element) {
+  const xml::Element* x = element == nullptr ? nullptr : element->child("x", ns::data_forms);
+  if (x == nullptr) return std::nullopt;
+  auto form = xmpp::DataForm::parse(*x);
+  if (!form) return std::unexpected(form.error());
+  return *std::move(form);
+}
+
+std::vector<std::string> ids_in(const xml::Element& element) {
+  std::vector<std::string> ids;
+  element.for_each_child([&](const xml::Element& child) {
+    if (child.is("item", ns::pubsub)) ids.emplace_back(child.attribute("id").value_or(""));
+  });
+  return ids;
+}
+
+xml::Element node_event(std::string_view name, const std::string& node) {
+  xml::Element event("event", ns::pubsub_event);
+  event.append_child(xml::Element(name, ns::pubsub_event)).set("node", node);
+  return event;
+}
+
+/// Whether `who` may change what a node is, and the node; else the error.
+std::expected<Node*, StanzaError> owned_node(PubsubOwner& owner, const xmpp::Jid& from, const xml::Element& element) {
+  const Standing who = owner.standing_of(from);
+  Node* node = owner.nodes().find(node_of(element));
+  const bool may = who.owner || (node != nullptr && node->affiliation_of(who.jid) == Affiliation::owner);
+  // SECURITY: who may not hears the same whether there is such a node or not.
+  if (!may) return std::unexpected(StanzaError::of(Condition::forbidden));
+  if (node_of(element).empty()) return std::unexpected(bad_request("nodeid-required"));
+  if (node == nullptr) return std::unexpected(StanzaError::of(Condition::item_not_found));
+  return node;
+}
+
+}  // namespace
+
+const std::vector<std::string_view>& Pubsub::features() {
+  static const std::vector<std::string_view> all{
+      ns::pubsub,
+      "http://jabber.org/protocol/pubsub#access-authorize",
+      "http://jabber.org/protocol/pubsub#access-open",
+      "http://jabber.org/protocol/pubsub#access-presence",
+      "http://jabber.org/protocol/pubsub#access-roster",
+      "http://jabber.org/protocol/pubsub#access-whitelist",
+      "http://jabber.org/protocol/pubsub#auto-create",
+      "http://jabber.org/protocol/pubsub#config-node",
+      "http://jabber.org/protocol/pubsub#config-node-max",
+      "http://jabber.org/protocol/pubsub#create-and-configure",
+      "http://jabber.org/protocol/pubsub#create-nodes",
+      "http://jabber.org/protocol/pubsub#delete-items",
+      "http://jabber.org/protocol/pubsub#delete-nodes",
+      "http://jabber.org/protocol/pubsub#instant-nodes",
+      "http://jabber.org/protocol/pubsub#item-ids",
+      "http://jabber.org/protocol/pubsub#last-published",
+      "http://jabber.org/protocol/pubsub#manage-subscriptions",
+      "http://jabber.org/protocol/pubsub#member-affiliation",
+      "http://jabber.org/protocol/pubsub#meta-data",
+      "http://jabber.org/protocol/pubsub#modify-affiliations",
+      "http://jabber.org/protocol/pubsub#multi-items",
+      "http://jabber.org/protocol/pubsub#outcast-affiliation",
+      "http://jabber.org/protocol/pubsub#persistent-items",
+      "http://jabber.org/protocol/pubsub#publish",
+      "http://jabber.org/protocol/pubsub#publish-only-affiliation",
+      "http://jabber.org/protocol/pubsub#publish-options",
+      "http://jabber.org/protocol/pubsub#publisher-affiliation",
+      "http://jabber.org/protocol/pubsub#purge-nodes",
+      "http://jabber.org/protocol/pubsub#retract-items",
+      "http://jabber.org/protocol/pubsub#retrieve-affiliations",
+      "http://jabber.org/protocol/pubsub#retrieve-default",
+      "http://jabber.org/protocol/pubsub#retrieve-items",
+      "http://jabber.org/protocol/pubsub#retrieve-subscriptions",
+      "http://jabber.org/protocol/pubsub#rsm",
+      "http://jabber.org/protocol/pubsub#subscribe",
+  };
+  return all;
+}
+
+const std::vector<Pubsub::Entry>& Pubsub::entries() {
+  static const std::vector<Entry> all{
+      {StanzaType::get, ns::pubsub, "items", &Pubsub::get_items},
+      {StanzaType::get, ns::pubsub, "subscriptions", &Pubsub::get_subscriptions},
+      {StanzaType::get, ns::pubsub, "affiliations", &Pubsub::get_affiliations},
+      {StanzaType::get, ns::pubsub, "options", &Pubsub::no_options},
+      {StanzaType::set, ns::pubsub, "create", &Pubsub::create},
+      {StanzaType::set, ns::pubsub, "publish", &Pubsub::publish_request},
+      {StanzaType::set, ns::pubsub, "retract", &Pubsub::retract_request},
+      {StanzaType::set, ns::pubsub, "subscribe", &Pubsub::subscribe},
+      {StanzaType::set, ns::pubsub, "unsubscribe", &Pubsub::unsubscribe},
+      {StanzaType::set, ns::pubsub, "options", &Pubsub::no_options},
+      {StanzaType::get, ns::pubsub_owner, "default", &Pubsub::get_default},
+      {StanzaType::get, ns::pubsub_owner, "configure", &Pubsub::get_config},
+      {StanzaType::set, ns::pubsub_owner, "configure", &Pubsub::set_config},
+      {StanzaType::set, ns::pubsub_owner, "delete", &Pubsub::delete_node},
+      {StanzaType::set, ns::pubsub_owner, "purge", &Pubsub::purge},
+      {StanzaType::get, ns::pubsub_owner, "affiliations", &Pubsub::get_people},
+      {StanzaType::get, ns::pubsub_owner, "subscriptions", &Pubsub::get_people},
+      {StanzaType::set, ns::pubsub_owner, "affiliations", &Pubsub::set_affiliations},
+      {StanzaType::set, ns::pubsub_owner, "subscriptions", &Pubsub::set_subscriptions},
+  };
+  return all;
+}
+
+void Pubsub::handle(PubsubOwner& owner, IqRequest request) {
+  const xml::Element* child = request.payload().first_child();
+  if (child == nullptr) return request.fail(StanzaError::of(Condition::bad_request));
+  const auto found = std::ranges::find_if(entries(), [&](const Entry& entry) {
+    return entry.type == request.stanza().type() && child->is(entry.name, entry.ns) &&
+           request.payload().ns() == entry.ns;
+  });
+  if (found == entries().end()) return request.fail(StanzaError::of(Condition::feature_not_implemented));
+  // The element lies in the request, which the operation may hand on and destroy.
+  const xml::Element operand = *child;
+  (this->*found->operation)(owner, std::move(request), operand);
+}
+
+// --- reading
+// ---------------------------------------------------------------------------------------------------------------
+
+void Pubsub::get_items(PubsubOwner& owner, IqRequest request, const xml::Element& items) {
+  const std::string name = node_of(items);
+  if (name.empty()) return request.fail(bad_request("nodeid-required"));
+  const Node* node = owner.nodes().find(name);
+  if (const auto why = may_read(node, owner.standing_of(request.from()))) return request.fail(*why);
+
+  storage::PubsubQuery query{.ids = ids_in(items), .most = deps_.limits.pubsub_items, .most_bytes = most_answer_bytes};
+  if (query.ids.size() > query.most) return request.fail(StanzaError::of(Condition::policy_violation));
+  bool by_page = false;
+  if (const auto wanted = items.attribute("max_items")) {
+    const auto number = parse_number<std::uint64_t>(*wanted);
+    if (!number || *number == 0) return request.fail(StanzaError::of(Condition::bad_request));
+    query.from_newest = true;
+    query.most = std::min<std::size_t>(query.most, *number);
+  }
+  const auto page = xmpp::PageRequest::of(request.payload());
+  if (!page) return request.fail(page.error());
+  if (page->max || page->after || page->before) {
+    by_page = true;
+    if (page->max) query.most = std::min<std::size_t>(query.most, *page->max);
+    if (page->after) query.after = *page->after;
+    if (page->before) {
+      query.before = *page->before;
+      query.from_newest = true;
+    }
+  }
+  const bool many = query.ids.empty();
+  deps_.store.items(
+      owner.jid(), name, std::move(query),
+      [name, by_page, many, request = std::move(request)](storage::Result<storage::PubsubPage> found) mutable {
+        if (!found) return request.fail(StanzaError::storage_failed());
+        if (!found->known) return request.fail(StanzaError::of(Condition::item_not_found));
+        xml::Element answer("items", ns::pubsub);
+        answer.set("node", name);
+        for (const storage::PubsubItem& item : found->items) answer.add(stored_item(ns::pubsub, item));
+        xml::Element pubsub = wrapped(ns::pubsub, std::move(answer));
+        if (by_page || (many && !found->complete)) {
+          const bool empty = found->items.empty();
+          pubsub.add(xmpp::page_element(empty ? "" : found->items.front().id, empty ? "" : found->items.back().id,
+                                        found->total));
+        }
+        request.reply(std::move(pubsub));
+      });
+}
+
+void Pubsub::get_subscriptions(PubsubOwner& owner, IqRequest request, const xml::Element& subscriptions) {
+  const xmpp::BareJid who = xmpp::BareJid::of(request.from());
+  const std::string wanted = node_of(subscriptions);
+  xml::Element answer("subscriptions", ns::pubsub);
+  if (!wanted.empty()) answer.set("node", wanted);
+  for (const auto& [name, node] : owner.nodes().nodes()) {
+    if (!wanted.empty() && wanted != name) continue;
+    for (const auto& [jid, state] : node.subscriptions) {
+      if (jid.bare_text() != who.text()) continue;
+      answer.append_child(xml::Element("subscription", ns::pubsub))
+          .set("node", name)
+          .set("jid", jid.text())
+          .set("subscription", std::string(wire_word(state)));
+    }
+  }
+  request.reply(wrapped(ns::pubsub, std::move(answer)));
+}
+
+void Pubsub::get_affiliations(PubsubOwner& owner, IqRequest request, const xml::Element& affiliations) {
+  const Standing who = owner.standing_of(request.from());
+  const std::string wanted = node_of(affiliations);
+  xml::Element answer("affiliations", ns::pubsub);
+  if (!wanted.empty()) answer.set("node", wanted);
+  for (const auto& [name, node] : owner.nodes().nodes()) {
+    if (!wanted.empty() && wanted != name) continue;
+    const Affiliation affiliation = who.owner ? Affiliation::owner : node.affiliation_of(who.jid);
+    if (affiliation == Affiliation::none) continue;
+    answer.append_child(xml::Element("affiliation", ns::pubsub))
+        .set("node", name)
+        .set("affiliation", std::string(wire_word(affiliation)));
+  }
+  request.reply(wrapped(ns::pubsub, std::move(answer)));
+}
+
+void Pubsub::no_options(PubsubOwner&, IqRequest request, const xml::Element&) {
+  request.fail(xmpp::pubsub_unsupported("subscription-options"));
+}
+
+// --- nodes
+// -----------------------------------------------------------------------------------------------------------------
+
+std::expected<Node*, StanzaError> Pubsub::make_node(PubsubOwner& owner, const std::string& name, NodeConfig config) {
+  if (name.size() > most_name_bytes) {
+    return std::unexpected(StanzaError{ErrorType::modify, Condition::not_acceptable, "The node's name is too long."});
+  }
+  if (owner.nodes().nodes().size() >= deps_.limits.pubsub_nodes) {
+    deps_.events.limit_hit("pubsub_nodes");
+    return std::unexpected(
+        StanzaError{ErrorType::wait, Condition::policy_violation,
+                    "There can be " + std::to_string(deps_.limits.pubsub_nodes) + " nodes at most."});
+  }
+  wrote(owner, deps_.store.put_node(owner.jid(), name, config.to_text(NodeConfig())));
+  return &owner.nodes().add(name, std::move(config));
+}
+
+void Pubsub::create(PubsubOwner& owner, IqRequest request, const xml::Element& create) {
+  if (!owner.standing_of(request.from()).owner) return request.fail(StanzaError::of(Condition::forbidden));
+  std::string name = node_of(create);
+  const bool instant = name.empty();
+  if (instant) name = deps_.random.token();
+  if (owner.nodes().find(name) != nullptr) return request.fail(StanzaError::of(Condition::conflict));
+  NodeConfig config;
+  const auto form = form_in(request.payload().child("configure", ns::pubsub));
+  if (!form) return request.fail(form.error());
+  if (*form) {
+    const auto applied = config.apply(**form, deps_.limits.pubsub_items);
+    if (!applied) return request.fail(applied.error());
+  }
+  const auto made = make_node(owner, name, std::move(config));
+  if (!made) return request.fail(made.error());
+  const storage::Ticket ticket = owner.nodes().last_write();
+  if (!instant) return request.reply({}, ticket);
+  request.reply(wrapped(ns::pubsub, std::move(xml::Element("create", ns::pubsub).set("node", name))), ticket);
+}
+
+void Pubsub::get_default(PubsubOwner& owner, IqRequest request, const xml::Element&) {
+  if (!owner.standing_of(request.from()).owner) return request.fail(StanzaError::of(Condition::forbidden));
+  xml::Element answer("default", ns::pubsub_owner);
+  answer.add(NodeConfig().to_form("form", ns::pubsub_node_config).to_element());
+  request.reply(wrapped(ns::pubsub_owner, std::move(answer)));
+}
+
+void Pubsub::get_config(PubsubOwner& owner, IqRequest request, const xml::Element& configure) {
+  const auto node = owned_node(owner, request.from(), configure);
+  if (!node) return request.fail(node.error());
+  xml::Element answer("configure", ns::pubsub_owner);
+  answer.set("node", node_of(configure));
+  answer.add((*node)->config.to_form("form", ns::pubsub_node_config).to_element());
+  request.reply(wrapped(ns::pubsub_owner, std::move(answer)));
+}
+
+void Pubsub::set_config(PubsubOwner& owner, IqRequest request, const xml::Element& configure) {
+  const auto node = owned_node(owner, request.from(), configure);
+  if (!node) return request.fail(node.error());
+  const auto form = form_in(&configure);
+  if (!form) return request.fail(form.error());
+  if (!*form) return request.fail(StanzaError::of(Condition::bad_request));
+  if ((*form)->type == "cancel") return request.reply();
+  NodeConfig config = (*node)->config;
+  const auto applied = config.apply(**form, deps_.limits.pubsub_items);
+  if (!applied) return request.fail(applied.error());
+  const std::string name = node_of(configure);
+  (*node)->config = std::move(config);
+  storage::Ticket ticket = wrote(owner, deps_.store.put_node(owner.jid(), name, (*node)->config.to_text(NodeConfig())));
+  ticket = wrote(owner, deps_.store.trim(owner.jid(), name, kept_items(**node)));
+  if ((*node)->config.notify_config) owner.notify(name, **node, node_event("configuration", name), ticket);
+  request.reply({}, ticket);
+}
+
+void Pubsub::delete_node(PubsubOwner& owner, IqRequest request, const xml::Element& element) {
+  const auto node = owned_node(owner, request.from(), element);
+  if (!node) return request.fail(node.error());
+  const std::string name = node_of(element);
+  const storage::Ticket ticket = wrote(owner, deps_.store.remove_node(owner.jid(), name));
+  if ((*node)->config.notify_delete) owner.notify(name, **node, node_event("delete", name), ticket);
+  owner.nodes().remove(name);
+  request.reply({}, ticket);
+}
+
+void Pubsub::purge(PubsubOwner& owner, IqRequest request, const xml::Element& purge) {
+  const auto node = owned_node(owner, request.from(), purge);
+  if (!node) return request.fail(node.error());
+  if (!(*node)->config.persist_items) return request.fail(xmpp::pubsub_unsupported("persistent-items"));
+  const std::string name = node_of(purge);
+  const storage::Ticket ticket = wrote(owner, deps_.store.trim(owner.jid(), name, 0));
+  if ((*node)->config.notify_retract) owner.notify(name, **node, node_event("purge", name), ticket);
+  request.reply({}, ticket);
+}
+
+// --- people
+// ----------------------------------------------------------------------------------------------------------------
+
+storage::Ticket Pubsub::put_person(PubsubOwner& owner, const std::string& name, const Node& node,
+                                   const xmpp::Jid& jid) {
+  storage::PubsubPerson person{.jid = jid};
+  if (jid.is_bare()) {
+    const Affiliation affiliation = node.affiliation_of(xmpp::BareJid::of(jid));
+    if (affiliation != Affiliation::none) person.affiliation = wire_word(affiliation);
+  }
+  const NodeSubscription subscription = node.subscription_of(jid);
+  if (subscription != NodeSubscription::none) person.subscription = wire_word(subscription);
+  return wrote(owner, deps_.store.put_person(owner.jid(), name, person));
+}
+
+void Pubsub::subscribe(PubsubOwner& owner, IqRequest request, const xml::Element& subscribe) {
+  const std::string name = node_of(subscribe);
+  if (name.empty()) return request.fail(bad_request("nodeid-required"));
+  const std::optional<xmpp::Jid> jid = xmpp::Jid::parse(subscribe.attribute("jid").value_or(""));
+  // §6.1.3.1: itself or its account, nobody else.
+  if (!jid || (*jid != request.from() && *jid != xmpp::BareJid::of(request.from()))) {
+    return request.fail(bad_request("invalid-jid"));
+  }
+  const Standing who = owner.standing_of(request.from());
+  Node* node = owner.nodes().find(name);
+  const bool asks = node != nullptr && node->config.access_model == AccessModel::authorize && !who.owner &&
+                    node->affiliation_of(who.jid) == Affiliation::none;
+  if (!asks) {
+    if (const auto why = may_read(node, who)) return request.fail(*why);
+  }
+  NodeSubscription state = node->subscription_of(*jid);
+  storage::Ticket ticket = owner.nodes().last_write();
+  const bool fresh = state == NodeSubscription::none;
+  if (fresh) {
+    if (node->subscriptions.size() + node->affiliations.size() >= deps_.limits.pubsub_people) {
+      deps_.events.limit_hit("pubsub_people");
+      return request.fail(xmpp::pubsub_error(ErrorType::wait, Condition::policy_violation, "too-many-subscriptions"));
+    }
+    state = asks && !node->is_subscribed(who.jid) ? NodeSubscription::pending : NodeSubscription::subscribed;
+    node->subscriptions[*jid] = state;
+    ticket = put_person(owner, name, *node, *jid);
+  }
+  xml::Element answer("subscription", ns::pubsub);
+  answer.set("node", name).set("jid", jid->text()).set("subscription", std::string(wire_word(state)));
+  request.reply(wrapped(ns::pubsub, std::move(answer)), ticket);
+  if (fresh && state == NodeSubscription::subscribed && node->config.send_last_item != xmpp::SendLastItem::never) {
+    send_newest(owner.jid(), name, *jid, ticket);
+  }
+}
+
+void Pubsub::send_newest(const xmpp::BareJid& owner, const std::string& name, const xmpp::Jid& subscriber,
+                         storage::Ticket gate) {
+  deps_.store.newest(
+      owner, {name},
+      [this, owner, name, subscriber, gate](storage::Result<std::map<std::string, storage::PubsubItem>> found) {
+        if (!found || found->empty()) return;
+        deps_.find(owner, [&](PubsubOwner& still) {
+          const Node* node = still.nodes().find(name);
+          if (node == nullptr || node->subscription_of(subscriber) != NodeSubscription::subscribed) return;
+          still.notify_one(subscriber, *node, event_of(name, *node, found->begin()->second), gate);
+        });
+      });
+}
+
+void Pubsub::unsubscribe(PubsubOwner& owner, IqRequest request, const xml::Element& unsubscribe) {
+  const std::string name = node_of(unsubscribe);
+  if (name.empty()) return request.fail(bad_request("nodeid-required"));
+  const std::optional<xmpp::Jid> jid = xmpp::Jid::parse(unsubscribe.attribute("jid").value_or(""));
+  if (!jid || (*jid != request.from() && *jid != xmpp::BareJid::of(request.from()))) {
+    return request.fail(StanzaError::of(Condition::forbidden));
+  }
+  Node* node = owner.nodes().find(name);
+  if (node == nullptr || node->subscriptions.erase(*jid) == 0) {
+    const auto why = may_read(node, owner.standing_of(request.from()));
+    return request.fail(why ? *why
+                            : xmpp::pubsub_error(ErrorType::cancel, Condition::unexpected_request, "not-subscribed"));
+  }
+  request.reply({}, put_person(owner, name, *node, *jid));
+}
+
+void Pubsub::get_people(PubsubOwner& owner, IqRequest request, const xml::Element& people) {
+  const auto node = owned_node(owner, request.from(), people);
+  if (!node) return request.fail(node.error());
+  xml::Element answer(people.name(), ns::pubsub_owner);
+  answer.set("node", node_of(people));
+  if (people.name() == "affiliations") {
+    answer.append_child(xml::Element("affiliation", ns::pubsub_owner))
+        .set("jid", owner.jid().text())
+        .set("affiliation", std::string(wire_word(Affiliation::owner)));
+    for (const auto& [jid, affiliation] : (*node)->affiliations) {
+      answer.append_child(xml::Element("affiliation", ns::pubsub_owner))
+          .set("jid", jid.text())
+          .set("affiliation", std::string(wire_word(affiliation)));
+    }
+  } else {
+    for (const auto& [jid, state] : (*node)->subscriptions) {
+      answer.append_child(xml::Element("subscription", ns::pubsub_owner))
+          .set("jid", jid.text())
+          .set("subscription", std::string(wire_word(state)));
+    }
+  }
+  request.reply(wrapped(ns::pubsub_owner, std::move(answer)));
+}
+
+void Pubsub::set_affiliations(PubsubOwner& owner, IqRequest request, const xml::Element& affiliations) {
+  const auto node = owned_node(owner, request.from(), affiliations);
+  if (!node) return request.fail(node.error());
+  std::vector<std::pair<xmpp::BareJid, Affiliation>> changes;
+  bool sound = true;
+  affiliations.for_each_child([&](const xml::Element& child) {
+    const auto jid = xmpp::Jid::parse(child.attribute("jid").value_or(""));
+    const auto affiliation = xmpp::affiliation_from(child.attribute("affiliation").value_or(""));
+    if (!child.is("affiliation", ns::pubsub_owner) || !jid || !jid->is_bare() || !affiliation) {
+      sound = false;
+    } else {
+      changes.emplace_back(xmpp::BareJid::of(*jid), *affiliation);
+    }
+  });
+  if (!sound || changes.empty()) return request.fail(StanzaError::of(Condition::bad_request));
+  // §8.9.2.4: there is always an owner: the one whose nodes they are.
+  const bool own = std::ranges::any_of(changes, [&](const auto& change) { return change.first == owner.jid(); });
+  if (own) return request.fail({ErrorType::modify, Condition::not_acceptable, "The owner stays the owner."});
+  if ((*node)->affiliations.size() + (*node)->subscriptions.size() + changes.size() > deps_.limits.pubsub_people) {
+    deps_.events.limit_hit("pubsub_people");
+    return request.fail(StanzaError::of(Condition::policy_violation, "Too many addresses."));
+  }
+  storage::Ticket ticket;
+  for (const auto& [jid, affiliation] : changes) {
+    if (affiliation == Affiliation::none) {
+      (*node)->affiliations.erase(jid);
+    } else {
+      (*node)->affiliations.insert_or_assign(jid, affiliation);
+    }
+    ticket = put_person(owner, node_of(affiliations), **node, jid);
+  }
+  request.reply({}, ticket);
+}
+
+void Pubsub::set_subscriptions(PubsubOwner& owner, IqRequest request, const xml::Element& subscriptions) {
+  const auto node = owned_node(owner, request.from(), subscriptions);
+  if (!node) return request.fail(node.error());
+  const std::string name = node_of(subscriptions);
+  std::vector<std::pair<xmpp::Jid, NodeSubscription>> changes;
+  bool sound = true;
+  subscriptions.for_each_child([&](const xml::Element& child) {
+    const auto jid = xmpp::Jid::parse(child.attribute("jid").value_or(""));
+    const auto state = xmpp::node_subscription_from(child.attribute("subscription").value_or(""));
+    if (!child.is("subscription", ns::pubsub_owner) || !jid || !state) {
+      sound = false;
+    } else {
+      changes.emplace_back(*jid, *state);
+    }
+  });
+  if (!sound || changes.empty()) return request.fail(StanzaError::of(Condition::bad_request));
+  if ((*node)->affiliations.size() + (*node)->subscriptions.size() + changes.size() > deps_.limits.pubsub_people) {
+    deps_.events.limit_hit("pubsub_people");
+    return request.fail(StanzaError::of(Condition::policy_violation, "Too many addresses."));
+  }
+  storage::Ticket ticket;
+  for (const auto& [jid, state] : changes) {
+    const NodeSubscription before = (*node)->subscription_of(jid);
+    if (state == NodeSubscription::none) {
+      (*node)->subscriptions.erase(jid);
+    } else {
+      (*node)->subscriptions.insert_or_assign(jid, state);
+    }
+    ticket = put_person(owner, name, **node, jid);
+    if (before == state) continue;
+    // §8.8.2.3: the subscriber is told.
+    xml::Element event("event", ns::pubsub_event);
+    event.append_child(xml::Element("subscription", ns::pubsub_event))
+        .set("node", name)
+        .set("jid", jid.text())
+        .set("subscription", std::string(wire_word(state)));
+    owner.notify_one(jid, **node, event, ticket);
+    if (state == NodeSubscription::subscribed && (*node)->config.send_last_item != xmpp::SendLastItem::never) {
+      send_newest(owner.jid(), name, jid, ticket);
+    }
+  }
+  request.reply({}, ticket);
+}
+
+// --- publishing
+// ------------------------------------------------------------------------------------------------------------
+
+std::size_t Pubsub::kept_items(const Node& node) const {
+  if (!node.config.persist_items) return 0;
+  return static_cast<std::size_t>(
+      std::min<std::uint64_t>(node.config.max_items.value_or(deps_.limits.pubsub_items), deps_.limits.pubsub_items));
+}
+
+void Pubsub::publish_request(PubsubOwner& owner, IqRequest request, const xml::Element&) {
+  if (const auto counting = counting_.find(owner.jid()); counting != counting_.end()) {
+    if (counting->second.size() >= deps_.limits.account_queue_stanzas) {
+      return request.fail(StanzaError::of(Condition::resource_constraint));
+    }
+    counting->second.push_back(std::move(request));
+    return;
+  }
+  publish_checked(owner, std::move(request), false);
+}
+
+void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, bool counted) {
+  const xml::Element& publish = *request.payload().first_child();
+  const std::string name = node_of(publish);
+  if (name.empty()) return request.fail(bad_request("nodeid-required"));
+  const Standing who = owner.standing_of(request.from());
+  Node* node = owner.nodes().find(name);
+  if (const auto why = may_publish(node, who)) return request.fail(*why);
+
+  NodeConfig config;
+  const auto options = form_in(request.payload().child("publish-options", ns::pubsub));
+  if (!options) return request.fail(options.error());
+  if (node != nullptr) {
+    config = node->config;
+  } else if (*options) {
+    const auto applied = config.apply(**options, deps_.limits.pubsub_items);
+    if (!applied) return request.fail(applied.error());
+  }
+  // §7.1.5: also for a node that is made now: a field that is unknown is a precondition that does not hold.
+  if (*options && !config.meets(**options)) {
+    return request.fail(xmpp::pubsub_error(ErrorType::cancel, Condition::conflict, "precondition-not-met"));
+  }
+
+  std::vector<xml::Element> items;
+  std::optional<StanzaError> wrong;
+  std::uint64_t bytes = 0;
+  publish.for_each_child([&](const xml::Element& item) {
+    if (wrong || !item.is("item", ns::pubsub)) return;
+    const xml::Element* payload = item.first_child();
+    if (item.child_element_count() > 1 ||
+        (payload != nullptr && !config.type.empty() && payload->ns() != config.type)) {
+      wrong = bad_request("invalid-payload");
+    } else if (payload == nullptr && config.deliver_payloads) {
+      wrong = bad_request("payload-required");
+    } else if (item.attribute("id").value_or("").size() > most_name_bytes) {
+      wrong = StanzaError{ErrorType::modify, Condition::not_acceptable, "The item's id is too long."};
+    } else {
+      items.push_back(item);
+      const std::size_t its = payload == nullptr ? 0 : xml::to_string(*payload).size();
+      bytes += its;
+      const bool avatar = name == ns_avatar_data;
+      if (its > (avatar ? deps_.limits.avatar_bytes : deps_.limits.pubsub_item_bytes)) {
+        deps_.events.limit_hit(avatar ? "avatar_bytes" : "pubsub_item_bytes");
+        wrong = xmpp::pubsub_error(ErrorType::modify, Condition::not_acceptable, "payload-too-big");
+      }
+    }
+  });
+  if (wrong) return request.fail(*wrong);
+  if (items.empty()) return request.fail(bad_request("item-required"));
+  if (items.size() > deps_.limits.pubsub_items) return request.fail(StanzaError::of(Condition::policy_violation));
+
+  if (config.persist_items && owner.nodes().bytes_at_most() + bytes > deps_.limits.pubsub_owner_bytes) {
+    if (counted) {
+      deps_.events.limit_hit("pubsub_owner_bytes");
+      return request.fail(
+          {ErrorType::wait, Condition::policy_violation,
+           "All items together can have " + std::to_string(deps_.limits.pubsub_owner_bytes) + " bytes at most."});
+    }
+    counting_[owner.jid()].push_back(std::move(request));
+    reload(owner.jid(), [this, jid = owner.jid()](PubsubOwner& still, bool loaded) {
+      std::deque<IqRequest> waiting = std::move(counting_[jid]);
+      counting_.erase(jid);
+      bool first = true;
+      for (IqRequest& waited : waiting) {
+        if (loaded) {
+          publish_checked(still, std::move(waited), std::exchange(first, false));
+        } else {
+          waited.fail(StanzaError::storage_failed());
+        }
+      }
+    });
+    return;
+  }
+
+  storage::Ticket gate;
+  if (node == nullptr) {
+    const auto made = make_node(owner, name, std::move(config));
+    if (!made) return request.fail(made.error());
+    node = *made;
+    gate = owner.nodes().last_write();
+  }
+  for (xml::Element& item : items) {
+    if (item.attribute("id").value_or("").empty()) item.set("id", deps_.random.token());
+  }
+  xml::Element answer("publish", ns::pubsub);
+  answer.set("node", name);
+  for (const xml::Element& item : items) {
+    answer.add(item_element(ns::pubsub, std::string(*item.attribute("id")), nullptr));
+  }
+  const storage::Ticket ticket = publish_now(owner, name, *node, std::move(items), gate);
+  request.reply(wrapped(ns::pubsub, std::move(answer)), ticket);
+}
+
+storage::Ticket Pubsub::publish_now(PubsubOwner& owner, const std::string& name, Node& node,
+                                    std::vector<xml::Element> items, storage::Ticket gate) {
+  if (node.config.persist_items) {
+    std::vector<storage::PubsubItem> stored;
+    std::uint64_t bytes = 0;
+    for (const xml::Element& item : items) {
+      const xml::Element* payload = item.first_child();
+      stored.push_back({.id = std::string(item.attribute("id").value_or("")),
+                        .when = deps_.clock.wall(),
+                        .payload = payload == nullptr ? std::string() : xml::to_string(*payload)});
+      bytes += stored.back().payload.size();
+    }
+    owner.nodes().add_bytes(bytes);
+    gate = wrote(owner, deps_.store.publish(owner.jid(), name, std::move(stored), kept_items(node)));
+  }
+  if (node.config.deliver_notifications) {
+    xml::Element event("event", ns::pubsub_event);
+    xml::Element& list = event.append_child(xml::Element("items", ns::pubsub_event));
+    list.set("node", name);
+    for (const xml::Element& item : items) {
+      list.add(item_element(ns::pubsub_event, std::string(item.attribute("id").value_or("")),
+                            node.config.deliver_payloads ? item.first_child() : nullptr));
+    }
+    owner.notify(name, node, event, gate);
+  }
+  owner.published(name, node, items, gate);
+  return gate;
+}
+
+storage::Ticket Pubsub::publish(PubsubOwner& owner, const std::string& name, std::vector<xml::Element> items,
+                                const NodeConfig& options) {
+  Node* node = owner.nodes().find(name);
+  storage::Ticket gate;
+  if (node == nullptr) {
+    const auto made = make_node(owner, name, options);
+    if (!made) return {};
+    node = *made;
+    gate = owner.nodes().last_write();
+  }
+  return publish_now(owner, name, *node, std::move(items), gate);
+}
+
+void Pubsub::retract_request(PubsubOwner& owner, IqRequest request, const xml::Element& retract) {
+  const std::string name = node_of(retract);
+  if (name.empty()) return request.fail(bad_request("nodeid-required"));
+  const Node* node = owner.nodes().find(name);
+  if (const auto why = may_publish(node, owner.standing_of(request.from()))) return request.fail(*why);
+  if (node == nullptr) return request.fail(StanzaError::of(Condition::item_not_found));
+  if (!node->config.persist_items) return request.fail(xmpp::pubsub_unsupported("persistent-items"));
+  std::vector<std::string> ids = ids_in(retract);
+  const bool unnamed = std::ranges::any_of(ids, [](const std::string& id) { return id.empty(); });
+  if (ids.empty() || unnamed) return request.fail(bad_request("item-required"));
+  if (ids.size() > deps_.limits.pubsub_items) return request.fail(StanzaError::of(Condition::policy_violation));
+  const std::string_view wants = retract.attribute("notify").value_or("");
+  const bool notify = wants == "1" || wants == "true" || (wants.empty() && node->config.notify_retract);
+  const storage::PubsubQuery query{.ids = ids, .most = ids.size(), .most_bytes = most_answer_bytes * 1024};
+  deps_.store.items(owner.jid(), name, query,
+                    [this, jid = owner.jid(), name, ids = std::move(ids), notify,
+                     request = std::move(request)](storage::Result<storage::PubsubPage> found) mutable {
+                      if (!found) return request.fail(StanzaError::storage_failed());
+                      if (found->items.empty()) return request.fail(StanzaError::of(Condition::item_not_found));
+                      deps_.find(jid, [&](PubsubOwner& still) {
+                        const Node* there = still.nodes().find(name);
+                        if (there == nullptr) return request.fail(StanzaError::of(Condition::item_not_found));
+                        const storage::Ticket ticket = wrote(still, deps_.store.retract(jid, name, ids));
+                        retract_now(still, name, *there, ids, notify, ticket);
+                        request.reply({}, ticket);
+                      });
+                    });
+}
+
+void Pubsub::retract_now(PubsubOwner& owner, const std::string& name, const Node& node,
+                         const std::vector<std::string>& ids, bool notify, storage::Ticket gate) {
+  if (!notify) return;
+  xml::Element event("event", ns::pubsub_event);
+  xml::Element& list = event.append_child(xml::Element("items", ns::pubsub_event));
+  list.set("node", name);
+  for (const std::string& id : ids) list.append_child(xml::Element("retract", ns::pubsub_event)).set("id", id);
+  owner.notify(name, node, event, gate);
+}
+
+storage::Ticket Pubsub::retract(PubsubOwner& owner, const std::string& name, std::vector<std::string> ids) {
+  const Node* node = owner.nodes().find(name);
+  if (node == nullptr) return {};
+  const storage::Ticket ticket = wrote(owner, deps_.store.retract(owner.jid(), name, ids));
+  retract_now(owner, name, *node, ids, node->config.notify_retract, ticket);
+  return ticket;
+}
+
+xml::Element Pubsub::event_of(const std::string& name, const Node& node, const storage::PubsubItem& item) {
+  xml::Element event("event", ns::pubsub_event);
+  event.append_child(xml::Element("items", ns::pubsub_event))
+      .set("node", name)
+      .add(stored_item(ns::pubsub_event, item, node.config.deliver_payloads));
+  return event;
+}
+
+// --- writes
+// ----------------------------------------------------------------------------------------------------------------
+
+storage::Ticket Pubsub::wrote(PubsubOwner& owner, storage::Ticket ticket) {
+  owner.nodes().set_last_write(ticket);
+  deps_.delivery.when_decided(ticket, [this, jid = owner.jid()](bool committed) {
+    // Memory is ahead of the disk; if the disk refuses, memory goes back to what the disk has.
+    if (!committed) reload(jid, [](PubsubOwner&, bool) {});
+  });
+  return owner.wrote(ticket);
+}
+
+void Pubsub::reload(const xmpp::BareJid& jid, std::move_only_function<void(PubsubOwner&, bool)> then) {
+  storage::Ticket asked_at;
+  deps_.find(jid, [&](PubsubOwner& owner) { asked_at = owner.nodes().last_write(); });
+  deps_.store.load(jid,
+                   [this, jid, asked_at, then = std::move(then)](storage::Result<storage::PubsubData> data) mutable {
+                     bool found = false;
+                     deps_.find(jid, [&](PubsubOwner& owner) {
+                       found = true;
+                       if (!data) return then(owner, false);
+                       // It was written to while it was being read: what was read is too old.
+                       if (owner.nodes().last_write() != asked_at) return reload(jid, std::move(then));
+                       owner.nodes() = NodeList(*data);
+                       owner.nodes().set_last_write(asked_at);
+                       then(owner, true);
+                     });
+                     // What waits for an owner that is gone is answered when it is dropped.
+                     if (!found) counting_.erase(jid);
+                   });
+}
+
+}  // namespace kith::module

@@ -1,0 +1,529 @@
+#include "modules/pep/pep.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "module/testing_scene.h"
+#include "modules/delivery/delivery.h"
+#include "modules/disco/disco.h"
+#include "modules/presence/presence.h"
+#include "modules/roster/roster.h"
+#include "modules/subscription/subscription.h"
+#include "xmpp/caps.h"
+
+namespace kith::modules {
+namespace {
+
+using module::Session;
+using module::testing::element;
+using module::testing::Scene;
+using xmpp::Subscription;
+
+constexpr std::string_view tune = "http://jabber.org/protocol/tune";
+
+/// A client's answer to disco#info, and the presence that stands for it.
+struct Client {
+  std::string query;
+  std::string presence;
+
+  static Client with(const std::vector<std::string>& features) {
+    std::string query = "<query xmlns='http://jabber.org/protocol/disco#info' node='urn:c#@'>";
+    for (const std::string& feature : features) query += "<feature var='" + feature + "'/>";
+    query += "</query>";
+    const std::string ver = xmpp::caps_hash(element(query)).value();
+    query.replace(query.find('@'), 1, ver);
+    return {query, "<presence><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:c' ver='" + ver +
+                       "'/></presence>"};
+  }
+};
+
+class PepTest : public testing::Test {
+ protected:
+  PepTest() {
+    scene.stage.use<RosterFeature>();
+    scene.stage.use<SubscriptionFeature>();
+    scene.stage.use<PresenceFeature>();
+    scene.stage.use<DeliveryFeature>();
+    scene.stage.use<Disco>();
+    scene.stage.use<Pep>();
+    scene.stage.account("juliet@capulet.lit");
+    scene.stage.account("romeo@capulet.lit");
+    scene.stage.account("tybalt@capulet.lit");
+    scene.stage.subscribe("juliet@capulet.lit", "romeo@capulet.lit", Subscription::both);
+    scene.stage.subscribe("romeo@capulet.lit", "juliet@capulet.lit", Subscription::both);
+  }
+  /// Comes online as `client`, and answers what it is asked.
+  Session& comes(std::string_view full, const Client& client) {
+    Session& session = scene.bind(full);
+    scene.says(session, client.presence);
+    answer_questions(session, client);
+    return session;
+  }
+  std::size_t answer_questions(Session& session, const Client& client) {
+    std::size_t asked = 0;
+    std::vector<std::string> rest;
+    for (const std::string& line : scene.got(session)) {
+      const auto stanza = module::testing::stanza(line);
+      const bool question = stanza.type() == xmpp::StanzaType::get && stanza.payload()->ns() == xmpp::ns::disco_info;
+      if (!question) {
+        rest.push_back(line);
+        continue;
+      }
+      ++asked;
+      scene.says(session, "<iq type='result' id='" + std::string(stanza.id()) + "' to='" + stanza.from()->text() +
+                              "'>" + client.query + "</iq>");
+    }
+    before_answers = rest;
+    return asked;
+  }
+  std::string ask(Session& session, std::string_view type, const std::string& payload, std::string_view to = {}) {
+    scene.says(session, "<iq type='" + std::string(type) + "' id='q'" +
+                            (to.empty() ? std::string() : " to='" + std::string(to) + "'") + ">" + payload + "</iq>");
+    std::string answer;
+    std::vector<std::string> others;
+    for (std::string& line : scene.got(session)) {
+      if (line.starts_with("<iq ") && line.find("id='q'") != std::string::npos) {
+        answer = std::move(line);
+      } else {
+        others.push_back(std::move(line));
+      }
+    }
+    events = others;
+    return answer;
+  }
+  std::string publish(Session& session, const std::string& item, std::string_view node = tune,
+                      const std::string& options = {}, std::string_view to = {}) {
+    return ask(session, "set",
+               "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='" + std::string(node) + "'>" + item +
+                   "</publish>" +
+                   (options.empty() ? ""
+                                    : "<publish-options><x xmlns='jabber:x:data' type='submit'><field "
+                                      "var='FORM_TYPE' type='hidden'><value>"
+                                      "http://jabber.org/protocol/pubsub#publish-options</value></field>" +
+                                          options + "</x></publish-options>") +
+                   "</pubsub>",
+               to);
+  }
+  std::string items(Session& session, std::string_view to, std::string_view node = tune) {
+    return ask(session, "get",
+               "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='" + std::string(node) + "'/></pubsub>",
+               to);
+  }
+  static std::string field(std::string_view var, std::string_view value) {
+    return "<field var='pubsub#" + std::string(var) + "'><value>" + std::string(value) + "</value></field>";
+  }
+  static bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+  static std::size_t count(const std::vector<std::string>& lines, std::string_view part) {
+    std::size_t found = 0;
+    for (const std::string& line : lines) found += line.find(part) != std::string::npos ? 1 : 0;
+    return found;
+  }
+  module::NodeList& nodes(std::string_view account = "juliet@capulet.lit") {
+    return scene.stage.account(account).nodes();
+  }
+
+  Scene scene;
+  Client listener = Client::with({std::string(tune) + "+notify", "urn:x"});
+  Client deaf = Client::with({"urn:x"});
+  std::vector<std::string> events;
+  std::vector<std::string> before_answers;
+  static constexpr const char* song = "<item id='1'><tune xmlns='http://jabber.org/protocol/tune'>a</tune></item>";
+};
+
+TEST_F(PepTest, xep0163_what_is_published_reaches_who_wants_it) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", listener);
+  Session& romeo = comes("romeo@capulet.lit/orchard", listener);
+  Session& other = comes("romeo@capulet.lit/home", deaf);
+  scene.forget_all();
+  EXPECT_TRUE(has(publish(juliet, song), "<publish node='http://jabber.org/protocol/tune'><item id='1'/></publish>"));
+  EXPECT_EQ(count(events, "pubsub#event"), 1U);  // its own client wants it, too
+  const auto told = scene.got(romeo);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(has(told[0], "type='headline'"));
+  EXPECT_TRUE(has(told[0], "from='juliet@capulet.lit'"));
+  EXPECT_TRUE(has(told[0], "to='romeo@capulet.lit/orchard'"));
+  EXPECT_TRUE(has(told[0], "<item id='1'><tune xmlns='http://jabber.org/protocol/tune'>a</tune></item>"));
+  EXPECT_TRUE(scene.got(other).empty());
+}
+
+TEST_F(PepTest, the_newest_item_comes_with_presence) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  publish(juliet, song);
+  Session& romeo = comes("romeo@capulet.lit/orchard", listener);
+  auto told = scene.got(romeo);
+  ASSERT_EQ(count(told, "pubsub#event"), 1U);
+  EXPECT_EQ(count(told, "<delay"), 1U);
+  // The same presence again brings nothing.
+  scene.says(romeo, listener.presence);
+  EXPECT_EQ(count(scene.got(romeo), "pubsub#event"), 0U);
+  // Coming back does.
+  scene.says(romeo, "<presence type='unavailable'/>");
+  scene.says(romeo, listener.presence);
+  EXPECT_EQ(count(scene.got(romeo), "pubsub#event"), 1U);
+  // Her own new client hears, too.
+  comes("juliet@capulet.lit/phone", listener);
+  EXPECT_EQ(count(before_answers, "pubsub#event"), 1U);
+}
+
+TEST_F(PepTest, a_known_hash_is_not_asked_again) {
+  comes("juliet@capulet.lit/balcony", listener);
+  Session& phone = scene.bind("juliet@capulet.lit/phone");
+  scene.says(phone, listener.presence);
+  EXPECT_EQ(answer_questions(phone, listener), 0U);
+}
+
+TEST_F(PepTest, a_forged_hash_counts_for_the_forger_only) {
+  Session& romeo = scene.bind("romeo@capulet.lit/orchard");
+  scene.says(romeo, deaf.presence);
+  // His client claims the hash of another, and answers with more than that has.
+  Client liar{listener.query, deaf.presence};
+  EXPECT_GE(answer_questions(romeo, liar), 1U);
+  Session& juliet = scene.bind("juliet@capulet.lit/balcony");
+  scene.says(juliet, deaf.presence);
+  EXPECT_EQ(answer_questions(juliet, deaf), 1U);
+  scene.forget_all();
+  publish(juliet, song);
+  EXPECT_EQ(count(events, "pubsub#event"), 0U);
+}
+
+TEST_F(PepTest, an_answer_of_somebody_else_is_none) {
+  Session& juliet = scene.bind("juliet@capulet.lit/balcony");
+  scene.says(juliet, listener.presence);
+  std::string id;
+  for (const std::string& line : scene.got(juliet)) {
+    if (line.starts_with("<iq")) id = module::testing::stanza(line).id();
+  }
+  ASSERT_FALSE(id.empty());
+  Session& phone = scene.bind("juliet@capulet.lit/phone");
+  scene.says(phone, "<iq type='result' id='" + id + "'>" + listener.query + "</iq>");
+  scene.says(phone, "<presence/>");
+  publish(phone, song);
+  EXPECT_EQ(count(scene.got(juliet), "pubsub#event"), 0U);
+}
+
+TEST_F(PepTest, access_models_open_to_whom_they_name) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  Session& romeo = comes("romeo@capulet.lit/orchard", deaf);
+  Session& tybalt = comes("tybalt@capulet.lit/street", deaf);
+  scene.stage.account("juliet@capulet.lit")
+      .roster()
+      .put({.contact = module::testing::bare("romeo@capulet.lit"),
+            .groups = {"Lovers"},
+            .state = {.subscription = Subscription::both}});
+  struct Case {
+    const char* node;
+    std::string options;
+    const char* contact;
+    const char* stranger;
+  };
+  const char* stranger_hears = "presence-subscription-required";
+  const Case cases[] = {
+      {"open", field("access_model", "open"), "", ""},
+      {"presence", "", "", stranger_hears},
+      {"roster", field("access_model", "roster") + field("roster_groups_allowed", "Lovers"), "", stranger_hears},
+      {"others", field("access_model", "roster") + field("roster_groups_allowed", "Foes"), "not-in-roster-group",
+       stranger_hears},
+      {"authorize", field("access_model", "authorize"), "not-subscribed", stranger_hears},
+      {"whitelist", field("access_model", "whitelist"), "closed-node", stranger_hears},
+  };
+  for (const Case& one : cases) {
+    ASSERT_TRUE(has(publish(juliet, "<item id='1'><a xmlns='urn:a'/></item>", one.node, one.options), "result"));
+    EXPECT_TRUE(has(items(juliet, "juliet@capulet.lit", one.node), "<a xmlns='urn:a'/>")) << one.node;
+    const std::string contact = items(romeo, "juliet@capulet.lit", one.node);
+    EXPECT_TRUE(has(contact, *one.contact == 0 ? "<a xmlns='urn:a'/>" : one.contact)) << one.node << contact;
+    const std::string stranger = items(tybalt, "juliet@capulet.lit", one.node);
+    EXPECT_TRUE(has(stranger, *one.stranger == 0 ? "<a xmlns='urn:a'/>" : one.stranger)) << one.node << stranger;
+  }
+  // A stranger hears the same of what is closed to him, of what there isn't, and of whom there isn't.
+  const std::string closed = items(tybalt, "juliet@capulet.lit", "whitelist");
+  EXPECT_EQ(items(tybalt, "juliet@capulet.lit", "nothing"), closed);
+  EXPECT_TRUE(has(items(tybalt, "nobody@capulet.lit", "x"), stranger_hears));
+  EXPECT_TRUE(has(items(romeo, "juliet@capulet.lit", "nothing"), "item-not-found"));
+}
+
+TEST_F(PepTest, nobody_publishes_for_another) {
+  comes("juliet@capulet.lit/balcony", deaf);
+  Session& romeo = comes("romeo@capulet.lit/orchard", deaf);
+  Session& tybalt = comes("tybalt@capulet.lit/street", deaf);
+  EXPECT_TRUE(has(publish(romeo, song, "x", "", "juliet@capulet.lit"), "item-not-found"));
+  EXPECT_TRUE(has(publish(tybalt, song, "x", "", "juliet@capulet.lit"), "forbidden"));
+  EXPECT_TRUE(has(publish(tybalt, song, "x", "", "nobody@capulet.lit"), "forbidden"));
+  EXPECT_TRUE(nodes().nodes().empty());
+  const auto owner_request = [&](Session& who, const std::string& request, std::string_view type = "set") {
+    return ask(who, type, "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>" + request + "</pubsub>",
+               "juliet@capulet.lit");
+  };
+  EXPECT_TRUE(has(owner_request(romeo, "<delete node='x'/>"), "forbidden"));
+  EXPECT_TRUE(has(owner_request(romeo, "<configure node='x'/>", "get"), "forbidden"));
+}
+
+TEST_F(PepTest, publish_options_make_a_node_and_are_conditions_for_one_that_is_there) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  const std::string options = field("access_model", "open") + field("max_items", "max");
+  const char* bundle = "<item id='1'><b xmlns='urn:b'/></item>";
+  EXPECT_TRUE(has(publish(juliet, bundle, "n", options), "result"));
+  EXPECT_EQ(nodes().find("n")->config.access_model, xmpp::AccessModel::open);
+  EXPECT_EQ(nodes().find("n")->config.max_items, std::nullopt);
+  EXPECT_TRUE(has(publish(juliet, bundle, "n", options), "result"));
+  const std::string refused = publish(juliet, bundle, "n", field("access_model", "whitelist"));
+  EXPECT_TRUE(has(refused, "<conflict"));
+  EXPECT_TRUE(has(refused, "precondition-not-met"));
+  EXPECT_TRUE(has(publish(juliet, bundle, "n", field("no_such_field", "1")), "precondition-not-met"));
+  EXPECT_TRUE(has(publish(juliet, bundle, "m", field("no_such_field", "1")), "precondition-not-met"));
+  EXPECT_TRUE(has(publish(juliet, bundle, "m", field("max_items", "5000")), "not-acceptable"));
+  EXPECT_TRUE(has(publish(juliet, bundle, "m", field("access_model", "nobody")), "not-acceptable"));
+  EXPECT_EQ(nodes().find("m"), nullptr);
+}
+
+TEST_F(PepTest, what_is_no_item_is_refused_and_the_node_is_as_it_was) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  EXPECT_TRUE(has(publish(juliet, ""), "item-required"));
+  EXPECT_TRUE(has(publish(juliet, "<item id='1'/>"), "payload-required"));
+  EXPECT_TRUE(has(publish(juliet, "<item id='1'><a xmlns='urn:a'/><b xmlns='urn:b'/></item>"), "invalid-payload"));
+  EXPECT_TRUE(has(publish(juliet, song, ""), "nodeid-required"));
+  EXPECT_TRUE(nodes().nodes().empty());
+  EXPECT_TRUE(has(publish(juliet, song, "typed", field("type", tune)), "result"));
+  EXPECT_TRUE(has(publish(juliet, "<item id='2'><a xmlns='urn:a'/></item>", "typed"), "invalid-payload"));
+  EXPECT_TRUE(has(items(juliet, "juliet@capulet.lit", "typed"), "<item id='1'>"));
+  scene.stage.limits.pubsub_item_bytes = 100;
+  EXPECT_TRUE(has(publish(juliet, "<item id='3'><a xmlns='urn:a'>" + std::string(200, 'x') + "</a></item>", "n"),
+                  "payload-too-big"));
+}
+
+TEST_F(PepTest, nodes_and_bytes_have_limits) {
+  scene.stage.limits.pubsub_nodes = 2;
+  scene.stage.limits.pubsub_owner_bytes = 300;
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  EXPECT_TRUE(has(publish(juliet, song, "a"), "result"));
+  EXPECT_TRUE(has(publish(juliet, song, "b"), "result"));
+  EXPECT_TRUE(has(publish(juliet, song, "c"), "policy-violation"));
+  EXPECT_EQ(nodes().nodes().size(), 2U);
+  // What is replaced takes no room twice.
+  const std::string large = "<item id='1'><a xmlns='urn:a'>" + std::string(100, 'x') + "</a></item>";
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(has(publish(juliet, large, "a"), "result")) << i;
+  EXPECT_TRUE(has(publish(juliet, large, "b"), "result"));
+  EXPECT_TRUE(has(publish(juliet, "<item id='2'><a xmlns='urn:a'>" + std::string(200, 'x') + "</a></item>", "b"),
+                  "policy-violation"));
+  EXPECT_TRUE(has(publish(juliet, song, "b"), "result"));
+}
+
+TEST_F(PepTest, items_are_taken_back_one_by_one_and_all_at_once) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", listener);
+  publish(juliet, song, tune, field("max_items", "10"));
+  publish(juliet, "<item id='2'><tune xmlns='http://jabber.org/protocol/tune'/></item>");
+  const auto retract = [&](std::string_view id) {
+    return ask(juliet, "set",
+               "<pubsub xmlns='http://jabber.org/protocol/pubsub'><retract node='" + std::string(tune) +
+                   "'><item id='" + std::string(id) + "'/></retract></pubsub>");
+  };
+  EXPECT_TRUE(has(retract("1"), "result"));
+  EXPECT_EQ(count(events, "<retract id='1'/>"), 1U);
+  EXPECT_TRUE(has(retract("1"), "item-not-found"));
+  EXPECT_TRUE(has(retract(""), "item-required"));
+  const std::string left = items(juliet, "juliet@capulet.lit");
+  EXPECT_FALSE(has(left, "id='1'"));
+  EXPECT_TRUE(has(left, "id='2'"));
+  const auto owner_request = [&](const std::string& request) {
+    return ask(juliet, "set", "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>" + request + "</pubsub>");
+  };
+  EXPECT_TRUE(has(owner_request("<purge node='" + std::string(tune) + "'/>"), "result"));
+  EXPECT_EQ(count(events, "<purge"), 1U);
+  EXPECT_FALSE(has(items(juliet, "juliet@capulet.lit"), "<item "));
+  EXPECT_TRUE(has(owner_request("<delete node='" + std::string(tune) + "'/>"), "result"));
+  EXPECT_EQ(count(events, "<delete"), 1U);
+  EXPECT_TRUE(has(items(juliet, "juliet@capulet.lit"), "item-not-found"));
+}
+
+TEST_F(PepTest, a_subscription_is_asked_for_approved_and_ended) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  Session& romeo = comes("romeo@capulet.lit/orchard", deaf);
+  publish(juliet, song, tune, field("access_model", "authorize"));
+  const auto subscription = [&](const std::string& what, const std::string& jid) {
+    return ask(romeo, "set",
+               "<pubsub xmlns='http://jabber.org/protocol/pubsub'><" + what + " node='" + std::string(tune) +
+                   "' jid='" + jid + "'/></pubsub>",
+               "juliet@capulet.lit");
+  };
+  EXPECT_TRUE(has(subscription("subscribe", "tybalt@capulet.lit"), "invalid-jid"));
+  EXPECT_TRUE(has(subscription("unsubscribe", "romeo@capulet.lit"), "not-subscribed"));
+  EXPECT_TRUE(has(subscription("subscribe", "romeo@capulet.lit"), "subscription='pending'"));
+  EXPECT_TRUE(has(items(romeo, "juliet@capulet.lit"), "not-subscribed"));
+  EXPECT_TRUE(
+      has(ask(juliet, "set",
+              "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><subscriptions node='" + std::string(tune) +
+                  "'><subscription jid='romeo@capulet.lit' subscription='subscribed'/></subscriptions>"
+                  "</pubsub>"),
+          "result"));
+  const auto told = scene.got(romeo);
+  EXPECT_EQ(count(told, "subscription='subscribed'"), 1U);
+  EXPECT_EQ(count(told, "<item id='1'>"), 1U);
+  EXPECT_TRUE(has(items(romeo, "juliet@capulet.lit"), "<item id='1'>"));
+  publish(juliet, song);
+  EXPECT_EQ(count(scene.got(romeo), "pubsub#event"), 1U);
+  EXPECT_TRUE(has(subscription("unsubscribe", "romeo@capulet.lit"), "result"));
+  publish(juliet, song);
+  EXPECT_EQ(count(scene.got(romeo), "pubsub#event"), 0U);
+}
+
+TEST_F(PepTest, who_is_blocked_hears_nothing) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  Session& romeo = comes("romeo@capulet.lit/orchard", listener);
+  scene.stage.account("juliet@capulet.lit").block_list().add(module::testing::jid("romeo@capulet.lit"));
+  publish(juliet, song);
+  EXPECT_EQ(count(scene.got(romeo), "pubsub#event"), 0U);
+}
+
+TEST_F(PepTest, who_is_let_in_gets_the_newest_at_once) {
+  scene.stage.subscribe("juliet@capulet.lit", "romeo@capulet.lit", Subscription::to);
+  scene.stage.subscribe("romeo@capulet.lit", "juliet@capulet.lit", Subscription::from);
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  publish(juliet, song);
+  Session& romeo = comes("romeo@capulet.lit/orchard", listener);
+  EXPECT_EQ(count(scene.got(romeo), "pubsub#event"), 0U);
+  publish(juliet, song);
+  EXPECT_EQ(count(scene.got(romeo), "pubsub#event"), 0U);
+  scene.says(romeo, "<presence type='subscribe' to='juliet@capulet.lit'/>");
+  scene.says(juliet, "<presence type='subscribed' to='romeo@capulet.lit'/>");
+  EXPECT_EQ(count(scene.got(romeo), "pubsub#event"), 1U);
+}
+
+TEST_F(PepTest, what_the_disk_refuses_is_told_to_nobody) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", listener);
+  publish(juliet, song, "old");
+  scene.stage.disk.failing_writes = true;
+  EXPECT_TRUE(has(publish(juliet, song), "internal-server-error"));
+  EXPECT_EQ(count(events, "pubsub#event"), 0U);
+  scene.stage.disk.failing_writes = false;
+  scene.settle();
+  EXPECT_EQ(nodes().nodes().size(), 1U);
+  EXPECT_TRUE(has(publish(juliet, song), "result"));
+  EXPECT_EQ(count(events, "pubsub#event"), 1U);
+}
+
+TEST_F(PepTest, an_item_that_is_older_never_comes_behind_a_newer_one) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  publish(juliet, song);
+  Session& romeo = comes("romeo@capulet.lit/orchard", listener);
+  scene.says(romeo, "<presence type='unavailable'/>");
+  scene.got(romeo);
+  // His presence makes the server read the item; before the answer comes, there is a newer one.
+  auto presence = module::testing::stanza(listener.presence);
+  presence.set_from(romeo.jid());
+  presence.set_to(module::testing::bare("juliet@capulet.lit"));
+  module::PresenceToAccount event{juliet.account(), presence, {}};
+  scene.stage.hooks.run(event);
+  romeo.set_presence(presence, 0, scene.stage.clock.wall());
+  publish(juliet, "<item id='2'><tune xmlns='http://jabber.org/protocol/tune'>b</tune></item>");
+  const auto told = scene.got(romeo);
+  ASSERT_GE(count(told, "pubsub#event"), 1U);
+  EXPECT_EQ(count(told, "<item id='1'>"), 0U);
+}
+
+TEST_F(PepTest, configuration_is_read_and_changed_by_the_owner) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  const auto owner_request = [&](std::string_view type, const std::string& request) {
+    return ask(juliet, type, "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>" + request + "</pubsub>");
+  };
+  const auto configure = [&](const std::string& fields) {
+    return owner_request("set",
+                         "<configure node='n'><x xmlns='jabber:x:data' type='submit'>" + fields + "</x></configure>");
+  };
+  EXPECT_TRUE(has(ask(juliet, "set",
+                      "<pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='n'/><configure><x "
+                      "xmlns='jabber:x:data' type='submit'>" +
+                          field("max_items", "3") + field("title", "Mine") + "</x></configure></pubsub>"),
+                  "result"));
+  EXPECT_TRUE(has(ask(juliet, "set", "<pubsub xmlns='http://jabber.org/protocol/pubsub'><create node='n'/></pubsub>"),
+                  "conflict"));
+  for (const char* id : {"1", "2", "3"}) {
+    publish(juliet, "<item id='" + std::string(id) + "'><a xmlns='urn:a'/></item>", "n");
+  }
+  EXPECT_TRUE(has(owner_request("get", "<configure node='n'/>"), "<value>Mine</value>"));
+  EXPECT_TRUE(has(owner_request("get", "<default/>"), "pubsub#access_model"));
+  EXPECT_TRUE(has(configure(field("persist_items", "maybe")), "not-acceptable"));
+  EXPECT_TRUE(has(configure(field("max_items", "1")), "result"));
+  const std::string left = items(juliet, "juliet@capulet.lit", "n");
+  EXPECT_FALSE(has(left, "id='2'"));
+  EXPECT_TRUE(has(left, "id='3'"));
+  // What is stored says the same after a start.
+  const auto stored = module::NodeList(scene.stage.pubsub.data_of(module::testing::bare("juliet@capulet.lit")));
+  EXPECT_EQ(stored.find("n")->config, nodes().find("n")->config);
+  EXPECT_EQ(stored.find("n")->config.title, "Mine");
+}
+
+TEST_F(PepTest, items_come_by_id_by_number_and_by_page) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  for (const char* id : {"a", "b", "c"}) {
+    publish(juliet, "<item id='" + std::string(id) + "'><a xmlns='urn:a'/></item>", "n", field("max_items", "max"));
+  }
+  const auto get = [&](const std::string& what, const std::string& more = {}) {
+    return ask(juliet, "get", "<pubsub xmlns='http://jabber.org/protocol/pubsub'>" + what + more + "</pubsub>");
+  };
+  const std::string two = get("<items node='n' max_items='2'/>");
+  EXPECT_FALSE(has(two, "id='a'"));
+  EXPECT_TRUE(has(two, "id='c'"));
+  EXPECT_TRUE(has(get("<items node='n' max_items='0'/>"), "bad-request"));
+  const std::string one = get("<items node='n'><item id='b'/><item id='z'/></items>");
+  EXPECT_TRUE(has(one, "<item id='b'>"));
+  EXPECT_FALSE(has(one, "<item id='z'>"));
+  const std::string page =
+      get("<items node='n'/>", "<set xmlns='http://jabber.org/protocol/rsm'><max>1</max><after>a</after></set>");
+  EXPECT_TRUE(has(page, "<item id='b'>"));
+  EXPECT_FALSE(has(page, "<item id='c'>"));
+  EXPECT_TRUE(has(page, "<count>3</count>"));
+  EXPECT_TRUE(has(get("<items node='n'/>",
+                      "<set xmlns='http://jabber.org/protocol/rsm'><max>1</max><after>z</after>"
+                      "</set>"),
+                  "item-not-found"));
+  EXPECT_TRUE(has(get("<items/>"), "nodeid-required"));
+  EXPECT_TRUE(has(get("<options node='n'/>"), "subscription-options"));
+  EXPECT_TRUE(has(get("<nonsense/>"), "feature-not-implemented"));
+}
+
+TEST_F(PepTest, an_account_says_that_it_can_and_shows_its_nodes) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  Session& romeo = comes("romeo@capulet.lit/orchard", deaf);
+  Session& tybalt = comes("tybalt@capulet.lit/street", deaf);
+  publish(juliet, song, "open", field("access_model", "open") + field("title", "Open"));
+  publish(juliet, song, "closed", field("access_model", "whitelist"));
+  publish(juliet, song, "mine");
+  const std::string info = ask(juliet, "get", "<query xmlns='http://jabber.org/protocol/disco#info'/>");
+  EXPECT_TRUE(has(info, "<identity category='pubsub' type='pep'/>"));
+  EXPECT_TRUE(has(info, "'http://jabber.org/protocol/pubsub#publish-options'"));
+  const auto list = [&](Session& who) {
+    return ask(who, "get", "<query xmlns='http://jabber.org/protocol/disco#items'/>", "juliet@capulet.lit");
+  };
+  EXPECT_TRUE(has(list(juliet), "node='closed'"));
+  EXPECT_TRUE(has(list(romeo), "node='mine'"));
+  EXPECT_FALSE(has(list(romeo), "node='closed'"));
+  EXPECT_TRUE(has(list(tybalt), "node='open'"));
+  EXPECT_FALSE(has(list(tybalt), "node='mine'"));
+  const auto about = [&](Session& who, std::string_view node) {
+    return ask(who, "get", "<query xmlns='http://jabber.org/protocol/disco#info' node='" + std::string(node) + "'/>",
+               "juliet@capulet.lit");
+  };
+  EXPECT_TRUE(has(about(romeo, "open"), "type='leaf'"));
+  EXPECT_TRUE(has(about(romeo, "closed"), "closed-node"));
+  EXPECT_TRUE(has(about(romeo, "none"), "item-not-found"));
+}
+
+TEST_F(PepTest, questions_and_watchers_are_bounded) {
+  scene.stage.limits.pep_questions = 1;
+  scene.stage.limits.pep_watchers = 1;
+  Session& one = scene.bind("juliet@capulet.lit/1");
+  scene.says(one, listener.presence);
+  Session& two = scene.bind("juliet@capulet.lit/2");
+  scene.says(two, deaf.presence);
+  EXPECT_EQ(answer_questions(two, deaf), 0U);
+  // What is never answered makes room again.
+  scene.stage.clock.advance(std::chrono::seconds(61));
+  scene.stage.timers.advance(scene.stage.clock.now());
+  scene.says(two, deaf.presence);
+  EXPECT_EQ(answer_questions(two, deaf), 1U);
+}
+
+}  // namespace
+}  // namespace kith::modules

@@ -97,8 +97,12 @@ std::optional<StanzaError> refusal(const Node& node, const Standing& who) {
 
 std::optional<StanzaError> may_read(const Node* node, const Standing& who) {
   if (node == nullptr) {
-    if (who.owner || who.contact) return StanzaError::of(Condition::item_not_found);
-    return presence_subscription_required();
+    if (!who.owner && !who.contact) return presence_subscription_required();
+    StanzaError none = StanzaError::of(Condition::item_not_found);
+    // COMPAT(profanity 0.13, since the beginning, drop when it reads conditions): without the number it takes the
+    // missing list of its account's devices for a failure and never publishes one.
+    none.legacy_code = 404;
+    return none;
   }
   if (who.owner) return std::nullopt;
   switch (node->affiliation_of(who.jid)) {

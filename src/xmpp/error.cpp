@@ -89,6 +89,7 @@ StanzaError StanzaError::storage_failed() {
 xml::Element StanzaError::to_element() const {
   xml::Element error("error", ns::client);
   error.set("type", std::string(wire_word(type)));
+  if (legacy_code != 0) error.set("code", std::to_string(legacy_code));
   error.add(xml::Element(wire_word(condition), ns::stanza_errors));
   if (!text.empty()) error.add(text_element(text, ns::stanza_errors));
   if (detail) error.add(*detail);

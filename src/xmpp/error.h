@@ -42,6 +42,9 @@ struct StanzaError {
   Condition condition;
   std::string text{};
   std::optional<xml::Element> detail{};  ///< of an extension (RFC 6120 §8.3.4)
+  /// The number that stood for the condition before there were words (XEP-0086); 0: none. Only for clients that wait
+  /// for it.
+  int legacy_code = 0;
 
   /// With the type that RFC 6120 §8.3.3 names first for that condition.
   static StanzaError of(Condition condition, std::string text = {});

@@ -74,6 +74,56 @@ class Profanity(unittest.TestCase):
         again.type("/win 2")
         again.expect(r"It was the nightingale\.")
 
+    def become_contacts(self, first, second):
+        for asking, asked, who, whom in ((first, second, "nurse", "peter"), (second, first, "peter", "nurse")):
+            asking.type(f"/sub request {whom}@example.org")
+            asked.expect(rf"[Rr]eceived authori[sz]ation request from {who}@example.org")
+            asked.type(f"/sub allow {who}@example.org")
+            asking.expect(rf"{whom}@example.org.*(accepted|allowed|is online)|ubscription.*{whom}@example.org")
+
+    def test_two_people_chat_with_omemo_also_after_a_restart(self):
+        for name in ("nurse", "peter"):
+            self.kith.add_user(name)
+        nurse, peter = self.login("nurse"), self.login("peter")
+        for terminal in (nurse, peter):
+            terminal.expect(r"logged in successfully")
+        self.become_contacts(nurse, peter)
+        for terminal in (nurse, peter):
+            terminal.type("/omemo trustmode blind")
+            terminal.type("/omemo gen")
+            terminal.expect(r"OMEMO crytographic materials generated|OMEMO cryptographic materials generated")
+
+        # The first message is encrypted already.
+        nurse.type("/omemo start peter@example.org")
+        nurse.expect(r"\[OMEMO\]")
+        nurse.type("/win 1")
+        nurse.expect(r"Blind trust for peter@example.org")
+        nurse.type("/win 2")
+        nurse.type("Good Peter, to hide her face.")
+        peter.expect(r"-\[2\]")
+        peter.type("/win 2")
+        peter.expect(r"Good Peter, to hide her face\.")
+        for terminal in (nurse, peter):
+            terminal.type("/quit")
+        self.kith.terminate()
+        self.kith.start()
+        nurse, peter = self.login("nurse"), self.login("peter")
+        for terminal in (nurse, peter):
+            terminal.expect(r"logged in successfully")
+        peter.expect(r"nurse@example.org.*is online")
+        peter.type("/omemo start nurse@example.org")
+        peter.expect(r"\[OMEMO\]")
+        peter.type("Anon, good nurse!")
+        nurse.expect(r"-\[2\]|win 2")
+        nurse.type("/win 2")
+        nurse.expect(r"Anon, good nurse!")
+        # The server has seen the keys, and not a word.
+        self.kith.terminate()
+        stored = (self.kith.folder / "data" / "kith.db").read_bytes()
+        self.assertNotIn(b"to hide her face", stored)
+        self.assertIn(b"eu.siacs.conversations.axolotl", stored)
+        self.kith.start()
+
     def test_a_wrong_password_is_refused(self):
         self.kith.add_user("nurse")
         terminal = self.login("nurse", password="wrong")

@@ -241,7 +241,9 @@ TEST_F(PepTest, access_models_open_to_whom_they_name) {
   const std::string closed = items(tybalt, "juliet@capulet.lit", "whitelist");
   EXPECT_EQ(items(tybalt, "juliet@capulet.lit", "nothing"), closed);
   EXPECT_TRUE(has(items(tybalt, "nobody@capulet.lit", "x"), stranger_hears));
-  EXPECT_TRUE(has(items(romeo, "juliet@capulet.lit", "nothing"), "item-not-found"));
+  const std::string none = items(romeo, "juliet@capulet.lit", "nothing");
+  EXPECT_TRUE(has(none, "item-not-found"));
+  EXPECT_TRUE(has(none, "code='404'"));
 }
 
 TEST_F(PepTest, nobody_publishes_for_another) {

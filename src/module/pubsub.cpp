@@ -534,6 +534,10 @@ void Pubsub::set_subscriptions(PubsubOwner& owner, IqRequest request, const xml:
 // --- publishing
 // ------------------------------------------------------------------------------------------------------------
 
+std::size_t Pubsub::most_bytes(const std::string& node) const {
+  return node == ns_avatar_data ? deps_.limits.avatar_bytes : deps_.limits.pubsub_item_bytes;
+}
+
 std::size_t Pubsub::kept_items(const Node& node) const {
   if (!node.config.persist_items) return 0;
   return static_cast<std::size_t>(
@@ -590,9 +594,8 @@ void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, bool counted
       items.push_back(item);
       const std::size_t its = payload == nullptr ? 0 : xml::to_string(*payload).size();
       bytes += its;
-      const bool avatar = name == ns_avatar_data;
-      if (its > (avatar ? deps_.limits.avatar_bytes : deps_.limits.pubsub_item_bytes)) {
-        deps_.events.limit_hit(avatar ? "avatar_bytes" : "pubsub_item_bytes");
+      if (its > most_bytes(name)) {
+        deps_.events.limit_hit(name == ns_avatar_data ? "avatar_bytes" : "pubsub_item_bytes");
         wrong = xmpp::pubsub_error(ErrorType::modify, Condition::not_acceptable, "payload-too-big");
       }
     }
@@ -674,6 +677,20 @@ storage::Ticket Pubsub::publish_now(PubsubOwner& owner, const std::string& name,
 
 storage::Ticket Pubsub::publish(PubsubOwner& owner, const std::string& name, std::vector<xml::Element> items,
                                 const NodeConfig& options) {
+  std::uint64_t bytes = 0;
+  for (const xml::Element& item : items) {
+    const std::size_t its = item.first_child() == nullptr ? 0 : xml::to_string(*item.first_child()).size();
+    bytes += its;
+    if (its <= most_bytes(name) && item.attribute("id").value_or("").size() <= most_name_bytes) continue;
+    deps_.events.limit_hit("pubsub_item_bytes");
+    return {};
+  }
+  if (owner.nodes().bytes_at_most() + bytes > deps_.limits.pubsub_owner_bytes) {
+    deps_.events.limit_hit("pubsub_owner_bytes");
+    // It may be less than it seems; the next time that is known.
+    reload(owner.jid(), [](PubsubOwner&, bool) {});
+    return {};
+  }
   Node* node = owner.nodes().find(name);
   storage::Ticket gate;
   if (node == nullptr) {

@@ -120,6 +120,7 @@ class Pubsub {
   void retract_now(PubsubOwner& owner, const std::string& name, const Node& node, const std::vector<std::string>& ids,
                    bool notify, storage::Ticket gate);
   std::size_t kept_items(const Node& node) const;
+  std::size_t most_bytes(const std::string& node) const;
   /// Remembers a write; if it fails, the nodes in memory become those of the disk again.
   storage::Ticket wrote(PubsubOwner& owner, storage::Ticket ticket);
   void reload(const xmpp::BareJid& owner, std::move_only_function<void(PubsubOwner&, bool loaded)> then);

@@ -11,6 +11,7 @@
 #include "modules/contact_addresses/contact_addresses.h"
 #include "modules/delivery/delivery.h"
 #include "modules/disco/disco.h"
+#include "modules/displayed_sync/displayed_sync.h"
 #include "modules/forgery/forgery.h"
 #include "modules/iq_answers/iq_answers.h"
 #include "modules/last_activity/last_activity.h"
@@ -33,6 +34,7 @@ std::span<const module::Registration> all() {
   static constexpr std::array features{
       module::registration<Forgery>(),
       module::registration<IqAnswers>(),
+      module::registration<DisplayedSync>(),
       module::registration<RosterFeature>(),
       module::registration<SubscriptionFeature>(),
       module::registration<PresenceFeature>(),

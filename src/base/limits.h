@@ -88,6 +88,14 @@ struct Limits {
   std::size_t pep_watchers = 5000;
   std::size_t pep_questions = 2000;
 
+  Rate bytes_from_server{.per_second = 1024.0 * 1024, .burst = 8.0 * 1024 * 1024};
+  std::size_t s2s_links = 2000;
+  std::size_t s2s_queue_stanzas = 1000;
+  std::size_t s2s_queue_bytes = 4 * 1024 * 1024;
+  std::chrono::seconds s2s_dial_time{30};
+  std::chrono::seconds s2s_retry_time{10};
+  std::chrono::seconds s2s_idle_time{900};
+
   Rate registrations_per_address{.per_second = 3.0 / 3600, .burst = 3};
 
   std::size_t mailbox_items = 65'536;

@@ -138,10 +138,21 @@ void Connection::resume_reading() {
 void Connection::start_tls(std::string_view domain) {
   if (state_ != State::plain || closing_) return;
   // If this fails, so does begin_handshake().
-  if (settings_.contexts != nullptr) tls_.accept(*settings_.contexts, domain);
+  if (settings_.contexts != nullptr) tls_.accept(*settings_.contexts, domain, settings_.trusted.get());
   state_ = State::starting;
   shard_.call_at_turn_end(*this);
 }
+
+void Connection::start_tls_to(std::string_view peer, std::string_view own) {
+  if (state_ != State::plain || closing_) return;
+  const bool begun = settings_.contexts != nullptr && tls_.connect(settings_.client_context, peer, settings_.alpn,
+                                                                   *settings_.contexts, own, settings_.trusted.get());
+  if (!begun) tls_.reset();
+  state_ = State::starting;
+  shard_.call_at_turn_end(*this);
+}
+
+bool Connection::certifies(std::string_view domain) const { return tls_.certifies(domain); }
 
 void Connection::close() {
   if (closing_ || state_ == State::closed) return;
@@ -479,7 +490,8 @@ void Connection::keep_wire(std::string& bytes) {
 // --- The stations of its life.
 
 bool Connection::begin_handshake() {
-  const bool begun = tls_ || (settings_.contexts != nullptr && tls_.accept(*settings_.contexts));
+  const bool begun =
+      tls_ || (settings_.contexts != nullptr && tls_.accept(*settings_.contexts, {}, settings_.trusted.get()));
   if (!begun) {
     fail(CloseReason::tls_failed, "there is no certificate");
     return false;
@@ -487,7 +499,11 @@ bool Connection::begin_handshake() {
   state_ = State::handshaking;
   start_timer(settings_.handshake_time);
   shard_.readiness().again(*this);  // the peer may have been waiting for us
-  return true;
+  if (!tls_.speaks_first()) return true;
+  // The client's side: the first word is ours.
+  std::string hello;
+  TlsIo io{.input = {}, .output = {}, .overflow = &hello};
+  return handshake(io);
 }
 
 /// All has left: now the close_notify, and our end of the connection.

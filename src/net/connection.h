@@ -30,6 +30,10 @@ struct ConnectionSettings {
   /// For what was written to leave, and for the peer to close its side.
   std::chrono::seconds close_time{5};
   std::size_t read_bytes_per_turn = 64 * 1024;
+  /// For streams between servers: whom their certificates must lead back to. The peer is asked for one then.
+  std::shared_ptr<x509_store_st> trusted{};
+  /// For connections that begin here, by start_tls_to() or Begin::tls_to.
+  std::shared_ptr<ssl_ctx_st> client_context{};
 };
 
 class Connection final : public Transport, private runtime::Watched, private runtime::TurnEnd {
@@ -49,6 +53,8 @@ class Connection final : public Transport, private runtime::Watched, private run
   void pause_reading() override;
   void resume_reading() override;
   void start_tls(std::string_view domain) override;
+  void start_tls_to(std::string_view peer, std::string_view own) override;
+  bool certifies(std::string_view domain) const override;
   void close() override;
   void abort() override;
   const std::string& peer_address() const override { return peer_address_; }

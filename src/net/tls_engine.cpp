@@ -11,6 +11,8 @@
 #include <openssl/objects.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 namespace kith::net {
 namespace {
@@ -167,8 +169,10 @@ std::string end_point_binding(SSL* ssl) {
 
 }  // namespace
 
-std::shared_ptr<ssl_ctx_st> new_server_context() {
-  std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
+namespace {
+
+std::shared_ptr<SSL_CTX> new_context(const SSL_METHOD* method) {
+  std::shared_ptr<SSL_CTX> context(SSL_CTX_new(method), SSL_CTX_free);
   require(context != nullptr, "a TLS context");
   SSL_CTX* raw = context.get();
   require(SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) == 1, "TLS 1.2");
@@ -185,6 +189,34 @@ std::shared_ptr<ssl_ctx_st> new_server_context() {
   require(SSL_CTX_set1_groups_list(raw, "X25519:P-256:P-384") == 1, "the groups");
   SSL_CTX_set_security_level(raw, 2);
   SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  return context;
+}
+
+/// SECURITY: the handshake goes on whatever the other side's certificate is worth; who needs it asks certifies().
+int judge_later(int /*preverified*/, X509_STORE_CTX* /*chain*/) { return 1; }
+
+}  // namespace
+
+std::shared_ptr<ssl_ctx_st> new_client_context() {
+  std::shared_ptr<SSL_CTX> context = new_context(TLS_client_method());
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  return context;
+}
+
+std::shared_ptr<x509_store_st> load_trusted_certificates(const std::string& file) {
+  std::shared_ptr<X509_STORE> store(X509_STORE_new(), X509_STORE_free);
+  require(store != nullptr, "a store of trusted certificates");
+  X509_STORE_set_default_paths(store.get());
+  if (!file.empty() && X509_STORE_load_file(store.get(), file.c_str()) != 1) {
+    throw std::runtime_error("Cannot read trusted certificates from " + file + "; it must hold them in PEM form.");
+  }
+  ERR_clear_error();
+  return store;
+}
+
+std::shared_ptr<ssl_ctx_st> new_server_context() {
+  std::shared_ptr<SSL_CTX> context = new_context(TLS_server_method());
+  SSL_CTX* raw = context.get();
   // Sessions are resumed by tickets that the client keeps: no memory here, and none shared between shards.
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(raw, 1);
@@ -197,11 +229,8 @@ std::shared_ptr<ssl_ctx_st> new_server_context() {
 
 void TlsEngine::Free::operator()(ssl_st* ssl) const { SSL_free(ssl); }
 
-bool TlsEngine::accept(const TlsContexts& contexts, std::string_view name) {
-  std::shared_ptr<SSL_CTX> context = name.empty() ? nullptr : contexts.context_for(name);
-  if (!context) context = contexts.default_context();
-  if (!context) return false;
-  ssl_.reset(SSL_new(context.get()));
+bool TlsEngine::begin(ssl_ctx_st* context, x509_store_st* trusted) {
+  ssl_.reset(SSL_new(context));
   BIO* bio = BIO_new(bio_method());
   if (!ssl_ || bio == nullptr) {
     BIO_free(bio);
@@ -209,8 +238,53 @@ bool TlsEngine::accept(const TlsContexts& contexts, std::string_view name) {
     return false;
   }
   SSL_set_bio(ssl_.get(), bio, bio);
+  if (trusted != nullptr) {
+    SSL_set1_verify_cert_store(ssl_.get(), trusted);
+    SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER, judge_later);
+    // Between servers both sides show a server's certificate; authorities no longer issue others for domains.
+    SSL_set_purpose(ssl_.get(), X509_PURPOSE_SSL_SERVER);
+  }
+  return true;
+}
+
+bool TlsEngine::accept(const TlsContexts& contexts, std::string_view name, x509_store_st* trusted) {
+  std::shared_ptr<SSL_CTX> context = name.empty() ? nullptr : contexts.context_for(name);
+  if (!context) context = contexts.default_context();
+  if (!context || !begin(context.get(), trusted)) return false;
+  // A certificate is judged in the handshake that shows it, never in one that is resumed.
+  if (trusted != nullptr) SSL_set_options(ssl_.get(), SSL_OP_NO_TICKET);
   SSL_set_accept_state(ssl_.get());
   return true;
+}
+
+bool TlsEngine::connect(const std::shared_ptr<ssl_ctx_st>& context, std::string_view peer, std::string_view alpn,
+                        const TlsContexts& contexts, std::string_view own, x509_store_st* trusted) {
+  if (!context || !begin(context.get(), trusted)) return false;
+  SSL_set_tlsext_host_name(ssl_.get(), std::string(peer).c_str());
+  if (!alpn.empty()) {
+    std::string offer(1, static_cast<char>(alpn.size()));
+    offer.append(alpn);
+    SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const unsigned char*>(offer.data()),
+                        static_cast<unsigned int>(offer.size()));
+  }
+  if (const std::shared_ptr<SSL_CTX> shown = contexts.context_for(own)) {
+    STACK_OF(X509)* chain = nullptr;
+    SSL_CTX_get0_chain_certs(shown.get(), &chain);
+    X509* certificate = SSL_CTX_get0_certificate(shown.get());
+    EVP_PKEY* key = SSL_CTX_get0_privatekey(shown.get());
+    if (certificate != nullptr && key != nullptr) SSL_use_cert_and_key(ssl_.get(), certificate, key, chain, 1);
+  }
+  ERR_clear_error();
+  SSL_set_connect_state(ssl_.get());
+  return true;
+}
+
+bool TlsEngine::certifies(std::string_view domain) const {
+  if (!ssl_ || domain.empty()) return false;
+  const std::unique_ptr<X509, decltype(&X509_free)> shown(SSL_get1_peer_certificate(ssl_.get()), &X509_free);
+  if (shown == nullptr || SSL_get_verify_result(ssl_.get()) != X509_V_OK) return false;
+  return X509_check_host(shown.get(), domain.data(), domain.size(),
+                         X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1;
 }
 
 TlsEngine::Result TlsEngine::explain(int result, std::string& why) {
@@ -229,6 +303,8 @@ TlsEngine::Result TlsEngine::explain(int result, std::string& why) {
   ERR_clear_error();
   return Result::failed;
 }
+
+bool TlsEngine::speaks_first() const { return ssl_ && SSL_is_server(ssl_.get()) == 0; }
 
 TlsEngine::Result TlsEngine::handshake(TlsIo& io, std::string& why) {
   const Lend lend(ssl_.get(), io);

@@ -1,4 +1,4 @@
-// TLS without a socket: ciphertext in, plaintext out, and the other way round. OpenSSL 3, the server's side.
+// TLS without a socket: ciphertext in, plaintext out, and the other way round. OpenSSL 3, either side.
 // TLS 1.2 (ECDHE with AEAD ciphers only) and 1.3, no renegotiation, no compression; resumption by stateless tickets
 // only. Holds nothing but OpenSSL's session: bytes lie in buffers that the caller lends for one call.
 #pragma once
@@ -13,6 +13,7 @@
 
 struct ssl_st;
 struct ssl_ctx_st;
+struct x509_store_st;
 
 namespace kith::net {
 
@@ -28,6 +29,13 @@ class TlsContexts {
 
 /// A new context with this house's settings and no certificate. Throws std::runtime_error if OpenSSL refuses a setting.
 std::shared_ptr<ssl_ctx_st> new_server_context();
+
+/// A new context for the client's side. Throws likewise.
+std::shared_ptr<ssl_ctx_st> new_client_context();
+
+/// Whom the certificates of other servers must lead back to: those that the system trusts, and those in `file` if it is
+/// not empty. Throws std::runtime_error, with a sentence, if the file cannot be used.
+std::shared_ptr<x509_store_st> load_trusted_certificates(const std::string& file);
 
 /// What one call to the engine reads from and writes to.
 struct TlsIo {
@@ -55,7 +63,13 @@ class TlsEngine {
 
   /// Begins the server's side, with the certificate for `name` unless the client asks for another by SNI; an empty or
   /// unknown name means the default one. False if there is no certificate at all, or no memory.
-  bool accept(const TlsContexts& contexts, std::string_view name = {});
+  /// With `trusted`, the client is asked for a certificate, and may have none.
+  bool accept(const TlsContexts& contexts, std::string_view name = {}, x509_store_st* trusted = nullptr);
+  /// Begins the client's side with `peer`. Shows the certificate of `own` if `contexts` has one.
+  bool connect(const std::shared_ptr<ssl_ctx_st>& context, std::string_view peer, std::string_view alpn,
+               const TlsContexts& contexts, std::string_view own, x509_store_st* trusted);
+  /// True on the client's side before the handshake.
+  bool speaks_first() const;
   Result handshake(TlsIo& io, std::string& why);
   /// Decrypts at most one record into `plain`, which must hold record_bytes.
   Result read(TlsIo& io, std::span<char> plain, std::size_t& got, std::string& why);
@@ -66,12 +80,15 @@ class TlsEngine {
 
   /// Only after the handshake.
   TlsFacts facts() const;
+  /// Only after the handshake: see Transport::certifies().
+  bool certifies(std::string_view domain) const;
 
  private:
   struct Free {
     void operator()(ssl_st* ssl) const;
   };
   Result explain(int result, std::string& why);
+  bool begin(ssl_ctx_st* context, x509_store_st* trusted);
   std::unique_ptr<ssl_st, Free> ssl_;
 };
 

@@ -54,6 +54,17 @@ class Transport {
   /// SECURITY: bytes that the peer sent in the clear before the handshake are the caller's to refuse; what the socket
   /// still holds goes to TLS and fails there.
   virtual void start_tls(std::string_view domain) = 0;
+  /// The client's side of a TLS handshake with `peer` (in ASCII), showing the certificate of `own` if there is one.
+  /// Whether the peer's is trusted is asked afterwards: certifies(). Otherwise as start_tls().
+  virtual void start_tls_to(std::string_view peer, std::string_view own) {
+    static_cast<void>(own);
+    start_tls(peer);
+  }
+  /// True if the peer has shown a certificate that is trusted now and names `domain` (in ASCII; RFC 9525 §6: dNSName).
+  virtual bool certifies(std::string_view domain) const {
+    static_cast<void>(domain);
+    return false;
+  }
   /// Sends what was written, then a TLS close_notify, then closes; gives up after a few seconds. on_closed(local)
   /// follows.
   virtual void close() = 0;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "module/hooks.h"
@@ -44,10 +45,11 @@ class Router;
 
 using Crossing = std::variant<Deliver, CloseSessions, Fence, Fenced>;
 
-/// The shard that owns an account: a stable hash (FNV-1a), the same on every machine and after every restart.
-inline unsigned owner_of(const xmpp::BareJid& account, unsigned shards) {
+/// The shard that owns an account, or the streams to another server's domain: a stable hash (FNV-1a), the same on every
+/// machine and after every restart.
+inline unsigned owner_of(std::string_view address, unsigned shards) {
   std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char byte : account.text()) {
+  for (const char byte : address) {
     hash ^= static_cast<unsigned char>(byte);
     hash *= 0x100000001b3U;
   }
@@ -55,6 +57,8 @@ inline unsigned owner_of(const xmpp::BareJid& account, unsigned shards) {
   hash ^= hash >> 32U;
   return static_cast<unsigned>(hash % shards);
 }
+
+inline unsigned owner_of(const xmpp::BareJid& account, unsigned shards) { return owner_of(account.text(), shards); }
 
 /// The way between shards. Any thread.
 class Crossroads {

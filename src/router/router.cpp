@@ -158,19 +158,17 @@ void Router::send_on(Deliver item, bool ours) {
     return;
   }
   const xmpp::Jid& to = *stanza.to();
-  if (!deps_.hosts.is_local(to.domainpart())) {
-    // Federation is not built yet: no other server can be reached.
-    const bool answer = stanza.kind() != StanzaKind::presence || stanza.type() == StanzaType::available ||
-                        stanza.type() == StanzaType::subscribe;
-    if (answer) refuse(stanza, StanzaError::of(Condition::remote_server_not_found), gate);
+  const bool elsewhere = !deps_.hosts.is_local(to.domainpart());
+  if (elsewhere && remote_ == nullptr) {
+    unreachable(stanza, StanzaError::of(Condition::remote_server_not_found), gate);
     return;
   }
   const Turn turn(*this);
-  if (!to.has_localpart()) {
+  if (!elsewhere && !to.has_localpart()) {
     to_server(std::move(stanza), nullptr, gate);
     return;
   }
-  const unsigned shard = owner(xmpp::BareJid::of(to));
+  const unsigned shard = elsewhere ? owner_of_domain(to.domainpart()) : owner(xmpp::BareJid::of(to));
   addressed_ |= std::uint64_t{1} << (shard % 64);
   if (shard == deps_.shard) {
     local_.push_back(std::move(item));
@@ -197,6 +195,12 @@ void Router::send_on(Deliver item, bool ours) {
     return;
   }
   refuse(kept.stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."}, gate);
+}
+
+void Router::unreachable(const xmpp::Stanza& stanza, const StanzaError& error, storage::Ticket gate) {
+  const bool answer = stanza.kind() != StanzaKind::presence || stanza.type() == StanzaType::available ||
+                      stanza.type() == StanzaType::subscribe;
+  if (answer) refuse(stanza, error, gate);
 }
 
 void Router::refuse(const xmpp::Stanza& stanza, const StanzaError& error, storage::Ticket gate) {
@@ -234,6 +238,10 @@ void Router::drain() {
 }
 
 void Router::deliver(Deliver item) {
+  if (remote_ != nullptr && !deps_.hosts.is_local(item.stanza.to()->domainpart())) {
+    remote_->send(std::move(item));
+    return;
+  }
   const xmpp::BareJid bare = xmpp::BareJid::of(*item.stanza.to());
   if (module::Account* account = accounts_.loaded(bare); account != nullptr) {
     // OPTIMIZATION: the usual case needs no visit on the heap; with() sees to the rest.

@@ -42,6 +42,18 @@ struct RouterDeps {
   Crossroads& crossroads;
 };
 
+/// The ways to other servers, on the shard that owns their domains.
+class RemoteServers {
+ public:
+  virtual ~RemoteServers() = default;
+  /// Takes a stanza over whose `to` is of another domain, and answers it if it cannot be brought there.
+  virtual void send(Deliver item) = 0;
+  /// Asks the server of `remote` whether it gave out the dialback key that somebody has shown to `local` in its name on
+  /// the stream with this id. `then` is called once, on this shard.
+  virtual void verify(std::string remote, std::string local, std::string stream_id, std::string key,
+                      std::move_only_function<void(bool valid)> then) = 0;
+};
+
 class Router final : public module::Delivery, public module::Accounts {
  public:
   explicit Router(const RouterDeps& deps);
@@ -93,6 +105,15 @@ class Router final : public module::Delivery, public module::Accounts {
   // --- for the shard
   // -----------------------------------------------------------------------------------------------------
 
+  /// Null where there is no federation: nothing leaves then.
+  void set_remote_servers(RemoteServers* remote) { remote_ = remote; }
+  RemoteServers* remote_servers() const { return remote_; }
+  /// A stanza of another server. SECURITY: the caller has seen that it may send in the name of its `from`, and to the
+  /// domain of its `to`.
+  void from_server(xmpp::Stanza stanza) { send_on({std::move(stanza), {}, {}}, false); }
+  /// Answers a stanza that cannot be brought to another server, if anybody waits for an answer.
+  void unreachable(const xmpp::Stanza& stanza, const xmpp::StanzaError& error, storage::Ticket gate = {});
+
   /// Takes what another shard sent.
   void receive(Crossing crossing);
   /// The commit log has advanced.
@@ -103,7 +124,11 @@ class Router final : public module::Delivery, public module::Accounts {
   void retire();
   AccountTable& accounts() { return accounts_; }
   /// The shard that owns `account`.
-  unsigned owner(const xmpp::BareJid& account) const { return owner_of(account, deps_.crossroads.shards()); }
+  unsigned owner(const xmpp::BareJid& account) const { return owner_of(account.text(), deps_.crossroads.shards()); }
+  /// The shard that has the streams to this domain of another server.
+  unsigned owner_of_domain(std::string_view domainpart) const {
+    return owner_of(domainpart, deps_.crossroads.shards());
+  }
   unsigned shard() const { return deps_.shard; }
 
   // --- module::Delivery, module::Accounts
@@ -150,6 +175,7 @@ class Router final : public module::Delivery, public module::Accounts {
   module::Hooks hooks_;
   CommitWaiters commits_;
   AccountTable accounts_;
+  RemoteServers* remote_ = nullptr;
   std::deque<Deliver> local_;
   std::uint64_t addressed_ = 0;
   storage::Ticket latest_;             ///< the last write of any account that was addressed here

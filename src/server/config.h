@@ -55,6 +55,7 @@ struct Config {
     std::vector<Endpoint> c2s{{"0.0.0.0", 5222}, {"::", 5222}};
     std::vector<Endpoint> c2s_direct_tls{{"0.0.0.0", 5223}, {"::", 5223}};
     std::vector<Endpoint> c2s_plaintext;  ///< loopback only
+    std::vector<Endpoint> s2s;            ///< none: no federation
     std::vector<Endpoint> metrics;        ///< loopback only
   } listen;
 
@@ -64,6 +65,13 @@ struct Config {
     bool self_signed = true;
     bool require_private_keys = true;
   } certificates;
+
+  struct Federation {
+    /// Where the servers of some domains (prepared) are, instead of asking DNS.
+    std::map<std::string, std::vector<Endpoint>, std::less<>> hosts;
+    std::filesystem::path trusted_certificates;  ///< beside those that the system trusts; empty: none
+    bool require_certificates = true;
+  } federation;
 
   struct Storage {
     std::string backend = "sqlite";

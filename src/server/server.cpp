@@ -20,12 +20,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/encoding.h"
 #include "base/version.h"
 #include "net/certificates.h"
 #include "net/connection.h"
 #include "net/connection_limiter.h"
 #include "net/listener.h"
+#include "net/server_lookup.h"
 #include "runtime/worker_pool.h"
 #include "server/admin_api.h"
 #include "server/admin_server.h"
@@ -44,6 +46,8 @@ using Security = stream::Negotiation::Security;
 namespace {
 
 constexpr std::chrono::seconds drain_time{8};
+constexpr unsigned resolver_threads = 4;
+constexpr std::size_t most_lookups = 256;
 
 /// A connection's place among those of its address, as the sessions see it.
 class LimiterAdmission final : public session::Admission {
@@ -112,6 +116,8 @@ struct Server::Parts {
   std::expected<void, std::string> open();
   std::expected<void, std::string> open_certificates();
   std::expected<std::vector<net::CertificateProblem>, std::string> read_certificates();
+  std::expected<void, std::string> open_federation();
+  std::optional<ShardSurroundings::Federation> federation_of(ShardUnit& unit);
   std::expected<void, std::string> open_shards();
   std::expected<void, std::string> listen();
   std::expected<void, std::string> listen_on_first_shard();
@@ -148,6 +154,8 @@ struct Server::Parts {
   net::ConnectionSettings starttls_settings;
   net::ConnectionSettings direct_settings;
   net::ConnectionSettings plaintext_settings;
+  net::ConnectionSettings s2s_settings;
+  Secret dialback_secret;
 
   std::unique_ptr<PasswordCheckWork> password_checks;
   std::vector<std::unique_ptr<ShardUnit>> units;
@@ -155,6 +163,7 @@ struct Server::Parts {
   // Ends before the shards that its answers go to, after the stores that write to it are no longer used.
   std::unique_ptr<storage::SqlStorage> storage;
   std::unique_ptr<runtime::WorkerPool> workers;
+  std::unique_ptr<runtime::WorkerPool> resolvers;  ///< wait for DNS, and so are apart from those that hash
   std::vector<std::unique_ptr<net::Listener>> listeners;
   std::vector<std::string> listener_names;
   unsigned next_shard = 0;
@@ -192,6 +201,7 @@ std::expected<void, std::string> Server::Parts::open() {
     return std::unexpected(trouble.what());
   }
   if (auto ok = open_certificates(); !ok) return ok;
+  if (auto ok = open_federation(); !ok) return ok;
   if (auto ok = open_shards(); !ok) return ok;
   start_threads();
   // Before anybody can come to resume one.
@@ -256,6 +266,62 @@ ShardSettings Server::Parts::shard_settings() const {
   return settings;
 }
 
+std::expected<void, std::string> Server::Parts::open_federation() {
+  if (config.listen.s2s.empty()) return {};
+  // Not the secret itself: what goes out over the network is made with a key of its own.
+  dialback_secret = Secret(sha256("dialback " + std::string(decoy_secret.reveal())));
+  try {
+    s2s_settings = {.contexts = certificates.get(),
+                    .alpn = {},
+                    .handshake_time = limits.tls_handshake_time,
+                    .trusted = net::load_trusted_certificates(config.federation.trusted_certificates.string()),
+                    .client_context = net::new_client_context()};
+  } catch (const std::exception& trouble) {
+    return std::unexpected(trouble.what());
+  }
+  resolvers = std::make_unique<runtime::WorkerPool>(resolver_threads, most_lookups, [this](const char* what) {
+    events.record(LogLevel::error, "resolver_fault", {{"what", what}});
+  });
+  return {};
+}
+
+std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardUnit& unit) {
+  if (config.listen.s2s.empty()) return std::nullopt;
+  auto resolve = [this, &unit](const std::string& domain, auto then) {
+    if (const auto known = config.federation.hosts.find(domain); known != config.federation.hosts.end()) {
+      std::vector<session::S2sTarget> targets;
+      for (const Endpoint& endpoint : known->second) targets.push_back({endpoint.address, endpoint.port});
+      unit.shard.post([then = std::move(then), targets = std::move(targets)]() mutable { then(std::move(targets)); });
+      return;
+    }
+    auto shared = std::make_shared<decltype(then)>(std::move(then));
+    const bool taken = resolvers->submit([this, &unit, domain, shared] {
+      const auto found = net::look_up_server(xmpp::domain_to_ascii(domain), random);
+      session::S2sDeps::Targets targets;
+      if (found) {
+        for (const net::ServerAddress& one : *found) targets->push_back({one.address, one.port});
+      } else {
+        targets = std::unexpected(found.error());
+      }
+      unit.shard.post([shared, targets = std::move(targets)]() mutable { (*shared)(std::move(targets)); });
+    });
+    if (!taken) {
+      events.limit_hit("dns_lookups");
+      unit.shard.post([shared] { (*shared)(std::unexpected(std::string("too many addresses are being looked up"))); });
+    }
+  };
+  auto dial = [this, &unit](const session::S2sTarget& target) -> std::unique_ptr<net::Transport> {
+    net::Socket socket = net::begin_connect({target.address, target.port});
+    if (!socket.open()) return nullptr;
+    return std::make_unique<net::Connection>(unit.shard, std::move(socket), target.address, s2s_settings,
+                                             net::Connection::Begin::plain);
+  };
+  return ShardSurroundings::Federation{.secret = dialback_secret,
+                                       .require_certificates = config.federation.require_certificates,
+                                       .resolve = std::move(resolve),
+                                       .dial = std::move(dial)};
+}
+
 std::expected<void, std::string> Server::Parts::open_shards() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   // A core is left to the database's thread, to hashing and to the kernel's network (docs/decisions/0012).
@@ -294,7 +360,8 @@ std::expected<void, std::string> Server::Parts::open_shards() {
                                 });
                               },
                           .software_version = version,
-                          .started = started},
+                          .started = started,
+                          .federation = federation_of(unit)},
         shard_settings());
     unit.mailbox = std::make_unique<runtime::Mailbox<router::Crossing>>(
         unit.shard, limits.mailbox_items,
@@ -307,15 +374,22 @@ std::expected<void, std::string> Server::Parts::open_shards() {
 std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& endpoint,
                                                               const net::ConnectionSettings& settings,
                                                               Security security, std::string_view name) {
-  auto accepted = [this, &settings, security](net::Socket socket, std::string address) {
+  const bool servers = name == "s2s";
+  auto accepted = [this, &settings, security, servers](net::Socket socket, std::string address) {
     auto place = limiter.admit(address);
     if (!place) {
       events.limit_hit(net::name_of(place.error()));
       return;  // The socket closes itself: an answer would cost what the limit is there to save.
     }
     ShardUnit& unit = *units[next_shard++ % units.size()];
-    unit.shard.post([&unit, &settings, security, socket = std::move(socket), address = std::move(address),
+    unit.shard.post([&unit, &settings, security, servers, socket = std::move(socket), address = std::move(address),
                      admission = std::make_unique<LimiterAdmission>(std::move(*place))]() mutable {
+      if (servers) {
+        unit.runtime->s2s()->accept(std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address),
+                                                                      settings, net::Connection::Begin::plain),
+                                    std::move(admission));
+        return;
+      }
       const auto begin = security == Security::direct_tls ? net::Connection::Begin::tls : net::Connection::Begin::plain;
       unit.runtime->c2s().accept(
           std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address), settings, begin),
@@ -364,6 +438,7 @@ std::expected<void, std::string> Server::Parts::listen() {
   if (auto ok = open_all(config.listen.c2s_plaintext, plaintext_settings, Security::clear_on_loopback, "c2s-plaintext");
       !ok)
     return ok;
+  if (auto ok = open_all(config.listen.s2s, s2s_settings, Security::starttls_required, "s2s"); !ok) return ok;
   if (listeners.empty())
     return std::unexpected("Nothing to listen on: every list under [listen] in kith.toml is empty.");
   return {};
@@ -425,6 +500,7 @@ void Server::Parts::stop_shards() {
     if (unit->runtime) unit->runtime->router().retire();
   }
   workers.reset();
+  resolvers.reset();
   listeners.clear();
   for (const auto& unit : units) {
     if (storage) storage->forget(unit->shard);
@@ -464,13 +540,22 @@ void Server::Parts::begin_drain(int signal) {
   hangup.cancel();
   // The listeners live on the first shard; every stream is told that the server is going.
   units.front()->shard.post([this] { listeners.clear(); });
-  for (const auto& unit : units) unit->shard.post([&unit = *unit] { unit.runtime->c2s().shut_down(); });
+  for (const auto& unit : units) {
+    unit->shard.post([&unit = *unit] {
+      unit.runtime->c2s().shut_down();
+      // After the clients, whose contacts are still to be told that they have gone.
+      if (session::S2sService* servers = unit.runtime->s2s()) {
+        unit.shard.post([servers] { servers->shut_down(); });
+      }
+    });
+  }
   drain_until = std::chrono::steady_clock::now() + drain_time;
   watch_drain();
 }
 
 void Server::Parts::watch_drain() {
-  const auto open = events.gauge("kith_connections", "Open client connections.").value();
+  const auto open = events.gauge("kith_connections", "Open client connections.").value() +
+                    events.gauge("kith_server_streams", "Open streams with other servers.").value();
   if (open == 0 || std::chrono::steady_clock::now() >= drain_until) {
     on_every_shard([](ShardUnit& unit, Task done) { unit.runtime->c2s().save_sessions(std::move(done)); });
     admin_server->stop();

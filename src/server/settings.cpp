@@ -6,201 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "server/settings_table.h"
 #include "server/units.h"
 
 namespace kith::server {
 namespace {
-
-using Trouble = std::optional<std::string>;
-
-struct Bounds {
-  std::uint64_t least;
-  std::uint64_t most;
-};
-
-/// Fills the table of the daemon's own settings. Each function adds one kind of setting; `at` is a generic lambda that
-/// finds the value in a configuration, for reading and for writing.
-class Table {
- public:
-  void section(std::string name) { section_ = std::move(name); }
-
-  /// What follows takes effect only when the daemon starts.
-  Table& at_start() {
-    at_reload_ = false;
-    return *this;
-  }
-
-  template <class At>
-  void count(std::string key, At at, Bounds bounds, std::string help) {
-    number(
-        std::move(key), "number", at, bounds, std::move(help),
-        [](const ConfigValue& value) -> std::optional<std::uint64_t> {
-          const auto* whole = std::get_if<std::int64_t>(&value);
-          if (whole == nullptr || *whole < 0) return std::nullopt;
-          return static_cast<std::uint64_t>(*whole);
-        },
-        [](std::uint64_t n) { return fmt::format("{}", n); }, "a whole number, as in 100");
-  }
-
-  template <class At>
-  void size(std::string key, At at, Bounds bounds, std::string help) {
-    number(
-        std::move(key), "size", at, bounds, std::move(help),
-        [](const ConfigValue& value) -> std::optional<std::uint64_t> {
-          if (const auto* bytes = std::get_if<std::int64_t>(&value); bytes != nullptr && *bytes >= 0) {
-            return static_cast<std::uint64_t>(*bytes);
-          }
-          const auto* text = std::get_if<std::string>(&value);
-          return text == nullptr ? std::nullopt : parse_size(*text);
-        },
-        [](std::uint64_t n) { return toml_text(show_size(n)); }, "a size, as in \"256 KiB\" or \"20 MiB\"");
-  }
-
-  template <class At>
-  void duration(std::string key, At at, std::chrono::seconds least, std::chrono::seconds most, std::string help) {
-    add(
-        std::move(key), "duration", std::move(help),
-        [at, least, most](Config& config, const ConfigValue& value) -> Trouble {
-          std::optional<std::chrono::seconds> parsed;
-          if (const auto* seconds = std::get_if<std::int64_t>(&value)) {
-            parsed = std::chrono::seconds(*seconds);
-          } else if (const auto* text = std::get_if<std::string>(&value)) {
-            parsed = parse_duration(*text);
-          }
-          if (!parsed) return "must be a duration, as in \"30 seconds\" or \"5 minutes\"";
-          if (*parsed < least || *parsed > most) {
-            return fmt::format("must be from {} to {}", show_duration(least), show_duration(most));
-          }
-          at(config) = *parsed;
-          return std::nullopt;
-        },
-        [at](const Config& config) { return toml_text(show_duration(at(config))); });
-  }
-
-  template <class At>
-  void rate(std::string key, At at, bool of_bytes, std::string help) {
-    const std::string example = of_bytes ? "\"32 KiB/s burst 64 KiB\"" : "\"10/s burst 50\"";
-    add(
-        std::move(key), of_bytes ? "rate of bytes" : "rate", std::move(help),
-        [at, of_bytes, example](Config& config, const ConfigValue& value) -> Trouble {
-          const auto* text = std::get_if<std::string>(&value);
-          const std::optional<Rate> parsed = text == nullptr ? std::nullopt : parse_rate(*text, of_bytes);
-          if (!parsed) return "must be a rate, as in " + example;
-          at(config) = *parsed;
-          return std::nullopt;
-        },
-        [at, of_bytes](const Config& config) { return toml_text(show_rate(at(config), of_bytes)); });
-  }
-
-  template <class At>
-  void flag(std::string key, At at, std::string help) {
-    add(
-        std::move(key), "true or false", std::move(help),
-        [at](Config& config, const ConfigValue& value) -> Trouble {
-          const auto* parsed = std::get_if<bool>(&value);
-          if (parsed == nullptr) return "must be true or false";
-          at(config) = *parsed;
-          return std::nullopt;
-        },
-        [at](const Config& config) { return std::string(at(config) ? "true" : "false"); });
-  }
-
-  template <class At>
-  void endpoints(std::string key, At at, bool loopback_only, std::string help) {
-    add(
-        std::move(key), "list of endpoints", std::move(help),
-        [at, loopback_only](Config& config, const ConfigValue& value) -> Trouble {
-          const std::optional<std::vector<std::string>> texts = texts_of(value);
-          if (!texts) return "must be a list of addresses with ports, as in [\"0.0.0.0:5222\", \"[::]:5222\"]";
-          std::vector<Endpoint> parsed;
-          for (const std::string& text : *texts) {
-            const std::optional<Endpoint> endpoint = parse_endpoint(text);
-            if (!endpoint)
-              return toml_text(text) + " is no numeric address with a port, as in \"0.0.0.0:5222\" or \"[::]:5222\"";
-            // SECURITY: what is not encrypted stays on the machine.
-            if (loopback_only && !endpoint->is_loopback()) {
-              return toml_text(text) +
-                     " can be reached from outside, and what goes through here is not encrypted: only 127.0.0.1 and "
-                     "::1 may stand here";
-            }
-            parsed.push_back(*endpoint);
-          }
-          at(config) = std::move(parsed);
-          return std::nullopt;
-        },
-        [at](const Config& config) {
-          std::vector<std::string> texts;
-          for (const Endpoint& endpoint : at(config)) texts.push_back(endpoint.text());
-          return show_list(texts);
-        });
-  }
-
-  template <class At>
-  void path(std::string key, At at, std::string fallback, std::string help) {
-    add(
-        std::move(key), "path", std::move(help),
-        [at](Config& config, const ConfigValue& value) -> Trouble {
-          const auto* text = std::get_if<std::string>(&value);
-          if (text == nullptr || text->empty() || text->contains('\0'))
-            return "must be a path, as in \"/var/lib/kith\"";
-          at(config) = *text;
-          return std::nullopt;
-        },
-        [at](const Config& config) { return toml_text(at(config).string()); });
-    table_.back().fallback = std::move(fallback);
-  }
-
-  void add(std::string key, std::string form, std::string help, decltype(ConfigSetting::read) read,
-           decltype(ConfigSetting::show) show) {
-    table_.push_back({.section = section_,
-                      .key = std::move(key),
-                      .form = std::move(form),
-                      .help = std::move(help),
-                      .fallback = show(Config{}),
-                      .at_reload = at_reload_,
-                      .read = std::move(read),
-                      .show = std::move(show)});
-    at_reload_ = true;
-  }
-
-  void fallback(std::string words) { table_.back().fallback = std::move(words); }
-  std::vector<ConfigSetting> take() { return std::move(table_); }
-
-  static std::optional<std::vector<std::string>> texts_of(const ConfigValue& value) {
-    if (const auto* one = std::get_if<std::string>(&value)) return std::vector{*one};
-    if (const auto* many = std::get_if<std::vector<std::string>>(&value)) return *many;
-    return std::nullopt;
-  }
-
-  static std::string show_list(const std::vector<std::string>& texts) {
-    std::string out = "[";
-    for (const std::string& text : texts) out += (out.size() > 1 ? ", " : "") + toml_text(text);
-    return out + "]";
-  }
-
- private:
-  template <class At, class Parse, class Show>
-  void number(std::string key, std::string form, At at, Bounds bounds, std::string help, Parse parse, Show show_one,
-              std::string wanted) {
-    add(
-        std::move(key), std::move(form), std::move(help),
-        [=, wanted = std::move(wanted)](Config& config, const ConfigValue& value) -> Trouble {
-          const std::optional<std::uint64_t> parsed = parse(value);
-          if (!parsed) return "must be " + wanted;
-          if (*parsed < bounds.least || *parsed > bounds.most) {
-            return fmt::format("must be from {} to {}", show_one(bounds.least), show_one(bounds.most));
-          }
-          auto& target = at(config);
-          target = static_cast<std::remove_reference_t<decltype(target)>>(*parsed);
-          return std::nullopt;
-        },
-        [=](const Config& config) { return show_one(at(config)); });
-  }
-
-  std::string section_;
-  bool at_reload_ = true;
-  std::vector<ConfigSetting> table_;
-};
 
 Trouble put_domains(Config& config, const std::vector<std::string>& texts) {
   if (texts.empty()) return "must name at least one domain";
@@ -281,8 +91,60 @@ void add_listen(Table& table) {
       "c2s_plaintext", [](auto& c) -> auto& { return c.listen.c2s_plaintext; }, true,
       "Where clients connect without TLS: for an onion service or a proxy on the same machine; loopback only.");
   table.at_start().endpoints(
+      "s2s", [](auto& c) -> auto& { return c.listen.s2s; }, false,
+      "Where other servers connect, as a rule at port 5269. An empty list means that there is no federation: nothing "
+      "comes in from other servers, and nothing goes out.");
+  table.at_start().endpoints(
       "metrics", [](auto& c) -> auto& { return c.listen.metrics; }, true,
       "Where OpenMetrics are read over HTTP, for example at \"127.0.0.1:5280\"; loopback only.");
+}
+
+Trouble put_hosts(Config& config, const std::vector<std::string>& texts) {
+  std::map<std::string, std::vector<Endpoint>, std::less<>> hosts;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    const std::optional<std::string> domain = xmpp::prepare_domainpart(std::string_view(text).substr(0, equals));
+    const std::optional<Endpoint> endpoint =
+        equals == std::string::npos ? std::nullopt : parse_endpoint(text.substr(equals + 1));
+    if (!domain || !endpoint || endpoint->port == 0) {
+      return toml_text(text) + " is no domain with an address and a port, as in \"example.net=192.0.2.7:5269\"";
+    }
+    hosts[*domain].push_back(*endpoint);
+  }
+  config.federation.hosts = std::move(hosts);
+  return std::nullopt;
+}
+
+void add_federation(Table& table) {
+  table.section("federation");
+  table.at_start().add(
+      "hosts", "list of texts",
+      "Where the servers of some domains are, instead of asking DNS, as in [\"example.net=192.0.2.7:5269\"]; several "
+      "for one domain are tried in this order.",
+      [](Config& config, const ConfigValue& value) -> Trouble {
+        const auto texts = Table::texts_of(value);
+        if (!texts) return "must be a list, as in [\"example.net=192.0.2.7:5269\"]";
+        return put_hosts(config, *texts);
+      },
+      [](const Config& config) {
+        std::vector<std::string> texts;
+        for (const auto& [domain, endpoints] : config.federation.hosts) {
+          for (const Endpoint& endpoint : endpoints) {
+            std::string text = domain;
+            text.append("=").append(endpoint.text());
+            texts.push_back(std::move(text));
+          }
+        }
+        return Table::show_list(texts);
+      });
+  table.at_start().path(
+      "trusted_certificates", [](auto& c) -> auto& { return c.federation.trusted_certificates; }, "none",
+      "A file with certificates (PEM) of authorities that are trusted beside those that the system trusts.");
+  table.at_start().flag(
+      "require_certificates", [](auto& c) -> auto& { return c.federation.require_certificates; },
+      "Whether other servers must show a certificate that is trusted and names their domain. If not, dialback "
+      "(XEP-0220) "
+      "suffices, which whoever is master of the network between can deceive.");
 }
 
 void add_certificates(Table& table) {
@@ -354,200 +216,6 @@ void add_storage_and_log(Table& table) {
         return toml_text(found->first);
       });
 }
-
-constexpr std::uint64_t kib = 1024;
-constexpr std::uint64_t mib = 1024 * kib;
-constexpr std::uint64_t gib = 1024 * mib;
-
-void add_limits(Table& table) {
-  using std::chrono::hours;
-  using std::chrono::seconds;
-  table.section("limits");
-  table.at_start().duration(
-      "tls_handshake_time", [](auto& c) -> auto& { return c.limits.tls_handshake_time; }, seconds(1), hours(1),
-      "How long a TLS handshake may take.");
-  table.duration(
-      "login_time", [](auto& c) -> auto& { return c.limits.login_time; }, seconds(1), hours(1),
-      "How long a connection may stay without login.");
-  table.duration(
-      "bind_time", [](auto& c) -> auto& { return c.limits.bind_time; }, seconds(1), hours(1),
-      "How long a client may take from login to resource binding.");
-  table.duration(
-      "idle_ping_time", [](auto& c) -> auto& { return c.limits.idle_ping_time; }, seconds(10), hours(24),
-      "After which silence a client is asked whether it is still there.");
-  table.duration(
-      "idle_answer_time", [](auto& c) -> auto& { return c.limits.idle_answer_time; }, seconds(5), hours(1),
-      "How long it may take to answer that.");
-  table.at_start().count(
-      "connections", [](auto& c) -> auto& { return c.limits.connections; }, {1, 10'000'000}, "Connections in all.");
-  table.at_start().count(
-      "connections_per_address", [](auto& c) -> auto& { return c.limits.connections_per_address; }, {1, 10'000'000},
-      "Connections from one IPv4 address or one IPv6 /64.");
-  table.at_start().count(
-      "unauthenticated_per_address", [](auto& c) -> auto& { return c.limits.unauthenticated_per_address; },
-      {1, 10'000'000}, "Of these, those that have not logged in.");
-  table.at_start().rate(
-      "connections_per_address_rate", [](auto& c) -> auto& { return c.limits.connections_per_address_rate; }, false,
-      "New connections from one address.");
-  table.count(
-      "failed_logins_per_stream", [](auto& c) -> auto& { return c.limits.failed_logins_per_stream; }, {1, 100},
-      "Failed logins after which a connection is closed.");
-  table.at_start().rate(
-      "failed_logins_per_address_rate", [](auto& c) -> auto& { return c.limits.failed_logins_per_address_rate; }, false,
-      "Failed logins from one address; beyond it, answers are delayed, and a minute beyond it nothing is tried.");
-  table.at_start().rate(
-      "failed_logins_per_account_rate", [](auto& c) -> auto& { return c.limits.failed_logins_per_account_rate; }, false,
-      "Failed logins to one account; beyond it, answers are delayed. The account is never locked.");
-  table.at_start().count(
-      "hash_jobs_waiting", [](auto& c) -> auto& { return c.limits.hash_jobs_waiting; }, {1, 100'000},
-      "Passwords that wait for being hashed; beyond it, logins are asked to come again.");
-  table.rate(
-      "bytes_before_login", [](auto& c) -> auto& { return c.limits.bytes_before_login; }, true,
-      "What a connection may send before login; beyond it, reading pauses.");
-  table.rate(
-      "bytes_after_login", [](auto& c) -> auto& { return c.limits.bytes_after_login; }, true,
-      "What a client may send after login; beyond it, reading pauses.");
-  table.rate(
-      "stanzas", [](auto& c) -> auto& { return c.limits.stanzas; }, false,
-      "Stanzas that a client may send; beyond it, reading pauses.");
-  table.rate(
-      "subscription_requests", [](auto& c) -> auto& { return c.limits.subscription_requests; }, false,
-      "Requests to become somebody's contact that an account may send.");
-  table.count(
-      "sessions_per_account", [](auto& c) -> auto& { return c.limits.sessions_per_account; }, {1, 1000},
-      "Clients that an account may have connected at a time.");
-  table.size(
-      "outbox_bytes_before_login", [](auto& c) -> auto& { return c.limits.outbox_bytes_before_login; },
-      {4 * kib, 16 * mib}, "What may wait for a connection that reads too slowly, before login.");
-  table.size(
-      "outbox_bytes_after_login", [](auto& c) -> auto& { return c.limits.outbox_bytes_after_login; }, {64 * kib, gib},
-      "What may wait for a client that reads too slowly; beyond it, the session is closed.");
-  table.count(
-      "archive_preference_addresses", [](auto& c) -> auto& { return c.limits.archive_preference_addresses; },
-      {0, 100'000}, "Addresses that an account may name whose messages always or never go into its archive.");
-  table.duration(
-      "fast_token_time", [](auto& c) -> auto& { return c.limits.fast_token_time; }, seconds(0), hours(24 * 366),
-      "How long a client may stay away and still log in with its token (XEP-0484); with 0 s, there are no tokens.");
-  table.count(
-      "fast_clients_per_account", [](auto& c) -> auto& { return c.limits.fast_clients_per_account; }, {1, 1000},
-      "Clients of an account that may have a token; the one that was away for longest makes room.");
-  table.duration(
-      "sm_resume_time", [](auto& c) -> auto& { return c.limits.sm_resume_time; }, seconds(0), hours(24),
-      "How long a session whose connection is lost waits for its client to resume it (XEP-0198); with 0 s, none does.");
-  table.count(
-      "sm_hibernating_per_account", [](auto& c) -> auto& { return c.limits.sm_hibernating_per_account; }, {1, 1000},
-      "Sessions of an account that may wait so at a time; the oldest makes room.");
-  table.count(
-      "sm_queue_stanzas", [](auto& c) -> auto& { return c.limits.sm_queue_stanzas; }, {10, 1'000'000},
-      "Stanzas that may wait for such a session; beyond that it ends, and its messages are kept as for who is away.");
-  table.size(
-      "sm_queue_bytes", [](auto& c) -> auto& { return c.limits.sm_queue_bytes; }, {64 * kib, gib},
-      "What may be in memory for a session because its client has not acknowledged it.");
-  table.count(
-      "offline_messages", [](auto& c) -> auto& { return c.limits.offline_messages; }, {0, 1'000'000},
-      "Messages kept for an account that is away.");
-  table.size(
-      "offline_bytes", [](auto& c) -> auto& { return c.limits.offline_bytes; }, {0, gib},
-      "What these may take in all.");
-  table.count(
-      "roster_items", [](auto& c) -> auto& { return c.limits.roster_items; }, {1, 100'000}, "Contacts in a roster.");
-  table.count(
-      "roster_groups_per_item", [](auto& c) -> auto& { return c.limits.roster_groups_per_item; }, {0, 1000},
-      "Groups that one contact may be in.");
-  table.size(
-      "roster_name_bytes", [](auto& c) -> auto& { return c.limits.roster_name_bytes; }, {1, 64 * kib},
-      "The name of a contact or of a group.");
-  table.size(
-      "roster_bytes", [](auto& c) -> auto& { return c.limits.roster_bytes; }, {4 * kib, gib},
-      "Names, groups and addresses of a roster together: it leaves in one stanza.");
-  table.count(
-      "pending_subscription_requests", [](auto& c) -> auto& { return c.limits.pending_subscription_requests; },
-      {1, 100'000}, "Requests to become a contact that an account has not answered yet.");
-  table.count(
-      "directed_presences", [](auto& c) -> auto& { return c.limits.directed_presences; }, {0, 100'000},
-      "Addresses to which a session may have sent its presence apart from its contacts.");
-  table.count(
-      "blocked_addresses", [](auto& c) -> auto& { return c.limits.blocked_addresses; }, {0, 100'000},
-      "Addresses that an account may block.");
-  table.rate(
-      "abuse_reports", [](auto& c) -> auto& { return c.limits.abuse_reports; }, false,
-      "Reports of abuse from one account that reach the administrators.");
-  table.count(
-      "held_stanzas", [](auto& c) -> auto& { return c.limits.held_stanzas; }, {0, 100'000},
-      "Stanzas held back from a client that is inactive; when there are more, all of them leave.");
-  table.size(
-      "held_bytes", [](auto& c) -> auto& { return c.limits.held_bytes; }, {0, 16 * mib}, "What these may take in all.");
-  table.size(
-      "private_xml_bytes", [](auto& c) -> auto& { return c.limits.private_xml_bytes; }, {0, 16 * mib},
-      "One entry of an account's private XML storage (XEP-0049).");
-  table.count(
-      "private_xml_entries", [](auto& c) -> auto& { return c.limits.private_xml_entries; }, {0, 100'000},
-      "Entries in it.");
-  table.size(
-      "vcard_bytes", [](auto& c) -> auto& { return c.limits.vcard_bytes; }, {0, 16 * mib},
-      "A vCard with its picture (XEP-0054).");
-  table.count(
-      "pubsub_nodes", [](auto& c) -> auto& { return c.limits.pubsub_nodes; }, {1, 100'000},
-      "Nodes (avatar, bookmarks, keys for encryption and the like) of an account (XEP-0163).");
-  table.count(
-      "pubsub_items", [](auto& c) -> auto& { return c.limits.pubsub_items; }, {1, 100'000}, "Items that a node keeps.");
-  table.size(
-      "pubsub_item_bytes", [](auto& c) -> auto& { return c.limits.pubsub_item_bytes; }, {1024, 16 * mib}, "One item.");
-  table.size(
-      "avatar_bytes", [](auto& c) -> auto& { return c.limits.avatar_bytes; }, {1024, 16 * mib},
-      "The item that is an avatar (XEP-0084), in base64.");
-  table.size(
-      "pubsub_owner_bytes", [](auto& c) -> auto& { return c.limits.pubsub_owner_bytes; }, {1024, 1024 * mib},
-      "All items of an account.");
-  table.count(
-      "pubsub_people", [](auto& c) -> auto& { return c.limits.pubsub_people; }, {0, 100'000},
-      "Addresses that a node lists as subscribers, publishers and the like.");
-  table.count(
-      "pep_watchers", [](auto& c) -> auto& { return c.limits.pep_watchers; }, {0, 1'000'000},
-      "Clients of an account's contacts that hear of its nodes while they are online.");
-  table.count(
-      "pep_questions", [](auto& c) -> auto& { return c.limits.pep_questions; }, {1, 1'000'000},
-      "Clients that are being asked what they want to hear of, at a time and thread.");
-  table.rate(
-      "registrations_per_address", [](auto& c) -> auto& { return c.limits.registrations_per_address; }, false,
-      "Accounts that may be made from one address, where registration is open.");
-  table.at_start().count(
-      "mailbox_items", [](auto& c) -> auto& { return c.limits.mailbox_items; }, {64, 16'777'216},
-      "Stanzas on their way from one thread to another; beyond it, senders are asked to wait.");
-  table.count(
-      "account_queue_stanzas", [](auto& c) -> auto& { return c.limits.account_queue_stanzas; }, {1, 1'000'000},
-      "Stanzas that wait while an account is loaded.");
-  table.duration(
-      "account_idle_time", [](auto& c) -> auto& { return c.limits.account_idle_time; }, seconds(1), hours(24 * 7),
-      "After which an account that nobody uses is dropped from memory.");
-}
-
-/// `xml` finds the XmlLimits in a configuration. RFC 6120 §13.12: no server may refuse stanzas of less than 10,000
-/// bytes.
-template <class Xml>
-void add_xml_limits(Table& table, const std::string& section, Xml xml) {
-  table.section(section);
-  table.size(
-      "element_bytes", [xml](auto& c) -> auto& { return xml(c).element_bytes; }, {10'000, 16 * mib},
-      "One stanza, or one element of the stream's negotiation.");
-  table.count(
-      "depth", [xml](auto& c) -> auto& { return xml(c).depth; }, {4, 1000},
-      "How deep elements may lie in one another.");
-  table.count(
-      "attributes", [xml](auto& c) -> auto& { return xml(c).attributes; }, {8, 10'000}, "Attributes of one element.");
-  table.size(
-      "name_bytes", [xml](auto& c) -> auto& { return xml(c).name_bytes; }, {64, 64 * kib},
-      "The name of an element or attribute with its namespace.");
-  table.size(
-      "attribute_value_bytes", [xml](auto& c) -> auto& { return xml(c).attribute_value_bytes; }, {1 * kib, 16 * mib},
-      "The value of one attribute.");
-  table.count(
-      "children", [xml](auto& c) -> auto& { return xml(c).children; }, {8, 10'000'000}, "Elements in one stanza.");
-  table.size(
-      "tree_bytes", [xml](auto& c) -> auto& { return xml(c).tree_bytes; }, {16 * kib, 1024 * mib},
-      "The memory that one stanza takes, beside its texts and the values of its attributes.");
-}
-
 /// A descriptor's default, which is written as in the file: true, 5, "text", ["one", "two"].
 module::Settings::Value fallback_of(const module::Setting& setting) {
   const std::string_view text = setting.fallback;
@@ -693,11 +361,10 @@ std::vector<ConfigSetting> all_settings(std::span<const module::Registration> fe
   Table table;
   add_top(table);
   add_listen(table);
+  add_federation(table);
   add_certificates(table);
   add_storage_and_log(table);
   add_limits(table);
-  add_xml_limits(table, "limits.xml_before_login", [](auto& c) -> auto& { return c.limits.xml_before_login; });
-  add_xml_limits(table, "limits.xml_after_login", [](auto& c) -> auto& { return c.limits.xml_after_login; });
   std::vector<ConfigSetting> all = table.take();
   for (const module::Registration& feature : features) add_feature(all, *feature.descriptor);
   return all;
@@ -706,6 +373,7 @@ std::vector<ConfigSetting> all_settings(std::span<const module::Registration> fe
 std::vector<ConfigSection> all_sections(std::span<const module::Registration> features) {
   std::vector<ConfigSection> sections{
       {"listen", "The addresses and ports that the daemon opens. Each is a list; an empty list opens none."},
+      {"federation", "How other servers are reached and believed. It begins when [listen] has addresses for `s2s`."},
       {"certificates", "Where the certificates for TLS come from. They are looked at again at each reload."},
       {"storage", "Where the data is kept."},
       {"log", "What is written to standard error."},

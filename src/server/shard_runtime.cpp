@@ -32,6 +32,23 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
             .passwords = surroundings.password_checker,
             .decoy_secret = surroundings.decoy_secret,
             .send_off = surroundings.send_off}) {
+  if (surroundings.federation) {
+    s2s_ = std::make_unique<session::S2sService>(
+        session::S2sDeps{.shard = surroundings.shard,
+                         .clock = surroundings.clock,
+                         .random = surroundings.random,
+                         .events = surroundings.events,
+                         .timers = surroundings.timers,
+                         .limits = limits_,
+                         .hosts = hosts_,
+                         .router = router_,
+                         .crossroads = surroundings.crossroads,
+                         .secret = surroundings.federation->secret,
+                         .require_certificates = surroundings.federation->require_certificates,
+                         .resolve = surroundings.federation->resolve,
+                         .dial = surroundings.federation->dial});
+    router_.set_remote_servers(s2s_.get());
+  }
   const module::ModuleDeps deps{.clock = surroundings.clock,
                                 .random = surroundings.random,
                                 .events = surroundings.events,

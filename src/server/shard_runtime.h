@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "server/host_table.h"
 #include "server/password_work.h"
 #include "session/c2s.h"
+#include "session/s2s.h"
 
 namespace kith::server {
 
@@ -44,6 +46,14 @@ struct ShardSurroundings {
   std::function<void(unsigned shard, std::unique_ptr<session::Parcel> parcel)> send_off;
   std::string_view software_version;
   MonotonicTime started;
+  /// What streams with other servers need; nothing: there is no federation.
+  struct Federation {
+    const Secret& secret;
+    bool require_certificates;
+    decltype(session::S2sDeps::resolve) resolve;
+    decltype(session::S2sDeps::dial) dial;
+  };
+  std::optional<Federation> federation{};
 };
 
 class ShardRuntime {
@@ -54,6 +64,8 @@ class ShardRuntime {
 
   router::Router& router() { return router_; }
   session::C2sService& c2s() { return c2s_; }
+  /// Null where there is no federation.
+  session::S2sService* s2s() { return s2s_.get(); }
   module::Passwords& passwords() { return passwords_; }
   storage::Stores& stores() { return stores_; }
 
@@ -70,6 +82,7 @@ class ShardRuntime {
   router::Router router_;
   std::map<const module::Registration*, std::unique_ptr<module::Module>> modules_;
   session::C2sService c2s_;
+  std::unique_ptr<session::S2sService> s2s_;
 };
 
 }  // namespace kith::server

@@ -22,7 +22,7 @@ OUTSIDE = {
 FOR_TESTS = ("gtest/", "gmock/", "benchmark/", "sanitizer/")
 # The C library and Linux; what does I/O or threads belongs into the rooms that are about them.
 POSIX = re.compile(r"^(sys|netinet|arpa|linux|net)/[a-z_0-9]+\.h$|^(unistd|fcntl|errno|signal|poll|pwd|grp|netdb|termios|"
-                   r"dirent|pthread|sched|syslog|getopt|malloc|time|syscall|ifaddrs)\.h$")
+                   r"dirent|pthread|sched|syslog|getopt|malloc|time|syscall|ifaddrs|resolv)\.h$")
 STANDARD = re.compile(r"^[a-z_]+$")
 # What values and protocol machines are made without: they own no socket, no file and no thread.
 WITHOUT_IO = {"xml", "xmpp", "sasl", "stream", "module", "modules"}

@@ -84,6 +84,7 @@ class Kith:
         self.limits = {**self.RELAXED, **(limits or {})}
         self.top, self.settings = top, settings
         self.port, self.direct_port, self.metrics_port = free_port(), free_port(), free_port()
+        self.federation = None  # join() fills it
         self.socket_path = self.folder / "kith.sock"
         self.live = self.folder / "live"
         self.authority = Authority(self.folder / "ca")
@@ -121,7 +122,7 @@ admin_socket = "{self.socket_path}"
 c2s = ["{self.host}:{self.port}"]
 c2s_direct_tls = ["{self.host}:{self.direct_port}"]
 metrics = ["127.0.0.1:{self.metrics_port}"]
-
+{self._federation()}
 [certificates]
 directories = ["{self.live}"]
 
@@ -129,6 +130,18 @@ directories = ["{self.live}"]
 {limits}
 
 {self.settings}
+"""
+
+    def _federation(self):
+        if self.federation is None:
+            return ""
+        hosts = [f"{domain}=127.0.0.1:{port}" for domain, port in self.federation["hosts"].items()]
+        return f"""s2s = ["{self.host}:{self.federation["port"]}"]
+
+[federation]
+hosts = {json.dumps(hosts)}
+trusted_certificates = "{self.federation["trusted"]}"
+require_certificates = {json.dumps(self.federation["require"])}
 """
 
     def write_configuration(self, text=None):
@@ -265,6 +278,19 @@ directories = ["{self.live}"]
             if match:
                 values[match[1]] = float(match[2])
         return values
+
+
+def join(*kiths, require=True, strangers=()):
+    """Tells servers, before they start, where the others are, and that they trust each other's authorities; those in `strangers`
+    are trusted by nobody else."""
+    for kith in kiths:
+        kith.federation = {"port": free_port(), "hosts": {}, "trusted": kith.folder / "trusted.pem", "require": require}
+    for kith in kiths:
+        kith.federation["trusted"].write_bytes(b"".join(
+            other.authority.certificate.read_bytes() for other in kiths if other is kith or other not in strangers))
+        for other in kiths:
+            if other is not kith:
+                kith.federation["hosts"].update({domain: other.federation["port"] for domain in other.domains})
 
 
 def running_kith(test, *users, **options):

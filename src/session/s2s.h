@@ -1,0 +1,110 @@
+// Streams between servers (RFC 6120, RFC 6121; XEP-0220): the glue between transports, the XML parser, the machines of
+// stream/ and the router. One per shard. A stream that comes in stays on the shard that accepted it; those to a domain
+// of another server are on the shard that owns the domain, one for each domain of ours that has something to say.
+//
+// What is for another server waits in its link's queue, in order, until the stream is ready and the write that it
+// depends on is committed; what can't be brought is answered by remote-server-not-found or remote-server-timeout.
+//
+// Limits: s2s_links on each shard, s2s_queue_stanzas and s2s_queue_bytes for each, s2s_dial_time until a stream must be
+// ready, a pause of s2s_retry_time after a failure, bytes_from_server, s2s_idle_time until a silent stream of ours
+// ends. No store and forward over restarts, no stream management, no bidirectional streams (XEP-0288).
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/events.h"
+#include "base/executor.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "base/secret.h"
+#include "base/timer_wheel.h"
+#include "module/module.h"
+#include "net/transport.h"
+#include "router/router.h"
+#include "session/c2s.h"
+#include "stream/s2s_in.h"
+#include "stream/s2s_out.h"
+
+namespace kith::session {
+
+/// Where a server may be reached.
+struct S2sTarget {
+  std::string address;  ///< numeric
+  std::uint16_t port = 5269;
+};
+
+struct S2sDeps {
+  Executor& shard;
+  const Clock& clock;
+  Random& random;
+  Events& events;
+  TimerWheel& timers;
+  const Limits& limits;
+  const module::Hosts& hosts;
+  router::Router& router;
+  router::Crossroads& crossroads;
+  /// Behind the keys of dialback; the same on all shards.
+  const Secret& secret;
+  bool require_certificates = false;
+  using Targets = std::expected<std::vector<S2sTarget>, std::string>;
+  /// Finds out where a domain's server is, the best place first; the error says in words why not. `then` is called on
+  /// this shard, never inside the call.
+  std::function<void(const std::string& domain, std::move_only_function<void(Targets)> then)> resolve;
+  /// A connection that is being made; null if that is impossible at once.
+  std::function<std::unique_ptr<net::Transport>(const S2sTarget& target)> dial;
+};
+
+class S2sIncoming;
+class S2sLink;
+
+class S2sService final : public router::RemoteServers {
+ public:
+  explicit S2sService(S2sDeps deps);
+  ~S2sService() override;
+  S2sService(const S2sService&) = delete;
+  S2sService& operator=(const S2sService&) = delete;
+
+  /// A connection that was just accepted.
+  void accept(std::unique_ptr<net::Transport> transport, std::unique_ptr<Admission> admission);
+  void send(router::Deliver item) override;
+  void verify(std::string remote, std::string local, std::string stream_id, std::string key,
+              std::move_only_function<void(bool valid)> then) override;
+  /// The server stops: every stream ends with system-shutdown, and no other begins.
+  void shut_down();
+  std::size_t size() const { return incoming_.size() + links_.size(); }
+
+ private:
+  friend class S2sIncoming;
+  friend class S2sLink;
+  S2sIncoming* find(std::uint64_t id) const;
+  void remove_soon(std::uint64_t id);
+  /// Null if there are too many.
+  S2sLink* link(const stream::DomainPair& pair);
+  /// The link ends: what comes next finds another.
+  void leave(const stream::DomainPair& pair);
+  /// Its connection has gone, too.
+  void gone(S2sLink* link);
+
+  S2sDeps deps_;
+  stream::S2sInSurroundings surroundings_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<S2sIncoming>> incoming_;
+  std::map<stream::DomainPair, std::unique_ptr<S2sLink>> links_;
+  std::unordered_map<S2sLink*, std::unique_ptr<S2sLink>> leaving_;
+  std::map<stream::DomainPair, MonotonicTime> failed_;  ///< when it was tried last, in vain
+  std::uint64_t ids_ = 0;
+  bool stopping_ = false;
+  std::string scratch_;  ///< what is being serialised
+  Gauge& open_;
+  Counter& received_;
+  Counter& sent_;
+};
+
+}  // namespace kith::session

@@ -1,0 +1,43 @@
+// One stream from another server; see s2s.h. Private to this room.
+#pragma once
+
+#include "base/token_bucket.h"
+#include "session/s2s.h"
+#include "xml/stream_parser.h"
+
+namespace kith::session {
+
+class S2sIncoming final : public net::TransportHandler {
+ public:
+  S2sIncoming(S2sService& service, std::uint64_t id, std::unique_ptr<net::Transport> transport,
+              std::unique_ptr<Admission> admission);
+  ~S2sIncoming() override;
+
+  void on_bytes(std::string_view bytes) override;
+  void on_secure() override;
+  void on_closed(net::CloseReason reason) override;
+
+  void verified(const stream::DomainPair& pair, bool valid);
+  void fail(const xmpp::StreamError& error);
+
+ private:
+  void apply(stream::S2sInActions actions);
+  void verify(stream::VerifyKey question);
+  void take(xml::Element element);
+  void write(const xml::Element& element);
+  void on_timer();
+
+  S2sService& service_;
+  const std::uint64_t id_;
+  std::unique_ptr<net::Transport> transport_;
+  std::unique_ptr<Admission> admission_;
+  stream::S2sIn machine_;
+  xml::StreamParser parser_;
+  TokenBucket bytes_;
+  Timer timer_;
+  Timer pause_;
+  MonotonicTime last_bytes_{};
+  bool closed_ = false;
+};
+
+}  // namespace kith::session

@@ -1,0 +1,155 @@
+#include "stream/s2s_out.h"
+
+#include <utility>
+
+#include "base/encoding.h"
+#include "xmpp/jid.h"
+#include "xmpp/namespaces.h"
+
+namespace kith::stream {
+
+S2sOutActions S2sOut::give_up(std::string why) {
+  phase_ = Phase::dead;
+  S2sOutActions actions;
+  actions.emplace_back(GivenUp{std::move(why)});
+  return actions;
+}
+
+SendOpen S2sOut::header() const {
+  SendOpen open;
+  open.attributes.emplace_back("from", pair_.local);
+  open.attributes.emplace_back("to", pair_.remote);
+  open.attributes.emplace_back("version", "1.0");
+  return open;
+}
+
+S2sOutActions S2sOut::start() {
+  S2sOutActions actions;
+  actions.emplace_back(header());
+  phase_ = Phase::header;
+  return actions;
+}
+
+S2sOutActions S2sOut::opened(const xml::StreamOpen& open) {
+  if (phase_ != Phase::header) return give_up("it sent a stream header inside a stream");
+  if (!open.header.is("stream", xmpp::ns::streams) || open.default_ns != xmpp::ns::server) {
+    return give_up("what answers there is no XMPP server");
+  }
+  if (open.header.attribute("version") != "1.0") return give_up("it speaks XMPP before version 1.0, without TLS");
+  id_ = open.header.attribute("id").value_or("");
+  phase_ = Phase::features;
+  return {};
+}
+
+S2sOutActions S2sOut::secured(bool certified) {
+  tls_ = true;
+  if (policy_.require_certificates && !certified) {
+    return give_up("its certificate is not trusted, or does not name " + pair_.remote);
+  }
+  return start();
+}
+
+S2sOutActions S2sOut::received(const xml::Element& element) {
+  if (phase_ == Phase::dead) return {};
+  if (element.is("error", xmpp::ns::streams)) {
+    const xml::Element* condition = element.child_in(xmpp::ns::stream_errors);
+    return give_up("it ended the stream with " + std::string(condition == nullptr ? "an error" : condition->name()));
+  }
+  if (element.is("verify", ns::dialback)) {
+    S2sOutActions actions;
+    // SECURITY: the answer must be about the domains that this stream is between.
+    const bool ours = domain_in(element, "from") == pair_.remote && domain_in(element, "to") == pair_.local;
+    const std::string id(element.attribute("id").value_or(""));
+    if (ours && may_ask_) actions.emplace_back(KeyVerified{id, element.attribute("type") == "valid"});
+    return actions;
+  }
+  switch (phase_) {
+    case Phase::features:
+      if (element.is("features", xmpp::ns::streams)) return features(element);
+      break;
+    case Phase::tls:
+      if (element.is("proceed", xmpp::ns::tls)) {
+        S2sOutActions actions;
+        actions.emplace_back(StartTlsTo{xmpp::domain_to_ascii(pair_.remote)});
+        return actions;
+      }
+      return give_up("it refused to begin TLS");
+    case Phase::sasl:
+      if (element.is("success", xmpp::ns::sasl)) {
+        external_ = true;
+        S2sOutActions actions;
+        actions.emplace_back(RestartStream{});
+        for (S2sOutAction& action : start()) actions.push_back(std::move(action));
+        return actions;
+      }
+      return give_up("it did not accept our certificate");
+    case Phase::dialback:
+      if (element.is("result", ns::dialback) && domain_in(element, "from") == pair_.remote &&
+          domain_in(element, "to") == pair_.local) {
+        if (element.attribute("type") != "valid") return give_up("it did not accept our dialback key");
+        phase_ = Phase::ready;
+        S2sOutActions actions;
+        actions.emplace_back(Ready{});
+        return actions;
+      }
+      break;
+    case Phase::header:
+    case Phase::ready:
+    case Phase::dead:
+      break;
+  }
+  // What else it says on a stream of ours is nothing that we wait for.
+  return {};
+}
+
+S2sOutActions S2sOut::features(const xml::Element& features) {
+  S2sOutActions actions;
+  if (!tls_) {
+    if (features.child("starttls", xmpp::ns::tls) == nullptr) return give_up("it offers no TLS");
+    phase_ = Phase::tls;
+    actions.emplace_back(Send{xml::Element("starttls", xmpp::ns::tls)});
+    return actions;
+  }
+  may_ask_ = true;
+  ask(actions);
+  if (external_) {
+    phase_ = Phase::ready;
+    actions.emplace_back(Ready{});
+    return actions;
+  }
+  bool offered = false;
+  if (const xml::Element* mechanisms = features.child("mechanisms", xmpp::ns::sasl)) {
+    mechanisms->for_each_child([&](const xml::Element& mechanism) {
+      if (mechanism.is("mechanism", xmpp::ns::sasl) && mechanism.text() == "EXTERNAL") offered = true;
+    });
+  }
+  if (offered) {
+    xml::Element auth("auth", xmpp::ns::sasl);
+    auth.set("mechanism", "EXTERNAL").add_text(base64_encode(pair_.local));
+    phase_ = Phase::sasl;
+    actions.emplace_back(Send{std::move(auth)});
+    return actions;
+  }
+  xml::Element result = dialback_element("result", pair_.local, pair_.remote);
+  result.add_text(dialback_key(*policy_.secret, pair_.remote, pair_.local, id_));
+  phase_ = Phase::dialback;
+  actions.emplace_back(Send{std::move(result)});
+  return actions;
+}
+
+S2sOutActions S2sOut::verify(std::string stream_id, std::string key) {
+  questions_.emplace_back(std::move(stream_id), std::move(key));
+  S2sOutActions actions;
+  if (may_ask_) ask(actions);
+  return actions;
+}
+
+void S2sOut::ask(S2sOutActions& actions) {
+  for (auto& [id, key] : std::exchange(questions_, {})) {
+    xml::Element verify = dialback_element("verify", pair_.local, pair_.remote);
+    verify.set("id", id).add_text(key);
+    actions.emplace_back(Send{std::move(verify)});
+  }
+}
+
+}  // namespace kith::stream

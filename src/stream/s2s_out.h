@@ -1,0 +1,72 @@
+// The initiating side of a stream to another server (RFC 6120 §4–§6), as a machine: an event in, actions out. No I/O,
+// no clock. TLS first, always; then it proves one domain of ours by its certificate where the other side offers that
+// (SASL EXTERNAL, XEP-0178 v1.2), else by dialback (XEP-0220 v1.1.1). Carries questions about keys that others showed
+// us, too. One per connection, on one thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/secret.h"
+#include "stream/s2s_in.h"
+#include "xml/stream_parser.h"
+
+namespace kith::stream {
+
+/// Start the TLS handshake as the client, with our domain's certificate; then call secured().
+struct StartTlsTo {
+  std::string remote;  ///< in ASCII (A-labels)
+};
+/// The stream carries stanzas from now on.
+struct Ready {};
+/// An answer to verify().
+struct KeyVerified {
+  std::string stream_id;
+  bool valid;
+};
+/// There is no way: the reason for the log and for kithctl, in words.
+struct GivenUp {
+  std::string why;
+};
+using S2sOutAction = std::variant<SendOpen, Send, StartTlsTo, RestartStream, Ready, KeyVerified, GivenUp>;
+using S2sOutActions = std::vector<S2sOutAction>;
+
+class S2sOut {
+ public:
+  struct Policy {
+    const Secret* secret = nullptr;  ///< behind the keys of dialback
+    bool require_certificates = false;
+  };
+  S2sOut(DomainPair pair, Policy policy) : pair_(std::move(pair)), policy_(policy) {}
+
+  /// Connected; with direct TLS, secured() comes first.
+  S2sOutActions start();
+  S2sOutActions opened(const xml::StreamOpen& open);
+  /// `certified`: whether the other side's certificate is trusted and names its domain.
+  S2sOutActions secured(bool certified);
+  S2sOutActions received(const xml::Element& element);
+  /// Asks whether `key` is one that the other side gave out for the stream with this id; at once or when it can.
+  S2sOutActions verify(std::string stream_id, std::string key);
+  bool ready() const { return phase_ == Phase::ready; }
+
+ private:
+  enum class Phase { header, features, tls, sasl, dialback, ready, dead };
+  S2sOutActions give_up(std::string why);
+  SendOpen header() const;
+  S2sOutActions features(const xml::Element& features);
+  void ask(S2sOutActions& actions);
+
+  DomainPair pair_;
+  Policy policy_;
+  Phase phase_ = Phase::header;
+  bool tls_ = false;
+  bool external_ = false;
+  bool may_ask_ = false;
+  std::string id_;
+  std::vector<std::pair<std::string, std::string>> questions_;  // stream id, key
+};
+
+}  // namespace kith::stream

@@ -1,0 +1,89 @@
+"""Two servers, and people of one who become contacts with people of the other and chat: by certificates, and by dialback."""
+import asyncio
+import unittest
+
+import slixmpp.exceptions
+
+from kith import Kith, join
+from slix import Conversation, befriend
+
+JULIET, ROMEO = "juliet@capulet.example", "romeo@montague.example"
+
+
+class Federation(Conversation):
+    def setUp(self):
+        self.capulet, self.montague = Kith(domains=("capulet.example",)), Kith(domains=("montague.example",))
+        for kith in (self.capulet, self.montague):
+            self.addCleanup(kith.remove)
+
+    async def two_people(self, **how):
+        join(self.capulet, self.montague, **how)
+        people = []
+        for kith, jid in ((self.capulet, JULIET), (self.montague, ROMEO)):
+            kith.start()
+            kith.add_user(jid)
+            people.append(self.client(kith, jid, plugins=["xep_0199", "xep_0030", "xep_0163"]))
+            await people[-1].login()
+        return people
+
+    async def chat(self, juliet, romeo):
+        juliet.send_message(mto=ROMEO, mbody="Art thou not Romeo, & a <Montague>?", mtype="chat")
+        came = await romeo.message()
+        self.assertEqual((came["body"], came["from"]), ("Art thou not Romeo, & a <Montague>?", juliet.boundjid))
+        romeo.send_message(mto=came["from"], mbody="Neither, fair saint.", mtype="chat")
+        came = await juliet.message()
+        self.assertEqual((came["body"], came["from"]), ("Neither, fair saint.", romeo.boundjid))
+
+    async def comes_back(self, sender, receiver, condition):
+        """What is sent to `receiver` comes back as this error."""
+        refusals = asyncio.Queue()
+        sender.add_event_handler("message_error", refusals.put_nowait)
+        sender.send_message(mto=receiver, mbody="Who art thou?", mtype="chat")
+        came = await sender.next(refusals)
+        self.assertEqual((came["from"].bare, came["error"]["condition"]), (receiver, condition))
+
+    async def test_people_of_two_servers_become_contacts_and_chat(self):
+        juliet, romeo = await self.two_people()
+        await befriend(juliet, romeo)
+        await self.chat(juliet, romeo)
+        self.montague.wait_for_log("server_proven domain=capulet.example how=certificate")
+        self.capulet.wait_for_log("server_proven domain=montague.example how=certificate")
+        for client, contact in ((juliet, ROMEO), (romeo, JULIET)):
+            self.assertEqual(client.client_roster[contact]["subscription"], "both")
+
+        # A question to the other's client and one to the other's account are answered.
+        await juliet["xep_0199"].send_ping(romeo.boundjid, timeout=30)
+        info = await juliet["xep_0030"].get_info(jid=ROMEO, timeout=30)
+        self.assertIn(("pubsub", "pep", None, None), info["disco_info"]["identities"])
+
+        # Who goes is seen to go, and who comes back is seen, too, by what his server asks.
+        await romeo.logout()
+        await juliet.presence("unavailable", ROMEO)
+        again = self.client(self.montague, ROMEO)
+        await again.login()
+        await juliet.presence("available", ROMEO)
+        await again.presence("available", JULIET)
+
+    async def test_dialback_suffices_where_certificates_are_not_required(self):
+        juliet, romeo = await self.two_people(require=False, strangers=(self.capulet, self.montague))
+        await self.chat(juliet, romeo)
+        self.montague.wait_for_log("server_proven domain=capulet.example how=dialback")
+        self.capulet.wait_for_log("server_proven domain=montague.example how=dialback")
+
+    async def test_a_server_without_a_trusted_certificate_is_not_believed(self):
+        juliet, romeo = await self.two_people(strangers=(self.montague,))
+        for sender, receiver in ((juliet, ROMEO), (romeo, JULIET)):
+            await self.comes_back(sender, receiver, "remote-server-timeout")
+        self.capulet.wait_for_log('server_not_reached domain=montague.example why="its certificate is not trusted')
+
+    async def test_a_server_that_is_away_is_told_of_and_tried_again(self):
+        juliet, _ = await self.two_people()
+        self.montague.terminate()
+        await self.comes_back(juliet, ROMEO, "remote-server-timeout")
+        with self.assertRaises(slixmpp.exceptions.IqError) as refused:
+            await juliet["xep_0030"].get_info(jid="nobody.invalid", timeout=30)
+        self.assertEqual(refused.exception.condition, "remote-server-not-found")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -87,6 +87,8 @@ struct Limits {
   std::size_t pubsub_people = 1000;
   std::size_t pep_watchers = 5000;
   std::size_t pep_questions = 2000;
+  std::size_t push_registrations = 20;
+  Rate push_notifications{.per_second = 1, .burst = 20};
 
   Rate bytes_from_server{.per_second = 1024.0 * 1024, .burst = 8.0 * 1024 * 1024};
   std::size_t s2s_links = 2000;

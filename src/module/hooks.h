@@ -125,6 +125,7 @@ struct SessionEnded {
 /// A session has lost its connection and waits for its client to resume it; or its client has.
 struct SessionHibernates {
   Session& session;
+  bool unheard = false;  ///< there are messages that somebody should look at and the client has not acknowledged
 };
 struct SessionResumed {
   Session& session;

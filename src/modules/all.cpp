@@ -20,6 +20,7 @@
 #include "modules/ping/ping.h"
 #include "modules/presence/presence.h"
 #include "modules/private_xml/private_xml.h"
+#include "modules/push/push.h"
 #include "modules/registration/registration.h"
 #include "modules/roster/roster.h"
 #include "modules/session_request/session_request.h"
@@ -44,6 +45,8 @@ std::span<const module::Registration> all() {
       // Before delivery: what is kept goes before what is live.
       module::registration<OfflineFeature>(),
       module::registration<DeliveryFeature>(),
+      // After delivery: who has it already is not woken.
+      module::registration<Push>(),
       module::registration<Disco>(),
       module::registration<ContactAddresses>(),
       module::registration<Ping>(),

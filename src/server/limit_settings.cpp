@@ -185,6 +185,12 @@ void add_limits(Table& table) {
   table.count(
       "pep_questions", [](auto& c) -> auto& { return c.limits.pep_questions; }, {1, 1'000'000},
       "Clients that are being asked what they want to hear of, at a time and thread.");
+  table.count(
+      "push_registrations", [](auto& c) -> auto& { return c.limits.push_registrations; }, {0, 10'000},
+      "Push services that an account may have enabled (XEP-0357).");
+  table.rate(
+      "push_notifications", [](auto& c) -> auto& { return c.limits.push_notifications; }, false,
+      "Notifications to one of them.");
   table.rate(
       "bytes_from_server", [](auto& c) -> auto& { return c.limits.bytes_from_server; }, true,
       "Bytes from another server on one stream; beyond it, it has to wait.");

@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "module/urgency.h"
 #include "session/c2s_connection.h"
 #include "xml/writer.h"
 #include "xmpp/datetime.h"
@@ -157,7 +158,12 @@ void ManagedSession::hibernate() {
   session_->set_hibernating(true);
   service_.hibernating_.add(1);
   service_.deps_.timers.schedule(timer_, resume_time_);
-  module::SessionHibernates event{*session_};
+  const auto wakes = [](const Item& item) {
+    const std::optional<xmpp::Stanza> stanza =
+        item.bytes.starts_with("<message") ? xmpp::Stanza::from_stored(item.bytes) : std::nullopt;
+    return stanza && module::wakes(*stanza);
+  };
+  module::SessionHibernates event{*session_, std::ranges::any_of(queue_, wakes)};
   service_.deps_.router.hooks().run(event);
   std::size_t asleep = 0;
   module::Session* oldest = nullptr;

@@ -3,6 +3,9 @@ import asyncio
 import unittest
 
 import slixmpp.exceptions
+from slixmpp.xmlstream import ET
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
 
 from kith import Kith, join
 from slix import Conversation, befriend
@@ -83,6 +86,29 @@ class Federation(Conversation):
         with self.assertRaises(slixmpp.exceptions.IqError) as refused:
             await juliet["xep_0030"].get_info(jid="nobody.invalid", timeout=30)
         self.assertEqual(refused.exception.condition, "remote-server-not-found")
+
+
+    async def test_a_phone_that_is_away_is_woken_through_a_service_that_learns_nothing(self):
+        juliet, app = await self.two_people()
+        asked = asyncio.Queue()
+        app.register_handler(Callback("push", MatchXPath("{jabber:client}iq/{http://jabber.org/protocol/pubsub}pubsub"), asked.put_nowait))
+        enable = juliet.make_iq_set(ET.fromstring(f"<enable xmlns='urn:xmpp:push:0' jid='{app.boundjid.full}' node='n1'/>"))
+        await enable.send(timeout=30)
+        await juliet.logout()
+        nurse = self.client(self.capulet, self.capulet.add_user("nurse@capulet.example"))
+        await nurse.login()
+        nurse.send_message(mto=JULIET, mbody="Your mother is coming!", mtype="chat")
+        notification = await asyncio.wait_for(asked.get(), 30)
+        notification.reply().send()
+        self.assertEqual((notification["from"].full, notification["type"]), (JULIET, "set"))
+        text = ET.tostring(notification.xml, encoding="unicode")
+        self.assertIn("urn:xmpp:push:0", text)
+        for word in ("mother", "nurse"):
+            self.assertNotIn(word, text)
+        # And the message waits for her.
+        again = self.client(self.capulet, JULIET)
+        await again.login()
+        self.assertEqual((await again.message())["body"], "Your mother is coming!")
 
 
 if __name__ == "__main__":

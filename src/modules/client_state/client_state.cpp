@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "modules/client_state/urgency.h"
+#include "module/urgency.h"
 #include "xml/writer.h"
 #include "xmpp/namespaces.h"
 
@@ -26,16 +26,16 @@ class Holder final : public module::SessionFilter {
       : session_(session), events_(events), limits_(limits) {}
 
   bool hold(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) override {
-    switch (judge_urgency(stanza)) {
-      case Urgency::now:
+    switch (module::judge_urgency(stanza)) {
+      case module::Urgency::now:
         flush();
         return false;
-      case Urgency::drop:
+      case module::Urgency::drop:
         return true;
-      case Urgency::presence:
+      case module::Urgency::presence:
         forget_presence(stanza);
         break;
-      case Urgency::hold:
+      case module::Urgency::hold:
         break;
     }
     const std::size_t bytes = xml::to_string(stanza.element()).size();

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "module/testing.h"
-#include "modules/client_state/urgency.h"
+#include "module/urgency.h"
 
 namespace kith::modules {
 namespace {
@@ -91,42 +91,44 @@ TEST_F(ClientStateTest, what_is_held_is_bounded_in_number_and_size) {
 TEST(Urgency, of_what_an_inactive_client_gets) {
   struct Case {
     const char* text;
-    Urgency expected;
+    module::Urgency expected;
   };
   const Case cases[] = {
-      {"<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>", Urgency::now},
-      {"<presence from='a@b/c'/>", Urgency::presence},
-      {"<presence from='a@b/c' type='unavailable'/>", Urgency::presence},
-      {"<presence from='a@b' type='subscribe'/>", Urgency::now},
-      {"<presence from='a@b' type='error'/>", Urgency::now},
+      {"<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>", module::Urgency::now},
+      {"<presence from='a@b/c'/>", module::Urgency::presence},
+      {"<presence from='a@b/c' type='unavailable'/>", module::Urgency::presence},
+      {"<presence from='a@b' type='subscribe'/>", module::Urgency::now},
+      {"<presence from='a@b' type='error'/>", module::Urgency::now},
       {"<presence from='r@m/j'><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>",
-       Urgency::now},
-      {"<message type='chat'><body>b</body></message>", Urgency::now},
-      {"<message><body>b</body></message>", Urgency::now},
-      {"<message type='groupchat'><body>b</body></message>", Urgency::now},
-      {"<message type='groupchat'><subject>s</subject></message>", Urgency::hold},
-      {"<message type='error'/>", Urgency::now},
-      {"<message><received xmlns='urn:xmpp:receipts' id='1'/><delay xmlns='urn:xmpp:delay'/></message>", Urgency::now},
-      {"<message type='chat'><encrypted xmlns='eu.siacs.conversations.axolotl'/></message>", Urgency::now},
-      {"<message><propose xmlns='urn:xmpp:jingle-message:0' id='1'/></message>", Urgency::now},
-      {"<message><result xmlns='urn:xmpp:mam:2'/></message>", Urgency::now},
+       module::Urgency::now},
+      {"<message type='chat'><body>b</body></message>", module::Urgency::now},
+      {"<message><body>b</body></message>", module::Urgency::now},
+      {"<message type='groupchat'><body>b</body></message>", module::Urgency::now},
+      {"<message type='groupchat'><subject>s</subject></message>", module::Urgency::hold},
+      {"<message type='error'/>", module::Urgency::now},
+      {"<message><received xmlns='urn:xmpp:receipts' id='1'/><delay xmlns='urn:xmpp:delay'/></message>",
+       module::Urgency::now},
+      {"<message type='chat'><encrypted xmlns='eu.siacs.conversations.axolotl'/></message>", module::Urgency::now},
+      {"<message><propose xmlns='urn:xmpp:jingle-message:0' id='1'/></message>", module::Urgency::now},
+      {"<message><result xmlns='urn:xmpp:mam:2'/></message>", module::Urgency::now},
       {"<message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/><thread>1</thread></message>",
-       Urgency::drop},
+       module::Urgency::drop},
       {"<message type='chat'><displayed xmlns='urn:xmpp:chat-markers:0' id='1'/>"
        "<active xmlns='http://jabber.org/protocol/chatstates'/></message>",
-       Urgency::hold},
-      {"<message><received xmlns='urn:xmpp:receipts' id='1'/></message>", Urgency::hold},
-      {"<message type='headline'><event xmlns='http://jabber.org/protocol/pubsub#event'/></message>", Urgency::hold},
-      {"<message><event xmlns='http://jabber.org/protocol/pubsub#event'/></message>", Urgency::hold},
+       module::Urgency::hold},
+      {"<message><received xmlns='urn:xmpp:receipts' id='1'/></message>", module::Urgency::hold},
+      {"<message type='headline'><event xmlns='http://jabber.org/protocol/pubsub#event'/></message>",
+       module::Urgency::hold},
+      {"<message><event xmlns='http://jabber.org/protocol/pubsub#event'/></message>", module::Urgency::hold},
       {"<message type='chat'><sent xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>"
        "<message xmlns='jabber:client' type='chat'><body>b</body></message></forwarded></sent></message>",
-       Urgency::now},
+       module::Urgency::now},
       {"<message type='chat'><received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>"
        "<message xmlns='jabber:client' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>"
        "</forwarded></received></message>",
-       Urgency::drop},
+       module::Urgency::drop},
   };
-  for (const Case& entry : cases) EXPECT_EQ(judge_urgency(stanza(entry.text)), entry.expected) << entry.text;
+  for (const Case& entry : cases) EXPECT_EQ(module::judge_urgency(stanza(entry.text)), entry.expected) << entry.text;
 }
 
 }  // namespace

@@ -1,11 +1,12 @@
-// What an inactive client must have at once (XEP-0352 v1.0.0). A pure function.
+// What an inactive client must have at once (XEP-0352 v1.0.0), and what wakes a phone whose client is not connected
+// (XEP-0357). Pure functions.
 #pragma once
 
 #include <cstdint>
 
 #include "xmpp/stanza.h"
 
-namespace kith::modules {
+namespace kith::module {
 
 enum class Urgency : std::uint8_t {
   now,       ///< and what was held before it goes first
@@ -16,4 +17,7 @@ enum class Urgency : std::uint8_t {
 
 Urgency judge_urgency(const xmpp::Stanza& stanza);
 
-}  // namespace kith::modules
+/// True for a message that somebody should look at: urgent, no error, and not the user's own from another client.
+bool wakes(const xmpp::Stanza& stanza);
+
+}  // namespace kith::module

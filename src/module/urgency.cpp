@@ -1,4 +1,4 @@
-#include "modules/client_state/urgency.h"
+#include "module/urgency.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 
 #include "xmpp/namespaces.h"
 
-namespace kith::modules {
+namespace kith::module {
 
 using xmpp::StanzaKind;
 using xmpp::StanzaType;
@@ -95,4 +95,11 @@ Urgency judge_urgency(const xmpp::Stanza& stanza) {
   return Urgency::now;
 }
 
-}  // namespace kith::modules
+bool wakes(const xmpp::Stanza& stanza) {
+  if (stanza.kind() != StanzaKind::message || stanza.type() == StanzaType::error) return false;
+  if (stanza.element().child("sent", carbons) != nullptr) return false;
+  // What says nothing wakes nobody, though it is not held back either.
+  return stanza.element().child_element_count() > 0 && judge_urgency(stanza) == Urgency::now;
+}
+
+}  // namespace kith::module

@@ -1,0 +1,267 @@
+#include "modules/push/push.h"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/token_bucket.h"
+#include "module/urgency.h"
+#include "xml/stream_parser.h"
+#include "xml/writer.h"
+#include "xmpp/data_form.h"
+#include "xmpp/namespaces.h"
+#include "xmpp/pubsub.h"
+
+namespace kith::modules {
+
+namespace ns = xmpp::ns;
+using module::Access;
+using module::Account;
+using module::Done;
+using module::Next;
+using module::Outcome;
+using module::Target;
+using xmpp::Condition;
+using xmpp::ErrorType;
+using xmpp::StanzaError;
+using xmpp::StanzaType;
+
+namespace {
+
+constexpr std::string_view summary_form = "urn:xmpp:push:summary";
+constexpr std::string_view ns_stored = "urn:kith:push";
+constexpr Duration answer_time = std::chrono::minutes(5);
+
+struct Registration {
+  std::string service{};  ///< a JID
+  std::string node{};
+  std::string resource{};  ///< of the session that made it …
+  std::string agent{};     ///< … and the client's own name, if it has one (XEP-0388)
+  std::optional<xml::Element> form{};
+  std::size_t errors = 0;
+  std::optional<TokenBucket> budget{};
+};
+
+/// Of an account, while it is loaded.
+struct Registrations {
+  enum class State { unknown, asked, known } state = State::unknown;
+  std::vector<Registration> list;
+  std::deque<std::move_only_function<void(Account&, bool)>> waiting;
+};
+
+std::string document_of(const Registrations& registrations) {
+  xml::Element all("registrations", ns_stored);
+  for (const Registration& one : registrations.list) {
+    xml::Element& element = all.append_child(xml::Element("enable", ns_stored));
+    element.set("jid", one.service).set("node", one.node).set("resource", one.resource).set("agent", one.agent);
+    if (one.form) element.add(*one.form);
+  }
+  return xml::to_string(all);
+}
+
+std::vector<Registration> registrations_in(std::string_view document) {
+  std::vector<Registration> list;
+  const auto all = xml::parse_stored_element(document, {});
+  if (!all) return list;
+  all->for_each_child([&](const xml::Element& element) {
+    const auto text = [&](std::string_view name) { return std::string(element.attribute(name).value_or("")); };
+    Registration one{
+        .service = text("jid"), .node = text("node"), .resource = text("resource"), .agent = text("agent")};
+    if (const xml::Element* form = element.child("x", ns::data_forms)) one.form = *form;
+    if (!one.service.empty()) list.push_back(std::move(one));
+  });
+  return list;
+}
+
+/// True if the client that made it has a connection.
+bool is_there(const Account& account, const Registration& one) {
+  return std::ranges::any_of(account.sessions(), [&](const auto& session) {
+    const bool its =
+        session->jid().resourcepart() == one.resource || (!one.agent.empty() && session->facts().agent == one.agent);
+    return its && !session->hibernating();
+  });
+}
+
+}  // namespace
+
+void Push::attach(module::Hooks& hooks) {
+  hooks.on_iq(Target::account, Access::owner, StanzaType::set, "enable", ns_push, this, &Push::enable);
+  hooks.on_iq(Target::account, Access::owner, StanzaType::set, "disable", ns_push, this, &Push::disable);
+  // After it was delivered to who is there, and before it is put aside for who is not: what comes then sees no more.
+  hooks.on<module::MessageToAccount>(module::Phase::deliver, this, &Push::message);
+  hooks.on<module::SessionHibernates>(this, &Push::hibernates);
+  hooks.on<module::IqAnswerToAccount>(module::Phase::deliver, this, &Push::answered);
+}
+
+void Push::with_known(Account& account, std::move_only_function<void(Account&, bool)> then) {
+  auto& registrations = account.attachments().get<Registrations>();
+  if (registrations.state == Registrations::State::known) return then(account, true);
+  if (registrations.waiting.size() >= deps_.limits.account_queue_stanzas) return then(account, false);
+  registrations.waiting.push_back(std::move(then));
+  if (registrations.state == Registrations::State::asked) return;
+  registrations.state = Registrations::State::asked;
+  deps_.stores.documents.get(account.jid(), std::string(kind), "",
+                             [this, jid = account.jid()](storage::Result<std::optional<std::string>> found) {
+                               Account* still = deps_.accounts.loaded(jid);
+                               if (still == nullptr) return;
+                               auto& asked = still->attachments().get<Registrations>();
+                               if (asked.state != Registrations::State::asked) return;
+                               asked.state = found ? Registrations::State::known : Registrations::State::unknown;
+                               if (found) asked.list = registrations_in(found->value_or(""));
+                               for (auto& waited : std::exchange(asked.waiting, {})) waited(*still, found.has_value());
+                             });
+}
+
+storage::Ticket Push::write(Account& account) {
+  const storage::Ticket ticket = account.wrote(deps_.stores.documents.put(
+      account.jid(), std::string(kind), "", document_of(account.attachments().get<Registrations>())));
+  deps_.delivery.when_decided(ticket, [this, jid = account.jid()](bool committed) {
+    Account* still = committed ? nullptr : deps_.accounts.loaded(jid);
+    // What is stored is asked anew.
+    if (still != nullptr) still->attachments().get<Registrations>().state = Registrations::State::unknown;
+  });
+  return ticket;
+}
+
+// --- asked for by the client
+// -----------------------------------------------------------------------------------------
+
+void Push::enable(module::IqRequest request) {
+  const xml::Element& wish = request.payload();
+  const std::optional<xmpp::Jid> service = xmpp::Jid::parse(wish.attribute("jid").value_or(""));
+  if (!service) return request.fail(StanzaError::of(Condition::bad_request, "Which service?"));
+  // SECURITY: what is sent goes in the account's name; to itself or another account here it would be no push.
+  if (deps_.hosts.is_local(service->domainpart()) && service->has_localpart()) {
+    return request.fail(StanzaError::of(Condition::not_acceptable, "That is no push service."));
+  }
+  Registration made{.service = service->text(), .node = std::string(wish.attribute("node").value_or(""))};
+  made.resource = request.from().resourcepart();
+  if (request.session() != nullptr) made.agent = request.session()->facts().agent;
+  if (const xml::Element* form = wish.child("x", ns::data_forms)) {
+    const auto parsed = xmpp::DataForm::parse(*form);
+    if (!parsed) return request.fail(parsed.error());
+    if (parsed->value("FORM_TYPE") != ns::pubsub_publish_options) {
+      return request.fail(StanzaError::of(Condition::bad_request, "The form must be one of publish options."));
+    }
+    made.form = *form;
+  }
+  if (made.node.size() > 1023 || (made.form && xml::to_string(*made.form).size() > most_form_bytes)) {
+    return request.fail(StanzaError::of(Condition::not_acceptable, "The node or the form is too long."));
+  }
+  with_known(*request.account(), [this, made = std::move(made), request = std::move(request)](Account& account,
+                                                                                              bool known) mutable {
+    if (!known) return request.fail(StanzaError::storage_failed());
+    auto& list = account.attachments().get<Registrations>().list;
+    std::erase_if(list, [&](const Registration& one) { return one.service == made.service && one.node == made.node; });
+    if (list.size() >= deps_.limits.push_registrations) {
+      deps_.events.limit_hit("push_registrations");
+      return request.fail({ErrorType::wait, Condition::policy_violation, "Too many push services are enabled."});
+    }
+    list.push_back(std::move(made));
+    request.reply({}, write(account));
+  });
+}
+
+void Push::disable(module::IqRequest request) {
+  const std::optional<xmpp::Jid> service = xmpp::Jid::parse(request.payload().attribute("jid").value_or(""));
+  if (!service) return request.fail(StanzaError::of(Condition::bad_request, "Which service?"));
+  std::optional<std::string> node;
+  if (const auto named = request.payload().attribute("node")) node.emplace(*named);
+  with_known(*request.account(), [this, service = service->text(), node = std::move(node),
+                                  request = std::move(request)](Account& account, bool known) mutable {
+    if (!known) return request.fail(StanzaError::storage_failed());
+    const std::size_t gone =
+        std::erase_if(account.attachments().get<Registrations>().list,
+                      [&](const Registration& one) { return one.service == service && (!node || one.node == *node); });
+    if (gone == 0) return request.fail(StanzaError::of(Condition::item_not_found));
+    request.reply({}, write(account));
+  });
+}
+
+// --- what wakes
+// -----------------------------------------------------------------------------------------------------------
+
+Outcome Push::message(module::MessageToAccount& event) {
+  // One that looks for another way has woken whom it could when it came.
+  if (event.redelivered || !module::wakes(event.stanza)) return Next{};
+  wake(event.account);
+  return Next{};
+}
+
+void Push::hibernates(module::SessionHibernates& event) {
+  if (event.unheard) wake(event.session.account());
+}
+
+void Push::wake(Account& account) {
+  with_known(account, [this](Account& owner, bool known) {
+    if (!known) return;
+    for (Registration& one : owner.attachments().get<Registrations>().list) {
+      if (is_there(owner, one)) continue;
+      if (!one.budget) one.budget.emplace(deps_.limits.push_notifications, deps_.clock.now());
+      if (!one.budget->take(1, deps_.clock.now())) {
+        deps_.events.limit_hit("push_notifications");
+        continue;
+      }
+      forget_old();
+      if (under_way_.size() >= most_under_way) return deps_.events.limit_hit("push_under_way");
+
+      xml::Element notification("notification", ns_push);
+      if (!placeholder_.empty()) {
+        xmpp::DataForm form{.type = "submit"};
+        form.fields.push_back({.var = "FORM_TYPE", .type = "hidden", .values = {std::string(summary_form)}});
+        form.fields.push_back({.var = "last-message-body", .values = {placeholder_}});
+        notification.add(form.to_element());
+      }
+      xml::Element item("item", ns::pubsub);
+      item.add(std::move(notification));
+      xml::Element publish("publish", ns::pubsub);
+      if (!one.node.empty()) publish.set("node", one.node);
+      publish.add(std::move(item));
+      xml::Element pubsub("pubsub", ns::pubsub);
+      pubsub.add(std::move(publish));
+      if (one.form) pubsub.append_child(xml::Element("publish-options", ns::pubsub)).add(*one.form);
+      std::string id = deps_.random.token();
+      xml::Element iq("iq", ns::client);
+      iq.set("type", "set").set("id", id).set("from", owner.jid().text()).set("to", one.service);
+      iq.add(std::move(pubsub));
+      under_way_.emplace(std::move(id), UnderWay{owner.jid(), one.service, one.node, deps_.clock.now()});
+      deps_.delivery.route(xmpp::Stanza::make(std::move(iq)));
+    }
+  });
+}
+
+void Push::forget_old() {
+  const MonotonicTime now = deps_.clock.now();
+  std::erase_if(under_way_, [&](const auto& entry) { return now - entry.second.sent >= answer_time; });
+}
+
+// §8.1
+Outcome Push::answered(module::IqAnswerToAccount& event) {
+  const auto found = under_way_.find(std::string(event.stanza.id()));
+  if (found == under_way_.end() || found->second.account != event.account.jid() || !event.stanza.from() ||
+      event.stanza.from()->text() != found->second.service) {
+    return Next{};
+  }
+  const UnderWay asked = std::move(found->second);
+  under_way_.erase(found);
+  auto& list = event.account.attachments().get<Registrations>().list;
+  const auto one = std::ranges::find_if(list, [&](const Registration& registration) {
+    return registration.service == asked.service && registration.node == asked.node;
+  });
+  if (one == list.end()) return Done{};
+  if (event.stanza.type() != StanzaType::error) {
+    one->errors = 0;
+    return Done{};
+  }
+  const xml::Element* error = event.stanza.element().child("error", ns::client);
+  const bool no_such_node = error != nullptr && error->child("item-not-found", ns::stanza_errors) != nullptr;
+  if (++one->errors < most_errors && !no_such_node) return Done{};
+  deps_.events.record(LogLevel::info, "push_disabled", {{"service", asked.service}});
+  list.erase(one);
+  write(event.account);
+  return Done{};
+}
+
+}  // namespace kith::modules

@@ -1,0 +1,73 @@
+// Push notifications (XEP-0357 v0.4.1): a client that is not connected is woken through a service that it has named.
+// What leaves the server is that there is something, and nothing of what, unless its administrator says otherwise:
+// neither senders nor texts. Lives on the account's shard. State: the account's registrations, while it is loaded; what
+// is under way. Storage: DocumentStore, kind "push".
+//
+// A registration belongs to the client that made it: it is woken while none of that client's sessions has a connection.
+// An error of the service counts; after `most_errors` in a row, or at once where the service says that there is no such
+// node, the registration goes.
+//
+// Limits: push_registrations for each account, push_notifications (a rate) for each registration, a form of
+// `most_form_bytes`.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "module/module.h"
+
+namespace kith::modules {
+
+class Push final : public module::Module {
+ public:
+  static constexpr std::string_view ns_push = "urn:xmpp:push:0";
+  static constexpr std::string_view kind = "push";
+  static constexpr std::size_t most_errors = 10;
+  static constexpr std::size_t most_form_bytes = 4096;
+  static constexpr std::size_t most_under_way = 10'000;
+
+  static constexpr module::Descriptor descriptor{
+      .name = "push",
+      .summary = "Wakes clients that are not connected, through a service that they name, without telling it what came",
+      .specs = {{.xep = 357, .version = "0.4.1", .note = "no count of messages, no sender, no text"}},
+      .account_features = {ns_push},
+      .settings = {{.key = "placeholder",
+                    .type = module::Setting::Type::text,
+                    .fallback = "\"New message\"",
+                    .help =
+                        "What stands in place of a message's text; some services wake a phone only if there is one. "
+                        "Empty: nothing."}},
+  };
+  explicit Push(const module::ModuleDeps& deps) : deps_(deps) {}
+  void attach(module::Hooks& hooks) override;
+  void configure(const module::Settings& settings) override { placeholder_ = settings.text("placeholder"); }
+
+ private:
+  struct UnderWay {
+    xmpp::BareJid account;
+    std::string service;
+    std::string node;
+    MonotonicTime sent;
+  };
+
+  void enable(module::IqRequest request);
+  void disable(module::IqRequest request);
+  module::Outcome message(module::MessageToAccount& event);
+  void hibernates(module::SessionHibernates& event);
+  module::Outcome answered(module::IqAnswerToAccount& event);
+
+  /// Calls `then` when the account's registrations are known, in the order of the calls.
+  void with_known(module::Account& account, std::move_only_function<void(module::Account&, bool known)> then);
+  storage::Ticket write(module::Account& account);
+  /// Wakes all of the account's clients that have no connection.
+  void wake(module::Account& account);
+  void forget_old();
+
+  module::ModuleDeps deps_;
+  std::string placeholder_;
+  std::map<std::string, UnderWay> under_way_;  // by the id of the iq
+};
+
+}  // namespace kith::modules

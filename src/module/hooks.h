@@ -56,6 +56,7 @@ struct MessageFromClient {
 struct PresenceFromClient {
   Session& session;
   xmpp::Stanza& stanza;
+  bool made_here = false;  ///< a feature says it for the client, which is not known to be alive
 };
 /// A client's iq that is not for its own account or server (to a contact's client, say) on its way out.
 struct IqFromClient {

@@ -404,6 +404,7 @@ Outcome OfflineFeature::message_alive(module::MessageFromClient& event) {
   return Next{};
 }
 Outcome OfflineFeature::presence_alive(module::PresenceFromClient& event) {
+  if (event.made_here) return Next{};
   alive(event.session);
   return Next{};
 }

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "module/testing.h"
+#include "module/testing_scene.h"
+#include "modules/pep/pep.h"
+#include "modules/presence/presence.h"
 
 namespace kith::modules {
 namespace {
@@ -121,16 +123,18 @@ TEST_F(VcardTest, xep0153_presence_gets_the_hash_of_a_stored_photo) {
 
 TEST_F(VcardTest, xep0153_what_the_client_says_itself_stands) {
   set(card);
-  auto presence = stanza("<presence><x xmlns='vcard-temp:x:update'/></presence>");
-  module::PresenceFromClient event{*peter, presence};
-  stage.hooks.run(event);
-  EXPECT_EQ(presence.element(), element("<presence><x xmlns='vcard-temp:x:update'/></presence>"));
+  EXPECT_EQ(broadcast_hash(*peter, "<presence><x xmlns='vcard-temp:x:update'><photo/></x></presence>"), "");
   EXPECT_EQ(broadcast_hash(*peter, "<presence><x xmlns='vcard-temp:x:update'><photo>00</photo></x></presence>"), "00");
 }
 
-TEST_F(VcardTest, directed_and_unavailable_presence_is_left_alone) {
+TEST_F(VcardTest, xep0398_who_is_not_ready_to_say_is_helped_and_directed_presence_has_the_hash_too) {
   set(card);
-  EXPECT_EQ(broadcast_hash(*peter, "<presence to='romeo@montague.lit'/>"), "-");
+  EXPECT_EQ(broadcast_hash(*peter, "<presence><x xmlns='vcard-temp:x:update'/></presence>"), hash_of_abc);
+  EXPECT_EQ(broadcast_hash(*peter, "<presence to='room@montague.lit/nick'/>"), hash_of_abc);
+}
+
+TEST_F(VcardTest, unavailable_presence_is_left_alone) {
+  set(card);
   EXPECT_EQ(broadcast_hash(*peter, "<presence type='unavailable'/>"), "-");
   EXPECT_EQ(broadcast_hash(*peter, "<presence type='subscribe' to='romeo@montague.lit'/>"), "-");
 }
@@ -162,6 +166,91 @@ TEST(VcardPhotoHash, is_empty_without_a_readable_photo) {
   EXPECT_EQ(photo_hash(element("<vCard xmlns='vcard-temp'><PHOTO/></vCard>")), "");
   EXPECT_EQ(photo_hash(element("<vCard xmlns='vcard-temp'><PHOTO><EXTVAL>http://x</EXTVAL></PHOTO></vCard>")), "");
   EXPECT_EQ(photo_hash(element("<vCard xmlns='vcard-temp'><PHOTO><BINVAL>not base64!</BINVAL></PHOTO></vCard>")), "");
+}
+
+class AvatarTest : public testing::Test {
+ protected:
+  AvatarTest() {
+    scene.stage.use<PresenceFeature>();
+    scene.stage.use<Pep>();
+    scene.stage.use<Vcard>();
+    scene.stage.account("romeo@capulet.lit");
+    scene.stage.subscribe("peter@capulet.lit", "romeo@capulet.lit", xmpp::Subscription::from);
+    peter = &scene.bind("peter@capulet.lit/roundabout");
+    scene.says(*peter, "<presence/>");
+    romeo = &scene.bind("romeo@capulet.lit/orchard");
+    scene.says(*romeo, "<presence/>");
+    scene.forget_all();
+  }
+  void publish(std::string_view node, std::string_view item, std::string_view access = "open") {
+    scene.says(*peter, "<iq type='set' id='p'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='" +
+                           std::string(node) + "'>" + std::string(item) +
+                           "</publish><publish-options><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' "
+                           "type='hidden'><value>http://jabber.org/protocol/pubsub#publish-options</value></field>"
+                           "<field var='pubsub#access_model'><value>" +
+                           std::string(access) + "</value></field></x></publish-options></pubsub></iq>");
+  }
+  void publish_avatar(std::string_view id = hash_of_abc, std::string_view access = "open") {
+    publish(Vcard::ns_avatar_data,
+            "<item id='" + std::string(id) + "'><data xmlns='urn:xmpp:avatar:data'>YWJj</data></item>", access);
+    publish(Vcard::ns_avatar_metadata,
+            "<item id='" + std::string(id) +
+                "'><metadata xmlns='urn:xmpp:avatar:metadata'><info id='elsewhere' url='u'/>"
+                "<info id='" +
+                std::string(id) + "' type='image/png' bytes='3'/></metadata></item>",
+            access);
+  }
+  std::string stored_card() {
+    const auto found = scene.stage.documents.documents.find({module::testing::bare("peter@capulet.lit"), "vcard", ""});
+    return found == scene.stage.documents.documents.end() ? std::string() : found->second;
+  }
+  std::size_t told(std::string_view part) {
+    std::size_t count = 0;
+    for (const std::string& line : scene.got(*romeo)) count += line.find(part) == std::string::npos ? 0 : 1;
+    return count;
+  }
+
+  module::testing::Scene scene;
+  module::Session* peter;
+  module::Session* romeo;
+};
+
+TEST_F(AvatarTest, xep0398_an_avatar_becomes_the_cards_photo_and_contacts_are_told_its_hash) {
+  scene.says(*peter, "<iq type='set' id='v'><vCard xmlns='vcard-temp'><FN>Peter</FN></vCard></iq>");
+  publish_avatar();
+  EXPECT_NE(stored_card().find("<FN>Peter</FN><PHOTO><TYPE>image/png</TYPE><BINVAL>YWJj</BINVAL></PHOTO>"),
+            std::string::npos);
+  EXPECT_EQ(told(hash_of_abc), 1U);
+  // Without an avatar the card has no photo any more.
+  publish(Vcard::ns_avatar_metadata, "<item id='none'><metadata xmlns='urn:xmpp:avatar:metadata'/></item>");
+  EXPECT_EQ(stored_card().find("PHOTO"), std::string::npos);
+  EXPECT_NE(stored_card().find("<FN>Peter</FN>"), std::string::npos);
+}
+
+TEST_F(AvatarTest, xep0398_a_cards_photo_becomes_an_avatar) {
+  scene.says(*peter, "<iq type='set' id='v'>" + std::string(card) + "</iq>");
+  EXPECT_EQ(told(hash_of_abc), 1U);
+  const auto& nodes = scene.stage.pubsub.nodes;
+  const auto owner = module::testing::bare("peter@capulet.lit");
+  const auto& data = nodes.at({owner, std::string(Vcard::ns_avatar_data)}).items;
+  ASSERT_EQ(data.size(), 1U);
+  EXPECT_EQ(data[0].id, hash_of_abc);
+  EXPECT_NE(data[0].payload.find("YWJj"), std::string::npos);
+  const auto& metadata = nodes.at({owner, std::string(Vcard::ns_avatar_metadata)}).items;
+  ASSERT_EQ(metadata.size(), 1U);
+  EXPECT_NE(metadata[0].payload.find("bytes='3'"), std::string::npos);
+  EXPECT_EQ(peter->account().nodes().find(Vcard::ns_avatar_data)->config.access_model, xmpp::AccessModel::open);
+  EXPECT_EQ(stored_card(), xml::to_string(element(card)));
+}
+
+TEST_F(AvatarTest, an_avatar_that_is_not_for_everybody_is_in_no_card) {
+  publish_avatar(hash_of_abc, "presence");
+  EXPECT_EQ(stored_card(), "");
+}
+
+TEST_F(AvatarTest, an_avatar_under_a_wrong_name_is_in_no_card) {
+  publish_avatar("0000000000000000000000000000000000000000");
+  EXPECT_EQ(stored_card(), "");
 }
 
 }  // namespace

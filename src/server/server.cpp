@@ -178,6 +178,7 @@ struct Server::Parts {
   std::unique_ptr<AdminServer> admin_server;
   std::vector<std::unique_ptr<MetricsServer>> metrics;
   bool draining = false;
+  bool servers_told = false;
 };
 
 // --- start
@@ -540,23 +541,25 @@ void Server::Parts::begin_drain(int signal) {
   hangup.cancel();
   // The listeners live on the first shard; every stream is told that the server is going.
   units.front()->shard.post([this] { listeners.clear(); });
-  for (const auto& unit : units) {
-    unit->shard.post([&unit = *unit] {
-      unit.runtime->c2s().shut_down();
-      // After the clients, whose contacts are still to be told that they have gone.
-      if (session::S2sService* servers = unit.runtime->s2s()) {
-        unit.shard.post([servers] { servers->shut_down(); });
-      }
-    });
-  }
+  for (const auto& unit : units) unit->shard.post([&unit = *unit] { unit.runtime->c2s().shut_down(); });
   drain_until = std::chrono::steady_clock::now() + drain_time;
   watch_drain();
 }
 
 void Server::Parts::watch_drain() {
-  const auto open = events.gauge("kith_connections", "Open client connections.").value() +
-                    events.gauge("kith_server_streams", "Open streams with other servers.").value();
-  if (open == 0 || std::chrono::steady_clock::now() >= drain_until) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto clients = events.gauge("kith_connections", "Open client connections.").value();
+  const auto servers = events.gauge("kith_server_streams", "Open streams with other servers.").value();
+  // After the clients, whose contacts elsewhere are still to be told that they have gone.
+  if (!servers_told && (clients == 0 || now >= drain_until - drain_time / 2)) {
+    servers_told = true;
+    for (const auto& unit : units) {
+      unit->shard.post([&unit = *unit] {
+        if (session::S2sService* streams = unit.runtime->s2s()) streams->shut_down();
+      });
+    }
+  }
+  if (clients + servers == 0 || now >= drain_until) {
     on_every_shard([](ShardUnit& unit, Task done) { unit.runtime->c2s().save_sessions(std::move(done)); });
     admin_server->stop();
     for (const auto& server : metrics) server->stop();

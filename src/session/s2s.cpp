@@ -99,7 +99,12 @@ void S2sService::send(router::Deliver item) {
 
 void S2sService::verify(std::string remote, std::string local, std::string stream_id, std::string key,
                         std::move_only_function<void(bool valid)> then) {
-  if (stopping_) return then(false);
+  // SECURITY: whoever connects can name any domain. What is asked for such must not take the place of what people
+  // write.
+  const bool crowded =
+      links_.size() >= deps_.limits.s2s_links / 2 && !links_.contains(stream::DomainPair{remote, local});
+  if (crowded) deps_.events.limit_hit("s2s_links");
+  if (stopping_ || crowded) return then(false);
   if (S2sLink* way = link({std::move(remote), std::move(local)})) {
     return way->verify(std::move(stream_id), std::move(key), std::move(then));
   }

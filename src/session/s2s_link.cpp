@@ -13,6 +13,11 @@ namespace ns = xmpp::ns;
 using xmpp::Condition;
 using xmpp::StanzaError;
 
+namespace {
+/// Questions about keys that a server leaves unanswered.
+constexpr std::size_t most_asked = 100;
+}  // namespace
+
 S2sLink::S2sLink(S2sService& service, stream::DomainPair pair)
     : service_(service), pair_(std::move(pair)), timer_([this] { on_timer(); }) {}
 
@@ -100,6 +105,10 @@ void S2sLink::flush() {
 }
 
 void S2sLink::verify(std::string stream_id, std::string key, std::move_only_function<void(bool)> then) {
+  if (asked_.size() >= most_asked) {
+    service_.deps_.events.limit_hit("s2s_questions");
+    return then(false);
+  }
   asked_.insert_or_assign(stream_id, std::move(then));
   questions_.emplace_back(stream_id, key);
   if (machine_) apply(machine_->verify(std::move(stream_id), std::move(key)));
@@ -125,6 +134,8 @@ void S2sLink::on_bytes(std::string_view bytes) {
     }
   }
 }
+
+void S2sLink::on_drained() { flush(); }
 
 void S2sLink::on_secure() {
   if (!closed_) apply(machine_->secured(transport_->certifies(xmpp::domain_to_ascii(pair_.remote))));

@@ -22,6 +22,7 @@ class S2sLink final : public net::TransportHandler {
 
   void on_bytes(std::string_view bytes) override;
   void on_secure() override;
+  void on_drained() override;
   void on_closed(net::CloseReason reason) override;
 
  private:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import tempfile
 
+import slixmpp.exceptions
+
 from kith import Authority, Kith, free_port, join
 from nameserver import A, SRV, NameServer, bring_loopback_up
 from slix import Conversation, befriend
@@ -110,6 +112,9 @@ class WithProsody(Conversation):
             await romeo["xep_0199"].send_ping(juliet.boundjid, timeout=30)
             info = await romeo["xep_0030"].get_info(jid=JULIET, timeout=30)
             self.assertIn(("pubsub", "pep", None, None), info["disco_info"]["identities"])
+            with self.assertRaises(slixmpp.exceptions.IqError) as refused:
+                await juliet["xep_0030"].get_info(jid="nobody.example", timeout=30)
+            self.assertEqual(refused.exception.condition, "remote-server-not-found")
             await romeo.logout()
             await juliet.presence("unavailable", ROMEO)
         except BaseException:

@@ -23,6 +23,7 @@ void IqRequest::reply(std::optional<xml::Element> payload, storage::Ticket gate)
     if (if_failed) address_from_account(*if_failed, stanza_);
   }
   delivery->route(std::move(result), gate, std::move(if_failed));
+  open_.reset();
 }
 
 void IqRequest::fail(const xmpp::StanzaError& error, storage::Ticket gate) {
@@ -38,6 +39,7 @@ void IqRequest::fail(const xmpp::StanzaError& error, storage::Ticket gate) {
     if (if_failed) address_from_account(*if_failed, stanza_);
   }
   delivery->route(std::move(*reply), gate, std::move(if_failed));
+  open_.reset();
 }
 
 }  // namespace kith::module

@@ -2,6 +2,7 @@
 // unanswered, with internal-server-error.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -16,15 +17,23 @@ class IqRequest {
   /// `account` is the local account that was addressed (also by an iq without `to`), null for the server itself and for
   /// an address that is no account (Access::unguarded).
   /// `session` is the requester's session if it belongs to that account or, for the server, is a local client; else
-  /// null. `floor` is the write that any answer waits for at least: the account's last when the request came.
-  IqRequest(xmpp::Stanza stanza, Account* account, Session* session, Delivery& delivery, storage::Ticket floor = {})
-      : stanza_(std::move(stanza)), account_(account), session_(session), delivery_(&delivery), floor_(floor) {}
+  /// null. `floor` is the write that any answer waits for at least: the account's last when the request came. `open` is
+  /// let go when the answer is on its way.
+  IqRequest(xmpp::Stanza stanza, Account* account, Session* session, Delivery& delivery, storage::Ticket floor = {},
+            std::shared_ptr<void> open = {})
+      : stanza_(std::move(stanza)),
+        account_(account),
+        session_(session),
+        delivery_(&delivery),
+        floor_(floor),
+        open_(std::move(open)) {}
   IqRequest(IqRequest&& other) noexcept
       : stanza_(std::move(other.stanza_)),
         account_(other.account_),
         session_(other.session_),
         delivery_(std::exchange(other.delivery_, nullptr)),
-        floor_(other.floor_) {}
+        floor_(other.floor_),
+        open_(std::move(other.open_)) {}
   IqRequest& operator=(IqRequest&&) = delete;
   ~IqRequest() {
     if (delivery_ != nullptr) fail(xmpp::StanzaError::of(xmpp::Condition::internal_server_error));
@@ -51,6 +60,7 @@ class IqRequest {
   Session* session_;
   Delivery* delivery_;
   storage::Ticket floor_;
+  std::shared_ptr<void> open_;
 };
 
 }  // namespace kith::module

@@ -506,8 +506,18 @@ void Router::iq_request(module::Target target, xmpp::Stanza stanza, module::Acco
         .fail(StanzaError::of(Condition::service_unavailable));
     return;
   }
+  // A handler may read before it answers, and write after that: a fence that came later waits for both.
+  const std::uint64_t number = ++settlings_;
+  unsettled_.insert(number);
+  std::shared_ptr<void> open(
+      nullptr, [this, number, jid = account == nullptr ? std::nullopt : std::optional(account->jid())](void*) {
+        if (retired_) return;
+        const module::Account* still = jid ? accounts_.loaded(*jid) : nullptr;
+        if (still != nullptr) latest_ = storage::later(latest_, still->last_write());
+        settled(number);
+      });
   try {
-    handler->handle(module::IqRequest(std::move(stanza), account, session, *this, floor));
+    handler->handle(module::IqRequest(std::move(stanza), account, session, *this, floor, std::move(open)));
   } catch (const std::exception& fault) {
     // The request answered itself with internal-server-error when it was unwound.
     hooks_.on_fault(fault.what());

@@ -57,6 +57,7 @@ class RemoteServers {
 class Router final : public module::Delivery, public module::Accounts {
  public:
   explicit Router(const RouterDeps& deps);
+  ~Router() override { retire(); }
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
@@ -179,7 +180,8 @@ class Router final : public module::Delivery, public module::Accounts {
   std::deque<Deliver> local_;
   std::uint64_t addressed_ = 0;
   storage::Ticket latest_;             ///< the last write of any account that was addressed here
-  std::set<std::uint64_t> unsettled_;  ///< what waits for its account to be loaded, or is held by it, numbered
+  /// What waits for its account to be loaded or is held by it, and requests that are not answered yet, numbered.
+  std::set<std::uint64_t> unsettled_;
   std::uint64_t settlings_ = 0;
   struct LocalFence {
     std::uint64_t before;

@@ -236,6 +236,16 @@ TEST_F(ManagementTest, what_comes_back_is_there_before_the_acknowledgement_that_
   EXPECT_LT(answer.find("type='error'"), answer.find(a(1))) << answer;
 }
 
+TEST_F(ManagementTest, a_request_is_answered_before_the_acknowledgement_that_counts_it) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  // The disk is read first; a session that was written down meanwhile would know nothing of an answer.
+  const std::string answer =
+      juliet.say("<iq type='set' id='x1'><query xmlns='jabber:iq:private'><kept xmlns='urn:x'/></query></iq>" + ask);
+  ASSERT_THAT(answer, HasSubstr("<iq type='result' id='x1'"));
+  EXPECT_LT(answer.find("id='x1'"), answer.find(a(1))) << answer;
+}
+
 TEST_F(ManagementTest, nothing_is_acknowledged_before_it_is_committed) {
   std::string previd;
   Raw juliet = managed("juliet", "balcony", previd);

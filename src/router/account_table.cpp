@@ -26,14 +26,14 @@ void AccountTable::for_each(const std::function<void(module::Account&)>& visit) 
   }
 }
 
-void AccountTable::with(const xmpp::BareJid& jid, Visit visit) {
+void AccountTable::with(const xmpp::BareJid& jid, Visit visit, std::size_t most_waiting) {
   auto [found, fresh] = entries_.try_emplace(jid);
   Entry& entry = found->second;
   if (entry.account) {
     visit_now(jid, entry, std::move(visit));
     return;
   }
-  if (entry.queue.size() >= limits_.account_queue_stanzas) {
+  if (entry.queue.size() >= most_waiting) {
     events_.limit_hit("account_queue_stanzas");
     visit(std::unexpected(Absence::queue_full));
     return;

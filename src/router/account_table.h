@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <unordered_map>
 
@@ -33,7 +34,11 @@ class AccountTable {
 
   /// Calls `visit` with the account: at once if it is loaded, else when it is, after all that came before for the same
   /// one.
-  void with(const xmpp::BareJid& jid, Visit visit);
+  void with(const xmpp::BareJid& jid, Visit visit) { with(jid, std::move(visit), limits_.account_queue_stanzas); }
+  /// The same for what no peer can make grow: there is always room.
+  void with_room(const xmpp::BareJid& jid, Visit visit) {
+    with(jid, std::move(visit), std::numeric_limits<std::size_t>::max());
+  }
   /// The account if it is in memory, or null.
   module::Account* loaded(const xmpp::BareJid& jid) const;
   /// Drops an account from memory at once (it was removed). Its sessions are gone already.
@@ -49,6 +54,7 @@ class AccountTable {
     storage::Ticket watched;  ///< the last roster write whose outcome is being watched
     std::uint64_t generation = 0;
   };
+  void with(const xmpp::BareJid& jid, Visit visit, std::size_t most_waiting);
   void load(const xmpp::BareJid& jid);
   /// Makes the roster in memory what the disk has, after a write of it has failed.
   void reload_roster(const xmpp::BareJid& jid, std::uint64_t generation);

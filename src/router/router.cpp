@@ -579,18 +579,19 @@ void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource,
 void Router::restore(const xmpp::FullJid& jid, module::SessionOutput& output, module::ConnectionFacts facts,
                      std::optional<xmpp::Stanza> presence, int priority, WallTime receives_since,
                      std::move_only_function<void(module::Session*)> then) {
-  accounts_.with(jid.bare(),
-                 [this, jid, &output, facts = std::move(facts), presence = std::move(presence), priority,
-                  receives_since, then = std::move(then)](std::expected<module::Account*, Absence> found) mutable {
-                   const Turn turn(*this);
-                   if (!found || (*found)->session(jid.resourcepart()) != nullptr) return then(nullptr);
-                   module::Session& session = add_session(**found, jid, output, std::move(facts));
-                   session.set_presence(std::move(presence), priority, receives_since);
-                   session.set_hibernating(true);
-                   module::SessionBound event{session};
-                   hooks_.run(event);
-                   then(&session);
-                 });
+  // Of one account there may be several, and none of them may be lost for the others.
+  accounts_.with_room(jid.bare(),
+                      [this, jid, &output, facts = std::move(facts), presence = std::move(presence), priority,
+                       receives_since, then = std::move(then)](std::expected<module::Account*, Absence> found) mutable {
+                        const Turn turn(*this);
+                        if (!found || (*found)->session(jid.resourcepart()) != nullptr) return then(nullptr);
+                        module::Session& session = add_session(**found, jid, output, std::move(facts));
+                        session.set_presence(std::move(presence), priority, receives_since);
+                        session.set_hibernating(true);
+                        module::SessionBound event{session};
+                        hooks_.run(event);
+                        then(&session);
+                      });
 }
 
 module::Session& Router::add_session(module::Account& account, xmpp::FullJid jid, module::SessionOutput& output,

@@ -318,6 +318,17 @@ TEST_F(ManagementTest, a_session_survives_a_restart_of_the_server) {
   EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
 }
 
+TEST_F(ManagementTest, several_sessions_of_an_account_survive_however_few_stanzas_may_wait_for_it) {
+  WorldOptions options;
+  options.limits.account_queue_stanzas = 1;
+  begin(std::move(options));
+  std::string previd;
+  Raw balcony = managed("juliet", "balcony", previd);
+  Raw garden = managed("juliet", "garden", previd);
+  world->stop_and_start();
+  EXPECT_EQ(world->sessions("juliet@localhost"), 2U);
+}
+
 TEST_F(ManagementTest, a_second_restart_loses_nothing_either) {
   std::string previd;
   Raw juliet = managed("juliet", "balcony", previd);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <string>
 #include <tuple>
@@ -235,12 +236,33 @@ class MemoryArchive final : public storage::ArchiveStore {
     xmpp::BareJid account;
     xmpp::Jid peer;
     std::string stanza;
+    std::string reference{};
   };
   explicit MemoryArchive(MemoryDisk& disk) : disk_(disk) {}
-  Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza) override {
-    last_id_ = std::max(last_id_ + 1, static_cast<std::uint64_t>(when.time_since_epoch().count()));
-    const auto ticket = disk_.write([&] { messages.emplace(last_id_, Entry{account, peer, std::move(stanza)}); });
-    return {.id = last_id_, .ticket = ticket};
+  Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
+            const std::string& reference) override {
+    const std::uint64_t id = next_id(when);
+    const auto ticket = disk_.write([&] { messages.emplace(id, Entry{account, peer, std::move(stanza), reference}); });
+    return {.id = id, .ticket = ticket};
+  }
+  Added add_rewriting(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
+                      const std::string& reference, Rewrite rewrite) override {
+    const std::uint64_t id = next_id(when);
+    const auto ticket = disk_.write([&] {
+      std::size_t seen = 0;
+      bool more = !reference.empty();
+      for (auto& [earlier, entry] : messages | std::views::reverse) {
+        if (!more || seen == most_rewritten) break;
+        if (entry.account != account || entry.peer.bare_text() != peer.bare_text() || entry.reference != reference)
+          continue;
+        ++seen;
+        Rewritten rewritten = rewrite(entry.stanza);
+        more = rewritten.more;
+        if (rewritten.stanza) entry = {account, entry.peer, *std::move(rewritten.stanza), {}};
+      }
+      messages.emplace(id, Entry{account, peer, std::move(stanza)});
+    });
+    return {.id = id, .ticket = ticket};
   }
   void page(const xmpp::BareJid& account, storage::ArchiveQuery query,
             storage::Callback<storage::ArchivePage> then) override {
@@ -292,6 +314,9 @@ class MemoryArchive final : public storage::ArchiveStore {
   std::map<std::uint64_t, Entry> messages;
 
  private:
+  std::uint64_t next_id(WallTime when) {
+    return last_id_ = std::max(last_id_ + 1, static_cast<std::uint64_t>(when.time_since_epoch().count()));
+  }
   static bool matches(const xmpp::BareJid& account, const storage::ArchiveQuery& query, std::uint64_t id,
                       const Entry& entry) {
     return entry.account == account && id > query.above && id < query.below &&

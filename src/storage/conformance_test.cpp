@@ -335,6 +335,52 @@ TEST_P(Conformance, archive_ids_grow_when_the_clock_is_set_back) {
   EXPECT_GT(after, before);
 }
 
+TEST_P(Conformance, an_archived_message_may_change_earlier_ones_that_it_refers_to) {
+  const auto carol = *Jid::parse("carol@example.net/phone");
+  const auto desk = *Jid::parse("carol@example.net/desk");
+  auto& store = stores().archive;
+  store.add(alice_, noon, carol, "1", "r");
+  store.add(alice_, noon, desk, "2", "r");
+  store.add(alice_, noon, carol, "3", "r");
+  store.add(alice_, noon, carol, "4", "other");
+  store.add(alice_, noon, carol, "5");
+  store.add(alice_, noon, *Jid::parse("dave@example.net"), "6", "r");
+  store.add(bob_, noon, carol, "7", "r");
+  std::vector<std::string> seen;
+  const auto up_to = [&](std::string last) {
+    return [&seen, last](std::string_view stanza) -> ArchiveStore::Rewritten {
+      seen.emplace_back(stanza);
+      return {.stanza = stanza == "3" ? std::nullopt : std::optional(std::string(stanza) + "!"),
+              .more = stanza != last};
+    };
+  };
+  const auto added = store.add_rewriting(alice_, noon, carol, "8", "r", up_to("2"));
+  EXPECT_EQ(archive(alice_, {}), (std::vector<std::string>{"1", "2!", "3", "4", "5", "6", "8"}));
+  EXPECT_EQ(seen, (std::vector<std::string>{"3", "2"}));
+  EXPECT_EQ(archive(alice_, {.ids = {added.id}}), (std::vector<std::string>{"8"}));
+  EXPECT_EQ(archive(bob_, {}), (std::vector<std::string>{"7"}));
+  // What was changed is not found again, and what changes others is not found itself.
+  seen.clear();
+  store.add_rewriting(alice_, noon, carol, "9", "r", up_to(""));
+  EXPECT_EQ(archive(alice_, {}).front(), "1!");
+  EXPECT_EQ(seen, (std::vector<std::string>{"3", "1"}));
+  seen.clear();
+  store.add_rewriting(alice_, noon, carol, "10", "", up_to(""));
+  EXPECT_EQ(archive(alice_, {}).back(), "10");
+  EXPECT_TRUE(seen.empty());
+}
+
+TEST_P(Conformance, a_message_changes_so_many_of_the_archive_and_no_more) {
+  const auto carol = *Jid::parse("carol@example.net");
+  for (std::size_t i = 0; i <= ArchiveStore::most_rewritten; ++i) stores().archive.add(alice_, noon, carol, "x", "r");
+  stores().archive.add_rewriting(alice_, noon, carol, "last", "r", [](std::string_view) -> ArchiveStore::Rewritten {
+    return {.stanza = "", .more = true};
+  });
+  const auto all = archive(alice_, {.most = 1000});
+  EXPECT_EQ(std::ranges::count(all, "x"), 1);
+  EXPECT_EQ(all.front(), "x") << "the newest come first";
+}
+
 TEST_P(Conformance, old_messages_of_all_archives_expire_the_oldest_first) {
   const auto carol = *Jid::parse("carol@example.net");
   for (int i = 0; i < 5; ++i) {

@@ -172,8 +172,21 @@ class ArchiveStore {
     Ticket ticket;
   };
   /// Archives a message that was exchanged with `peer`. Ids are unique and grow in the order of the calls, over all
-  /// accounts and restarts, also when the clock is set back.
-  virtual Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza) = 0;
+  /// accounts and restarts, also when the clock is set back. `reference`: under which rewrite() finds the message among
+  /// those that the account exchanged with the bare address of `peer`; empty: it does not.
+  virtual Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
+                    const std::string& reference = {}) = 0;
+  struct Rewritten {
+    std::optional<std::string> stanza{};  ///< instead of what there was, which is never found again; nothing: it stays
+    bool more = false;                    ///< an earlier one is to be seen, too
+  };
+  /// Has no state and runs on the database's own thread.
+  using Rewrite = std::function<Rewritten(std::string_view stanza)>;
+  static constexpr std::size_t most_rewritten = 100;  ///< messages that are looked at, the newest first
+  /// add() of a message that changes those that were archived before it with this peer under `reference`. All of it in
+  /// one transaction: if the message cannot be archived, nothing is changed.
+  virtual Added add_rewriting(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
+                              const std::string& reference, Rewrite rewrite) = 0;
   virtual void page(const xmpp::BareJid& account, ArchiveQuery query, Callback<ArchivePage> then) = 0;
   /// How many messages match `with`, `above` and `below`; counted up to `most_counted`.
   static constexpr std::uint64_t most_counted = 100'000;

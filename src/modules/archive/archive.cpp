@@ -13,6 +13,7 @@
 #include "xmpp/data_form.h"
 #include "xmpp/datetime.h"
 #include "xmpp/namespaces.h"
+#include "xmpp/retraction.h"
 #include "xmpp/rsm.h"
 
 namespace kith::modules {
@@ -32,6 +33,7 @@ using xmpp::StanzaError;
 using xmpp::StanzaType;
 
 constexpr std::string_view ns_forward = "urn:xmpp:forward:0";
+constexpr std::string_view ns_muc_user = "http://jabber.org/protocol/muc#user";
 constexpr std::string_view ns_validate = "http://jabber.org/protocol/xdata-validate";
 
 /// How many queries of a session are under way.
@@ -160,6 +162,26 @@ xml::Element metadata_of(const std::optional<storage::ArchiveStore::Ends>& ends)
   return metadata;
 }
 
+/// What comes from a room or is for one of its occupants (XEP-0045 §7.5). Who an occupant is, only the room knows, and
+/// a name may have had two owners.
+bool is_room_business(const xml::Element& message) { return message.child("x", ns_muc_user) != nullptr; }
+
+/// SECURITY: with the author in it, nobody's retraction finds another's message.
+std::string reference_of(const xmpp::BareJid& author, std::string_view message_id) {
+  return author.text() + '\0' + std::string(message_id);
+}
+
+/// XEP-0424, "Tombstones": of a message of `author` that one of theirs takes back, and of all that corrected it.
+storage::ArchiveStore::Rewritten retract(std::string_view stanza, const xmpp::BareJid& author,
+                                         std::string_view retraction, WallTime when) {
+  const auto message = xml::parse_stored_element(stanza, ns::client);
+  if (!message) return {.more = true};
+  const auto from = xmpp::Jid::parse(message->attribute("from").value_or(""));
+  if (!from || from->bare_text() != author.text()) return {.more = true};
+  return {.stanza = xml::to_string(xmpp::tombstone(*message, retraction, when), ns::client),
+          .more = xmpp::is_correction(*message)};
+}
+
 bool wanted(const module::Account& account, const xmpp::Jid& peer) {
   // Nobody is in one's own roster; what one writes to oneself is kept unless nothing is.
   if (peer.bare_text() == account.jid().text())
@@ -249,14 +271,34 @@ void Archive::attach(module::Hooks& hooks) {
 // --- keeping
 // -----------------------------------------------------------------------------------------------------------------
 
+storage::ArchiveStore::Added Archive::keep(const xmpp::BareJid& account, const xmpp::BareJid& author,
+                                           const xmpp::Jid& peer, const xml::Element& message) {
+  archived_.add();
+  const WallTime now = clock_.wall();
+  std::string text = xml::to_string(message, ns::client);
+  if (!is_room_business(message)) {
+    const std::optional<std::string> retracted = xmpp::retracted_id(message);
+    const std::string_view own_id = message.attribute("id").value_or("");
+    // The tombstone must name the retraction, so one without an id leaves none.
+    if (retracted && !own_id.empty() && own_id.size() <= xmpp::most_id_bytes) {
+      return store_.add_rewriting(account, now, peer, std::move(text), reference_of(author, *retracted),
+                                  [author, retraction = std::string(own_id), now](std::string_view stanza) {
+                                    return retract(stanza, author, retraction, now);
+                                  });
+    }
+    if (const auto id = xmpp::retractable_id(message))
+      return store_.add(account, now, peer, std::move(text), reference_of(author, *id));
+  }
+  return store_.add(account, now, peer, std::move(text));
+}
+
 Outcome Archive::sent(module::MessageFromClient& event) {
   const xmpp::BareJid& own = event.session.account().jid();
   const xmpp::Jid& to = *event.stanza.to();
   // §5.1.1: one copy. What an account sends to itself comes by as received.
   if (to.bare_text() == own.text() || !worth_archiving(event.stanza) || !wanted(event.session.account(), to))
     return Next{};
-  archived_.add();
-  const auto added = store_.add(own, clock_.wall(), to, xml::to_string(event.stanza.element(), ns::client));
+  const auto added = keep(own, own, to, event.stanza.element());
   event.session.account().wrote(added.ticket);
   event.archived = {.id = id_text(added.id), .ticket = added.ticket};
   return Next{};
@@ -270,9 +312,7 @@ Outcome Archive::received(module::MessageToAccount& event) {
     return Next{};
   }
   if (!from || !worth_archiving(event.stanza) || !wanted(event.account, *from)) return Next{};
-  archived_.add();
-  const auto added =
-      store_.add(event.account.jid(), clock_.wall(), *from, xml::to_string(event.stanza.element(), ns::client));
+  const auto added = keep(event.account.jid(), xmpp::BareJid::of(*from), *from, event.stanza.element());
   event.account.wrote(added.ticket);
   // An id that names nothing must not be seen: if the row can't be written, the message goes without.
   if (!event.if_failed) event.if_failed = event.stanza;

@@ -7,9 +7,14 @@
 // with a stanza id waits for the commit of its row. A message that a client sends is archived for its own account as it
 // leaves. What the disk refuses is delivered all the same, without an id.
 //
+// Message Retraction (XEP-0424 v0.4.2): a retraction that is archived leaves a tombstone of its author's message and of
+// what corrected it (XEP-0308), in the same transaction. Of messages of one author with one id, the last is meant. Not
+// of private messages of rooms, whose authors are not known here, and not of what was archived before Kith had this.
+//
 // Limits: a page has at most `most_on_page` messages and `most_page_bytes` bytes, a session has at most `most_queries`
 // queries at a time. Messages are kept for `retention_days`. Preferences (XEP-0441 v0.2.0) name at most
-// archive_preference_addresses. Does not keep tombstones of retracted messages (XEP-0424) or groupchat messages.
+// archive_preference_addresses. A retraction leaves at most ArchiveStore::most_rewritten tombstones. Does not keep
+// groupchat messages.
 #pragma once
 
 #include <chrono>
@@ -18,6 +23,7 @@
 
 #include "module/module.h"
 #include "xmpp/namespaces.h"
+#include "xmpp/retraction.h"
 
 namespace kith::modules {
 
@@ -43,8 +49,10 @@ class Archive final : public module::Module {
                 {.xep = 59, .version = "1.0", .note = "pages by id, no index"},
                 {.xep = 359, .version = "0.7.0"},
                 {.xep = 441, .version = "0.2.0"},
-                {.xep = 334, .version = "1.0.0"}},
-      .account_features = {ns_archive, ns_archive_1, ns_archive_0, ns_extended, xmpp::ns::stanza_ids},
+                {.xep = 334, .version = "1.0.0"},
+                {.xep = 424, .version = "0.4.2", .note = "tombstones in the archives of accounts"}},
+      .account_features = {ns_archive, ns_archive_1, ns_archive_0, ns_extended, xmpp::ns::stanza_ids,
+                           xmpp::ns::retraction, xmpp::ns::retraction_tombstone},
       .settings = {{.key = "retention_days",
                     .type = module::Setting::Type::integer,
                     .unit = "days",
@@ -61,6 +69,8 @@ class Archive final : public module::Module {
  private:
   module::Outcome sent(module::MessageFromClient& event);
   module::Outcome received(module::MessageToAccount& event);
+  storage::ArchiveStore::Added keep(const xmpp::BareJid& account, const xmpp::BareJid& author, const xmpp::Jid& peer,
+                                    const xml::Element& message);
   void describe(module::IqRequest request);
   void query(module::IqRequest request);
   void metadata(module::IqRequest request);

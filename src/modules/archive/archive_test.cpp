@@ -362,6 +362,117 @@ TEST(Worth, is_decided_by_what_a_message_carries) {
   }
 }
 
+// --- retractions (XEP-0424)
+// -------------------------------------------------------------------------------------------------------
+
+class RetractionTest : public ArchiveTest {
+ protected:
+  RetractionTest() { scene.stage.use<Carbons>(); }
+  void from_romeo(const std::string& id, const std::string& inside, const std::string& from = "orchard") {
+    scene.arrives("<message from='romeo@montague.lit/" + from + "' to='juliet@capulet.lit' type='chat' id='" + id +
+                  "'>" + inside + "</message>");
+  }
+  void says(const std::string& id, const std::string& inside) {
+    scene.says(*juliet, "<message to='romeo@montague.lit' type='chat' id='" + id + "'>" + inside + "</message>");
+  }
+  static std::string retract(const std::string& id) {
+    return "<retract xmlns='urn:xmpp:message-retract:1' id='" + id + "'/><body>/me retracted a message</body>";
+  }
+  std::vector<std::string> archived() const {
+    std::vector<std::string> all;
+    for (const auto& [id, entry] : scene.stage.archive.messages) all.push_back(entry.stanza);
+    return all;
+  }
+  static auto tombstone(const std::string& retraction) {
+    return AllOf(HasSubstr("<retracted xmlns='urn:xmpp:message-retract:1' id='" + retraction + "'"),
+                 Not(HasSubstr("<body>")));
+  }
+};
+
+TEST_F(RetractionTest, what_its_author_takes_back_leaves_a_tombstone_that_names_the_retraction) {
+  from_romeo("m1", "<body>secret</body>");
+  from_romeo("r1", retract("m1"), "phone");
+  ASSERT_THAT(archived(), SizeIs(2));
+  EXPECT_THAT(archived()[0], AllOf(tombstone("r1"), HasSubstr("from='romeo@montague.lit/orchard'"),
+                                   HasSubstr("id='m1'"), HasSubstr(" stamp='"), Not(HasSubstr("secret"))));
+  EXPECT_THAT(archived()[1], AllOf(HasSubstr("<retract "), HasSubstr("<body>")));
+  const auto got = asks("");
+  ASSERT_THAT(got, SizeIs(3));
+  EXPECT_THAT(got[0], AllOf(HasSubstr("id='" + id_of(0) + "'"), HasSubstr("<retracted ")));
+}
+
+TEST_F(RetractionTest, what_a_client_sent_it_may_take_back_in_its_own_archive) {
+  says("m1", "<body>secret</body>");
+  says("r1", "<apply-to xmlns='urn:xmpp:fasten:0' id='m1'><retract xmlns='urn:xmpp:message-retract:0'/></apply-to>");
+  ASSERT_THAT(archived(), SizeIs(2));
+  EXPECT_THAT(archived()[0], tombstone("r1"));
+}
+
+TEST_F(RetractionTest, notes_to_oneself_are_taken_back_too) {
+  for (const std::string& inside : {std::string("<body>note</body>"), retract("n")}) {
+    scene.says(*juliet, "<message to='juliet@capulet.lit' type='chat' id='n" +
+                            std::string(inside.starts_with("<r") ? "2" : "") + "'>" + inside + "</message>");
+  }
+  ASSERT_THAT(archived(), SizeIs(2));
+  EXPECT_THAT(archived()[0], tombstone("n2"));
+}
+
+TEST_F(RetractionTest, nobody_takes_back_what_another_wrote) {
+  from_romeo("m1", "<body>his</body>");
+  says("m2", "<body>hers</body>");
+  says("r1", retract("m1"));
+  from_romeo("r2", retract("m2"));
+  scene.arrives("<message from='tybalt@capulet.lit/x' to='juliet@capulet.lit' type='chat' id='r3'>" + retract("m1") +
+                "</message>");
+  EXPECT_THAT(archived(), ElementsAre(HasSubstr("<body>his</body>"), HasSubstr("<body>hers</body>"),
+                                      HasSubstr("<retract "), HasSubstr("<retract "), HasSubstr("<retract ")));
+}
+
+TEST_F(RetractionTest, errors_rooms_and_what_is_not_archived_take_back_nothing) {
+  const std::string room = "<x xmlns='http://jabber.org/protocol/muc#user'/>";
+  from_romeo("m1", "<body>kept</body>");
+  from_romeo("m2", "<body>kept</body>" + room);
+  scene.arrives("<message from='romeo@montague.lit/orchard' to='juliet@capulet.lit' type='error' id='r1'>" +
+                retract("m1") + "<error type='wait'/></message>");
+  from_romeo("r2", retract("m1") + room);
+  from_romeo("r3", retract("m2") + room);
+  from_romeo("r4", retract("m2"));
+  from_romeo("r5", retract("m1") + "<no-store xmlns='urn:xmpp:hints'/>");
+  from_romeo("r6", retract("m1") + retract("m1"));
+  from_romeo("", retract("m1"));
+  from_romeo("r7", retract("unknown"));
+  from_romeo("r8", "<retract xmlns='urn:xmpp:message-retract:1'/>");
+  EXPECT_THAT(archived()[0], HasSubstr("<body>kept</body>"));
+  EXPECT_THAT(archived()[1], HasSubstr("<body>kept</body>"));
+}
+
+TEST_F(RetractionTest, corrections_go_with_what_they_corrected) {
+  const std::string replace = "<replace xmlns='urn:xmpp:message-correct:0' id='m1'/>";
+  from_romeo("m1", "<body>an older one of the same id</body>");
+  from_romeo("m1", "<body>first</body>");
+  from_romeo("m2", "<body>second</body>" + replace);
+  from_romeo("m3", "<body>third</body>" + replace);
+  from_romeo("r1", retract("m1"));
+  EXPECT_THAT(archived(), ElementsAre(HasSubstr("an older one"), tombstone("r1"), tombstone("r1"), tombstone("r1"),
+                                      HasSubstr("<retract ")));
+}
+
+TEST_F(RetractionTest, a_retraction_is_not_taken_back) {
+  from_romeo("m1", "<body>secret</body>");
+  from_romeo("r1", retract("m1"));
+  from_romeo("r2", retract("r1"));
+  EXPECT_THAT(archived(), ElementsAre(tombstone("r1"), HasSubstr("<retract "), HasSubstr("<retract ")));
+}
+
+TEST_F(RetractionTest, what_the_disk_refuses_changes_nothing) {
+  from_romeo("m1", "<body>secret</body>");
+  scene.stage.disk.failing_writes = true;
+  from_romeo("r1", retract("m1"));
+  scene.stage.disk.failing_writes = false;
+  EXPECT_THAT(archived(), ElementsAre(HasSubstr("secret")));
+  EXPECT_THAT(scene.got(*juliet), testing::Contains(AllOf(HasSubstr("<retract "), Not(HasSubstr("stanza-id")))));
+}
+
 // --- preferences (XEP-0441)
 // -------------------------------------------------------------------------------------------------------
 

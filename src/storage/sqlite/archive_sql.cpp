@@ -1,8 +1,12 @@
 #include "storage/sqlite/archive_sql.h"
 
 #include <algorithm>
+#include <cstring>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "base/digest.h"
 #include "storage/sqlite/stored_values.h"
 
 namespace kith::storage::sqlite {
@@ -83,6 +87,59 @@ Result<ArchivePage> page_of(Db& db, const std::string& account, const ArchiveQue
   return page;
 }
 
+/// A reference as a number, so that its index is small; 0 for none. SECURITY: cut from a hash that nobody finds
+/// collisions of at will, or messages could be hidden from a rewrite behind others.
+std::int64_t reference_of(std::string_view account, std::string_view peer, std::string_view reference) {
+  if (reference.empty()) return 0;
+  std::string framed(account);
+  framed.append(1, '\0').append(peer).append(1, '\0').append(reference);
+  const std::string hash = sha256(framed);
+  std::uint64_t number = 0;
+  std::memcpy(&number, hash.data(), sizeof number);
+  return static_cast<std::int64_t>(std::max<std::uint64_t>(number >> 1U, 1));
+}
+
+struct NewRow {
+  std::uint64_t id;
+  std::string account;
+  std::string peer;
+  std::string resource;
+  std::string stanza;
+  std::int64_t reference = 0;
+
+  std::size_t bytes() const { return account.size() + peer.size() + resource.size() + stanza.size(); }
+};
+
+Result<bool> insert(Db& db, const NewRow& row) {
+  const auto done = db.exec(
+      "INSERT INTO archive (id, account, peer, resource, stanza, reference) VALUES (?, ?, ?, ?, ?, nullif(?, 0))",
+      to_id(row.id), row.account, row.peer, row.resource, row.stanza, row.reference);
+  if (!done) return std::unexpected(done.error());
+  return true;
+}
+
+/// Shows `rewrite` what was archived before `row` under the reference `sought`.
+Result<void> rewrite_rows(Db& db, const NewRow& row, std::int64_t sought, const ArchiveStore::Rewrite& rewrite) {
+  std::vector<std::pair<std::int64_t, std::string>> changes;
+  bool more = true;
+  const auto looked = db.query(
+      "SELECT id, stanza FROM archive WHERE reference = ?1 AND id < ?2 AND account = ?3 AND peer = ?4 "
+      "ORDER BY id DESC LIMIT ?5",
+      [&](const Row& found) {
+        if (!more) return;
+        ArchiveStore::Rewritten rewritten = rewrite(found.bytes(1));
+        more = rewritten.more;
+        if (rewritten.stanza) changes.emplace_back(found.integer(0), *std::move(rewritten.stanza));
+      },
+      sought, to_id(row.id), row.account, row.peer, static_cast<std::int64_t>(ArchiveStore::most_rewritten));
+  if (!looked) return std::unexpected(looked.error());
+  for (const auto& [id, stanza] : changes) {
+    const auto done = db.exec("UPDATE archive SET stanza = ?, reference = NULL WHERE id = ?", stanza, id);
+    if (!done) return std::unexpected(done.error());
+  }
+  return {};
+}
+
 }  // namespace
 
 std::uint64_t ArchiveIds::next(WallTime when) {
@@ -96,18 +153,36 @@ std::uint64_t ArchiveIds::next(WallTime when) {
 }
 
 ArchiveStore::Added ArchiveSql::add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer,
-                                    std::string stanza) {
-  const std::uint64_t id = ids_.next(when);
-  const std::size_t bytes = account.text().size() + peer.text().size() + stanza.size();
-  const Ticket ticket = access_.write(
-      bytes,
-      [id, account = account.text(), peer = std::string(peer.bare_text()), resource = std::string(peer.resourcepart()),
-       stanza = std::move(stanza)](Db& db) -> Result<bool> {
-        const auto done = db.exec("INSERT INTO archive (id, account, peer, resource, stanza) VALUES (?, ?, ?, ?, ?)",
-                                  to_id(id), account, peer, resource, stanza);
-        if (!done) return std::unexpected(done.error());
-        return true;
-      });
+                                    std::string stanza, const std::string& reference) {
+  NewRow row{.id = ids_.next(when),
+             .account = account.text(),
+             .peer = std::string(peer.bare_text()),
+             .resource = std::string(peer.resourcepart()),
+             .stanza = std::move(stanza),
+             .reference = reference_of(account.text(), peer.bare_text(), reference)};
+  const std::uint64_t id = row.id;
+  const std::size_t bytes = row.bytes();
+  const Ticket ticket = access_.write(bytes, [row = std::move(row)](Db& db) { return insert(db, row); });
+  return {.id = id, .ticket = ticket};
+}
+
+ArchiveStore::Added ArchiveSql::add_rewriting(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer,
+                                              std::string stanza, const std::string& reference, Rewrite rewrite) {
+  NewRow row{.id = ids_.next(when),
+             .account = account.text(),
+             .peer = std::string(peer.bare_text()),
+             .resource = std::string(peer.resourcepart()),
+             .stanza = std::move(stanza)};
+  const std::uint64_t id = row.id;
+  const std::size_t bytes = row.bytes();
+  const Ticket ticket =
+      access_.write(bytes,
+                    [row = std::move(row), sought = reference_of(account.text(), peer.bare_text(), reference),
+                     rewrite = std::move(rewrite)](Db& db) -> Result<bool> {
+                      if (const auto done = rewrite_rows(db, row, sought, rewrite); !done)
+                        return std::unexpected(done.error());
+                      return insert(db, row);
+                    });
   return {.id = id, .ticket = ticket};
 }
 

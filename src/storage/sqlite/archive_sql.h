@@ -24,7 +24,10 @@ class ArchiveIds {
 class ArchiveSql final : public ArchiveStore {
  public:
   ArchiveSql(ShardAccess& access, ArchiveIds& ids) : access_(access), ids_(ids) {}
-  Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza) override;
+  Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
+            const std::string& reference) override;
+  Added add_rewriting(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
+                      const std::string& reference, Rewrite rewrite) override;
   void page(const xmpp::BareJid& account, ArchiveQuery query, Callback<ArchivePage> then) override;
   void count(const xmpp::BareJid& account, ArchiveQuery query, Callback<std::uint64_t> then) override;
   void ends(const xmpp::BareJid& account, Callback<std::optional<Ends>> then) override;

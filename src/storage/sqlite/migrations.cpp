@@ -172,12 +172,22 @@ constexpr Sql version_5 = R"sql(
   PRAGMA user_version = 5;
 )sql";
 
+// Version 6: archived messages are found by what a later one says of them (a retraction). What was archived before has
+// no reference.
+constexpr Sql version_6 = R"sql(
+  ALTER TABLE archive ADD COLUMN reference INTEGER;
+  CREATE INDEX archive_by_reference ON archive (reference) WHERE reference IS NOT NULL;
+
+  PRAGMA user_version = 6;
+)sql";
+
 constexpr Migration all_migrations[] = {
     {.version = 1, .script = version_1},
     {.version = 2, .script = version_2},
     {.version = 3, .script = version_3},
     {.version = 4, .script = version_4},
     {.version = 5, .script = version_5},
+    {.version = 6, .script = version_6},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

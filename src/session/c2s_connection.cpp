@@ -390,13 +390,13 @@ void C2sConnection::do_resume(const stream::Resume& wanted) {
   managed_ = found;
   session_ = found->session();
   // Nothing is acknowledged before it is committed, by <resumed/> either.
-  const std::uint64_t shards = found->take_shards();
-  const bool asked =
-      service_.deps_.router.fence(shards, [&service = service_, id = id_, number = found->number(), wanted] {
+  const ManagedSession::Asked asking = found->ask_shards();
+  const bool asked = service_.deps_.router.fence(
+      asking.shards, [&service = service_, id = id_, number = found->number(), asked = asking.number, wanted] {
+        if (ManagedSession* waited = service.managed(number)) waited->shards_passed(asked);
         if (C2sConnection* self = service.find(id)) self->resume_now(number, wanted.previd, wanted.h);
       });
   if (asked) return;
-  found->add_shards(shards);
   lose({StreamCondition::resource_constraint, "The server is busy. Try again."});
 }
 

@@ -82,20 +82,21 @@ void ManagedSession::begin_fence() {
   fencing_ = true;
   asked_again_ = false;
   const std::uint32_t h = handled_;
-  const std::uint64_t shards = std::exchange(shards_, 0);
+  const Asked asking = ask_shards();
   // The account's own writes first: its copy in the archive, its roster.
   const storage::Ticket own = session_->account().last_write();
-  const bool asked = service_.deps_.router.fence(shards, [&service = service_, number = number_, h, own] {
-    service.deps_.router.commits().when_decided(own, [&service, number, h](bool) {
-      if (ManagedSession* self = service.managed(number)) self->fence_passed(h);
-    });
-  });
+  const bool asked = service_.deps_.router.fence(
+      asking.shards, [&service = service_, number = number_, asked = asking.number, h, own] {
+        service.deps_.router.commits().when_decided(own, [&service, number, asked, h](bool) {
+          if (ManagedSession* self = service.managed(number)) self->fence_passed(asked, h);
+        });
+      });
   if (asked) return;
-  shards_ |= shards;
   service_.deps_.timers.schedule(fence_again_, fence_again_after);
 }
 
-void ManagedSession::fence_passed(std::uint32_t h) {
+void ManagedSession::fence_passed(std::uint64_t asked, std::uint32_t h) {
+  shards_passed(asked);
   if (session_ == nullptr) return;
   fencing_ = false;
   if (connection_ == nullptr || !live_) return;
@@ -188,6 +189,9 @@ void ManagedSession::take_over(C2sConnection& connection, module::ConnectionFact
     hibernate();
   }
   connection_ = &connection;
+  // SECURITY: an end that was on its way was that of the older connection. What is to end the session now is found out
+  // anew, or nothing would bound its queue any more.
+  ending_ = false;
   timer_.cancel();
   if (session_->hibernating()) service_.hibernating_.add(-1);
   session_->set_hibernating(false);

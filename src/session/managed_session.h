@@ -47,8 +47,20 @@ class ManagedSession final : public module::SessionOutput {
   /// The client has answered an iq request of `to` with this id: should the session end before it is acknowledged,
   /// nobody else answers it.
   void answered(std::string_view to, std::string_view id);
-  std::uint64_t take_shards() { return std::exchange(shards_, 0); }
-  void add_shards(std::uint64_t shards) { shards_ |= shards; }
+  /// The shards to put a fence on, for all that handled() counts: those too whose fence is still open, since a later
+  /// one may be passed before it.
+  struct Asked {
+    std::uint64_t number;
+    std::uint64_t shards;
+  };
+  Asked ask_shards() {
+    asked_shards_ |= std::exchange(shards_, 0);
+    return {++asked_, asked_shards_};
+  }
+  /// That fence was passed.
+  void shards_passed(std::uint64_t number) {
+    if (number == asked_) asked_shards_ = 0;
+  }
   void asked_for_acknowledgement();
   /// False if more is acknowledged than was sent; nothing is changed then.
   bool acknowledge(std::uint32_t h);
@@ -107,7 +119,7 @@ class ManagedSession final : public module::SessionOutput {
   /// False if it is left to the connection, if there is one.
   bool give_back(Item& item, bool to_connection);
   void begin_fence();
-  void fence_passed(std::uint32_t h);
+  void fence_passed(std::uint64_t asked, std::uint32_t h);
   void check_limits();
 
   C2sService& service_;
@@ -126,7 +138,9 @@ class ManagedSession final : public module::SessionOutput {
   std::uint32_t acknowledged_ = 0;  ///< by the client
   std::uint32_t handled_ = 0;       ///< of the client
   std::uint32_t told_ = 0;          ///< of it, to the client
-  std::uint64_t shards_ = 0;        ///< that the client's stanzas went to since the last fence
+  std::uint64_t shards_ = 0;        ///< that the client's stanzas went to since the last fence …
+  std::uint64_t asked_shards_ = 0;  ///< … and before, with fences that may be open
+  std::uint64_t asked_ = 0;
   bool fencing_ = false;
   bool asked_again_ = false;
   bool waiting_for_commit_ = false;

@@ -93,6 +93,30 @@ TEST_F(ManagementTest, an_old_connection_that_is_still_open_ends_with_conflict) 
   EXPECT_EQ(back.say(ask), a(0));
 }
 
+TEST_F(ManagementTest, a_queue_that_was_too_long_for_a_lost_connection_is_bounded_after_another_took_over) {
+  WorldOptions options;
+  options.limits.sm_queue_stanzas = 5;
+  options.limits.sm_queue_bytes = 20'000;
+  begin(std::move(options));
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence/>");
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  const auto send = [&](int count, std::size_t bytes) {
+    for (int i = 0; i < count; ++i) romeo->send(message("juliet@localhost", std::string(bytes, 'x')));
+    world->settle();
+  };
+  send(10, 10);
+  // The older connection is there when the new one comes: for a moment nobody is, with more than five in the queue.
+  Raw back = logged_in("juliet");
+  EXPECT_THAT(back.say(resume(previd, 0)), HasSubstr("<resumed"));
+  EXPECT_FALSE(back.closed());
+  send(10, 3000);
+  EXPECT_THAT(back.take(), HasSubstr("<resource-constraint"));
+  EXPECT_TRUE(back.closed());
+  EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
+}
+
 TEST_F(ManagementTest, nobody_resumes_another_account_s_session_or_one_that_never_was) {
   std::string previd;
   Raw juliet = managed("juliet", "balcony", previd);

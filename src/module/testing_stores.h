@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -129,6 +130,24 @@ class MemoryAccounts final : public storage::AccountStore {
       if (keys_gone) keys_gone(jid);
     });
     disk_.answer_write(ticket, std::move(then), there);
+  }
+  void add_keys(const xmpp::BareJid& jid, const xmpp::Credentials& keys, const std::string& salt,
+                storage::Callback<bool> then) override {
+    bool holds = false;
+    const auto ticket = disk_.write([&] {
+      const auto found = records.find(jid);
+      holds = found != records.end() && has_salt(found->second.credentials, salt);
+      if (!holds) return;
+      xmpp::Credentials& there = found->second.credentials;
+      if (!there.sha1) there.sha1 = keys.sha1;
+      if (!there.sha256) there.sha256 = keys.sha256;
+      if (!there.sha512) there.sha512 = keys.sha512;
+    });
+    disk_.answer_write(ticket, std::move(then), holds);
+  }
+  static bool has_salt(const xmpp::Credentials& credentials, const std::string& salt) {
+    return std::ranges::any_of(std::array{&credentials.sha1, &credentials.sha256, &credentials.sha512},
+                               [&](const auto* keys) { return *keys && (*keys)->salt == salt; });
   }
   void remove(const xmpp::BareJid& jid, storage::Callback<bool> then) override {
     bool there = false;
@@ -384,7 +403,7 @@ class MemoryTokens final : public storage::TokenStore {
       const auto owner = accounts_.records.find(account);
       const bool has_token =
           tokens.contains({account, record.client, true}) || tokens.contains({account, record.client, false});
-      if (owner == accounts_.records.end() || xmpp::salt_of(owner->second.credentials) != basis.salt ||
+      if (owner == accounts_.records.end() || !MemoryAccounts::has_salt(owner->second.credentials, basis.salt) ||
           (basis.by_token && !has_token))
         return;
       tokens.insert_or_assign({account, record.client, true}, record);

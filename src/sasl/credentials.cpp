@@ -24,12 +24,6 @@ std::string_view word(Hash hash) {
   return {};
 }
 
-std::string fresh_salt(Random& random) {
-  std::string salt(salt_bytes, '\0');
-  random.fill(std::as_writable_bytes(std::span(salt)));
-  return salt;
-}
-
 ScramKeys decoy_keys(Hash hash, const Secret& secret, std::string_view bare_jid, std::uint32_t iterations) {
   const auto pseudo_random = [&](Hash with, std::string_view purpose) {
     // The parts are set apart by NUL, which none of them can hold, so that no two inputs run together.
@@ -59,14 +53,25 @@ const std::optional<ScramKeys>& keys_of(const Credentials& credentials, Hash has
   return credentials.sha512;
 }
 
+std::string fresh_salt(Random& random) {
+  std::string salt(salt_bytes, '\0');
+  random.fill(std::as_writable_bytes(std::span(salt)));
+  return salt;
+}
+
 ScramKeys derive(Hash hash, const Secret& password, std::string salt, std::uint32_t iterations) {
   // RFC 5802 §3: SaltedPassword, ClientKey, StoredKey, ServerKey.
   const Secret salted = salted_password(hash, password.reveal(), salt, iterations);
+  return *keys_of_salted(hash, salted, std::move(salt), iterations);
+}
+
+std::optional<ScramKeys> keys_of_salted(Hash hash, const Secret& salted, std::string salt, std::uint32_t iterations) {
+  if (salted.reveal().size() != size_of(hash)) return std::nullopt;
   const Secret client_key = hmac(hash, salted.reveal(), "Client Key");
-  return {.salt = std::move(salt),
-          .iterations = iterations,
-          .stored_key = digest(hash, client_key.reveal()),
-          .server_key = hmac(hash, salted.reveal(), "Server Key")};
+  return ScramKeys{.salt = std::move(salt),
+                   .iterations = iterations,
+                   .stored_key = digest(hash, client_key.reveal()),
+                   .server_key = hmac(hash, salted.reveal(), "Server Key")};
 }
 
 Credentials derive_all(const Secret& password, Random& random, std::uint32_t iterations) {

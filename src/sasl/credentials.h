@@ -31,6 +31,10 @@ bool usable(const ScramKeys& keys);
 std::optional<Secret> prepare_password(std::string_view password);
 /// Derives keys of `password`, which is prepared already. CPU: a few milliseconds each; never on a shard.
 ScramKeys derive(Hash hash, const Secret& password, std::string salt, std::uint32_t iterations);
+/// Keys of what PBKDF2 has made of a password (RFC 5802 §3, SaltedPassword); nothing if it is not as long as the hash.
+std::optional<ScramKeys> keys_of_salted(Hash hash, const Secret& salted, std::string salt, std::uint32_t iterations);
+/// 16 random bytes.
+std::string fresh_salt(Random& random);
 /// Keys for all three hashes with fresh salts of 16 bytes.
 Credentials derive_all(const Secret& password, Random& random, std::uint32_t iterations = default_iterations);
 /// True if `password` gives these keys. Constant time in the comparison.

@@ -20,7 +20,7 @@ struct CoreSpec {
   std::string_view summary;
 };
 
-constexpr std::array<CoreSpec, 18> core_specs{{
+constexpr std::array<CoreSpec, 19> core_specs{{
     {{.version = "RFC 6120"}, "XML streams, STARTTLS, SASL, resource binding, stanzas and errors."},
     {{.version = "RFC 6121"}, "Rosters, subscriptions, presence, and where messages go."},
     {{.version = "RFC 7622"}, "Addresses; those that only the older RFC 6122 allows are understood, too."},
@@ -35,10 +35,12 @@ constexpr std::array<CoreSpec, 18> core_specs{{
      "Acknowledgements, and sessions that are resumed after a cut and after a restart of the server."},
     {{.xep = 368, .version = "1.1.0"}, "Direct TLS."},
     {{.xep = 386, .version = "1.1.0"}, "A session bound within the login, with what it needs from the first moment."},
-    {{.xep = 388, .version = "1.0.4", .note = "no tasks"}, "Logging in with one request."},
+    {{.xep = 388, .version = "1.0.4", .note = "tasks: SASL upgrades"}, "Logging in with one request."},
     {{.xep = 440, .version = "1.0.0"}, "Which channel bindings there are."},
     {{.xep = 474, .version = "0.5.0"}, "Clients notice a shortened list of mechanisms or channel bindings."},
     {{.xep = 478, .version = "0.2.0"}, "The stream's limits, told to the peer."},
+    {{.xep = 480, .version = "0.2.0", .note = "SCRAM-SHA-256, SCRAM-SHA-512"},
+     "A client brings keys that an imported account lacks."},
     {{.xep = 484, .version = "0.2.0", .note = "no 0-RTT"}, "Tokens with which a client logs in again."},
 }};
 

@@ -258,6 +258,8 @@ bool C2sConnection::apply_one(stream::Action& action) {
     move_or_stay(std::move(*bind));
   } else if (auto* back = std::get_if<stream::Resume>(&action)) {
     move_or_stay(std::move(*back));
+  } else if (auto* more = std::get_if<stream::AddKeys>(&action)) {
+    add_keys(std::move(*more));
   } else if (auto* establish = std::get_if<stream::Establish>(&action)) {
     move_or_stay(std::move(*establish));
   } else {
@@ -287,7 +289,7 @@ void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> pas
     const bool known = *record && !(*record)->disabled;
     sasl::Credentials keys = sasl::decoy(service.deps_.decoy_secret, bare.text());
     if (known) keys = std::move((*record)->credentials);
-    self->negotiation_->found_keys(xmpp::salt_of(keys));
+    self->negotiation_->found_keys(keys);
     if (!password) {
       self->busy_ = false;
       self->apply(self->negotiation_->credentials(keys, known));
@@ -309,6 +311,18 @@ void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> pas
       self->resume();
     }
   });
+}
+
+void C2sConnection::add_keys(stream::AddKeys more) {
+  busy_ = true;
+  service_.deps_.stores.accounts.add_keys(more.bare, more.keys, more.salt,
+                                          [&service = service_, id = id_](storage::Result<bool> added) {
+                                            C2sConnection* self = service.find(id);
+                                            if (self == nullptr || self->closed_ || !self->negotiation_) return;
+                                            self->busy_ = false;
+                                            self->apply(self->negotiation_->keys_added(added && *added));
+                                            self->resume();
+                                          });
 }
 
 void C2sConnection::login_failed(stream::LoginFailed& failed) {

@@ -60,6 +60,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   bool apply_one(stream::Action& action);
   void look_up(const xmpp::BareJid& bare, std::optional<Secret> password);
   void look_up_tokens(const xmpp::BareJid& bare, const std::string& client);
+  void add_keys(stream::AddKeys more);
   void login_failed(stream::LoginFailed& failed);
   void iq_before_login(xmpp::Stanza stanza);
   void move_or_stay(Wanted wanted);

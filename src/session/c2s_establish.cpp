@@ -157,7 +157,7 @@ void C2sConnection::look_up_tokens(const xmpp::BareJid& bare, const std::string&
                             .noted = now - one.used < token_noted_time});
         }
         answer([&](stream::Negotiation& negotiation) {
-          negotiation.found_keys(known ? xmpp::salt_of(found->account->credentials) : std::string());
+          negotiation.found_keys(known ? found->account->credentials : xmpp::Credentials());
           return negotiation.tokens(tokens);
         });
       });

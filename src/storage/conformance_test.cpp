@@ -59,6 +59,27 @@ TEST_P(Conformance, new_credentials_replace_all_the_old_ones) {
   EXPECT_EQ((*found)->credentials.sha256->stored_key, keys("new").stored_key);
 }
 
+TEST_P(Conformance, keys_are_added_to_those_that_are_there_and_of_the_same_password_only) {
+  AccountRecord imported = record("alice@example.org", "old");
+  imported.credentials.sha256.reset();
+  imported.credentials.sha512.reset();
+  ASSERT_EQ(add(imported), true);
+  const Credentials more{.sha1 = keys("x"), .sha256 = keys("new"), .sha512 = {}};
+  const auto add_keys = [&](const BareJid& jid, const std::string& salt) {
+    return ask<bool>([&](auto then) { stores().accounts.add_keys(jid, more, salt, std::move(then)); });
+  };
+  EXPECT_EQ(add_keys(alice_, "another salt"), false);
+  EXPECT_EQ(add_keys(alice_, ""), false);
+  EXPECT_EQ(add_keys(bob_, keys("old1").salt), false);
+  EXPECT_FALSE(find(alice_).value()->credentials.sha256);
+  EXPECT_EQ(add_keys(alice_, keys("old1").salt), true);
+  const auto found = find(alice_);
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->credentials.sha1->stored_key, keys("old1").stored_key);
+  EXPECT_EQ((*found)->credentials.sha256->stored_key, keys("new").stored_key);
+  EXPECT_FALSE((*found)->credentials.sha512);
+}
+
 TEST_P(Conformance, nobody_gets_credentials_without_an_account) {
   const Credentials fresh{.sha1 = {}, .sha256 = keys("new"), .sha512 = {}};
   EXPECT_EQ(ask<bool>([&](auto then) { stores().accounts.set_credentials(alice_, fresh, std::move(then)); }), false);

@@ -88,6 +88,10 @@ class AccountStore {
   virtual void add(const AccountRecord& record, Callback<bool> then) = 0;
   /// `then` gets false if there is no such account, after the commit.
   virtual void set_credentials(const xmpp::BareJid& jid, const xmpp::Credentials& credentials, Callback<bool> then) = 0;
+  /// Adds the keys of those hashes that the account has none of. SECURITY: `then` gets false, and nothing changes, if
+  /// none of its keys has this salt any more: the password was changed, or the account is another's.
+  virtual void add_keys(const xmpp::BareJid& jid, const xmpp::Credentials& keys, const std::string& salt,
+                        Callback<bool> then) = 0;
   /// Removes the account and everything that belongs to it in every store, in one transaction.
   virtual void remove(const xmpp::BareJid& jid, Callback<bool> then) = 0;
   /// All accounts of a domain in the order of their names; an empty domain means all.

@@ -4,6 +4,7 @@
 
 #include "base/encoding.h"
 #include "stream/management.h"
+#include "stream/upgrade.h"
 #include "xmpp/jid.h"
 #include "xmpp/namespaces.h"
 
@@ -66,6 +67,7 @@ std::expected<Authenticate, sasl::Failure> read_authenticate(const xml::Element&
     wishes.resume = Resume{std::string(*previd), *h};
   }
   if (const xml::Element* bind = authenticate.child("bind", ns::bind2)) wishes.bind = *bind;
+  wishes.upgrades = read_upgrades(authenticate);
   if (const xml::Element* request = authenticate.child("request-token", ns::fast))
     wishes.token_mechanism = request->attribute("mechanism").value_or("");
   if (const xml::Element* fast = authenticate.child("fast", ns::fast)) {
@@ -102,6 +104,7 @@ xml::Element authentication_feature(const std::vector<std::string>& mechanisms,
     inner.add(std::move(fast));
   }
   feature.add(std::move(inner));
+  offer_upgrades(feature);
   return feature;
 }
 

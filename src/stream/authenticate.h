@@ -42,6 +42,7 @@ struct Wishes {
   bool token_due = false;                        ///< … that is due for another
   bool token_noted = false;                      ///< … whose use was written down a short while ago
   std::string salt{};                            ///< of the keys that the account had when the login began
+  std::vector<sasl::Hash> upgrades{};            ///< keys that the client would bring (XEP-0480)
   bool any() const { return resume || bind || token_mechanism || fast; }
 };
 

@@ -291,7 +291,7 @@ Actions Negotiation::received_sasl(const xml::Element& element) {
     if (account_) return fail(StreamCondition::unsupported_stanza_type);
     return sasl_failed(sasl::Failure::encryption_required, {});
   }
-  if (phase_ == Phase::waiting || (mechanism_ && sasl2_)) return fail(StreamCondition::policy_violation);
+  if (phase_ == Phase::waiting || upgrading_ || (mechanism_ && sasl2_)) return fail(StreamCondition::policy_violation);
   sasl2_ = false;
 
   if (element.name() == "abort") return sasl_failed(sasl::Failure::aborted, {});
@@ -312,6 +312,7 @@ Actions Negotiation::received_sasl2(const xml::Element& element) {
   // §1, §4.8: under TLS only, and once.
   if (account_ || !tls_) return fail(account_ ? StreamCondition::policy_violation : StreamCondition::not_authorized);
   if (phase_ == Phase::waiting || (mechanism_ && !sasl2_)) return fail(StreamCondition::policy_violation);
+  if (upgrading_) return received_task(element);
   sasl2_ = true;
   if (element.name() == "abort") return sasl_failed(sasl::Failure::aborted, {});
   if (element.name() == "response") {
@@ -402,6 +403,58 @@ Actions Negotiation::succeeded(sasl::Success& success) {
   if (sasl2_ && peer_from_ && peer_from_->bare_text() != success.bare.text())
     return sasl_failed(sasl::Failure::invalid_authzid, success.bare);
   mechanism_.reset();
+  if (!sasl2_) return logged_in(success);
+  additional_data_ = std::move(success.bytes);
+  // SECURITY: a token is no password: who has stolen one must not make a key of it that outlives it.
+  if (wishes_.fast || wishes_.upgrades.empty()) return logged_in(success);
+  upgrading_ = std::make_unique<Upgrading>(std::move(success), Upgrades(std::exchange(wishes_.upgrades, {})));
+  phase_ = Phase::upgrading;
+  Actions actions;
+  // What the mechanism had to say goes with the first of them (XEP-0388 §2.6.3).
+  actions.emplace_back(Send{upgrading_->tasks.next(std::exchange(additional_data_, {}))});
+  return actions;
+}
+
+// XEP-0480 §2.3
+Actions Negotiation::received_task(const xml::Element& element) {
+  // XEP-0388 §4.8: only one mechanism is an authentication.
+  if (element.name() == "authenticate" || element.name() == "response") return fail(StreamCondition::policy_violation);
+  Upgrades::Step step = upgrading_->tasks.received(element, *surroundings_->random);
+  if (const auto* failure = std::get_if<sasl::Failure>(&step)) {
+    const xmpp::BareJid bare = upgrading_->success.bare;
+    return sasl_failed(*failure, bare);
+  }
+  Actions actions;
+  if (auto* answer = std::get_if<xml::Element>(&step)) {
+    actions.emplace_back(Send{std::move(*answer)});
+  } else {
+    phase_ = Phase::waiting;
+    actions.emplace_back(AddKeys{upgrading_->success.bare, std::get<xmpp::Credentials>(std::move(step)), wishes_.salt});
+  }
+  return actions;
+}
+
+Actions Negotiation::keys_added(bool stored) {
+  if (!upgrading_) return {};
+  if (!stored) return login_unavailable();
+  upgrading_->tasks.stored();
+  if (!upgrading_->tasks.done()) {
+    phase_ = Phase::upgrading;
+    Actions actions;
+    actions.emplace_back(Send{upgrading_->tasks.next({})});
+    return actions;
+  }
+  sasl::Success success = std::move(upgrading_->success);
+  upgrading_.reset();
+  return logged_in(success);
+}
+
+void Negotiation::found_keys(const xmpp::Credentials& credentials) {
+  wishes_.salt = xmpp::salt_of(credentials);
+  std::erase_if(wishes_.upgrades, [&](sasl::Hash hash) { return sasl::keys_of(credentials, hash).has_value(); });
+}
+
+Actions Negotiation::logged_in(sasl::Success& success) {
   bindings_.clear();
   account_ = success.bare;
   Actions actions;
@@ -415,7 +468,6 @@ Actions Negotiation::succeeded(sasl::Success& success) {
     header_sent_ = false;  // A new stream: an error before its header was read needs a header of its own (§4.9.1.2).
     return actions;
   }
-  additional_data_ = std::move(success.bytes);
   phase_ = Phase::binding;
   wishes_.token_fresh = success.token_fresh;
   wishes_.token_due = success.token_due;
@@ -438,6 +490,7 @@ Actions Negotiation::established(const std::optional<xmpp::FullJid>& jid, std::v
 
 Actions Negotiation::sasl_failed(sasl::Failure failure, std::optional<xmpp::BareJid> bare) {
   mechanism_.reset();
+  upgrading_.reset();
   phase_ = Phase::features;
   ++failures_;
   wishes_ = {};

@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "sasl/mechanism.h"
 #include "stream/authenticate.h"
+#include "stream/upgrade.h"
 #include "xml/stream_parser.h"
 #include "xmpp/error.h"
 #include "xmpp/jid.h"
@@ -74,6 +75,12 @@ struct Bind {
   std::string id;
   std::optional<std::string> resource;  ///< prepared; nothing: the server chooses
 };
+/// Add these keys to those of the account, then call keys_added().
+struct AddKeys {
+  xmpp::BareJid bare;
+  xmpp::Credentials keys;
+  std::string salt;  ///< of the keys that the login rests on
+};
 /// Do what the client asked for with its login (XEP-0388 §2.6.1), then call established(). The <success/> waits for it.
 struct Establish {
   Wishes wishes;
@@ -85,7 +92,7 @@ struct Close {
 
 /// Resume (authenticate.h): resume that session, then call resumed() or resume_failed().
 using Action = std::variant<SendOpen, Send, StartTls, RestartStream, LookUpCredentials, LookUpTokens, CheckPassword,
-                            LoggedIn, LoginFailed, IqBeforeLogin, Bind, Resume, Establish, Close>;
+                            LoggedIn, LoginFailed, IqBeforeLogin, Bind, Resume, AddKeys, Establish, Close>;
 using Actions = std::vector<Action>;
 
 // -------------------------------------------------------------------------------------------------------------------------
@@ -120,13 +127,15 @@ class Negotiation {
   Actions received(xml::Element element);
   /// TLS is established. `sni` is the host asked for, or empty.
   Actions secured(sasl::ChannelBindings bindings, std::string sni);
-  /// Before the answers that follow, if there is such an account: xmpp::salt_of() its keys.
-  void found_keys(std::string salt) { wishes_.salt = std::move(salt); }
+  /// Before the answers that follow, if there is such an account: its keys.
+  void found_keys(const xmpp::Credentials& credentials);
   /// Answers to LookUpCredentials and CheckPassword. A storage failure ends the exchange with temporary-auth-failure.
   Actions credentials(const sasl::Credentials& credentials, bool known);
   Actions password_checked(bool right);
   Actions tokens(const std::vector<sasl::Token>& tokens);
   Actions login_unavailable();
+  /// The answer to AddKeys. False: they are not stored.
+  Actions keys_added(bool stored);
   /// Answers to Bind.
   Actions bound(const xmpp::FullJid& jid);
   Actions bind_refused(const xmpp::StanzaError& error);
@@ -150,7 +159,7 @@ class Negotiation {
   bool is_bound() const { return phase_ == Phase::bound; }
 
  private:
-  enum class Phase { header, features, sasl, waiting, bind, binding, bound, dead };
+  enum class Phase { header, features, sasl, waiting, upgrading, bind, binding, bound, dead };
   Actions fail(xmpp::StreamCondition condition, std::string text = {});
   void append_features(Actions& actions) const;
   Actions received_sasl(const xml::Element& element);
@@ -158,6 +167,8 @@ class Negotiation {
   bool begin_mechanism(std::string name);
   Actions response(std::string_view base64);
   Actions succeeded(sasl::Success& success);
+  Actions received_task(const xml::Element& element);
+  Actions logged_in(sasl::Success& success);
   Actions received_stanza(xml::Element element);
   Actions received_management(const xml::Element& element);
   Actions step(sasl::Step step);
@@ -181,6 +192,12 @@ class Negotiation {
   bool sasl2_ = false;  ///< the exchange that is under way, or was
   Wishes wishes_;
   std::string additional_data_;
+  /// Between the proof of the password and <success/>: what the client has yet to bring (XEP-0480).
+  struct Upgrading {
+    sasl::Success success;
+    Upgrades tasks;
+  };
+  std::unique_ptr<Upgrading> upgrading_;
 };
 
 /// The stream error that a parse error is (RFC 6120 §4.9.3).

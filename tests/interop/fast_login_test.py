@@ -1,12 +1,14 @@
 """SASL2, Bind 2 and FAST (XEP-0388, XEP-0386, XEP-0484) over real TLS, by a client of our own: a phone's way back is one round trip."""
 import base64
+import contextlib
 import hmac
 import json
 import re
+import sqlite3
 import unittest
 
 from kith import Kith
-from wire import CLIENT, Wire, header, server_end_point
+from wire import CLIENT, Failed, Wire, header, server_end_point
 
 SASL2 = "{urn:xmpp:sasl:2}"
 BIND2 = "{urn:xmpp:bind:0}"
@@ -122,6 +124,27 @@ class FastLogin(unittest.TestCase):
         for token in (first, second):
             _, failure = self.by_token("paris", token, BIND)
             self.assertEqual(failure.tag, SASL2 + "failure")
+
+    def test_an_account_with_keys_of_sha1_only_gets_the_others_by_its_client(self):
+        self.kith.add_user("lawrence")
+        self.kith.terminate()
+        database = next(self.kith.folder.rglob("*.db"))
+        with contextlib.closing(sqlite3.connect(database)) as rows, rows:
+            removed = rows.execute("DELETE FROM scram_keys WHERE account = 'lawrence@example.org' AND hash != 1").rowcount
+        self.assertEqual(removed, 2)
+        self.kith.start()
+        wire = self.secured()
+        wire.open()
+        with self.assertRaises(Failed):
+            wire.scram("lawrence", "pencil", "SCRAM-SHA-256")
+        wire.scram2("lawrence", "pencil", USER_AGENT + BIND + "".join(
+            f"<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-{bits}</upgrade>" for bits in (256, 512)), "SCRAM-SHA-1")
+        self.assertEqual(wire.success.tag, SASL2 + "success")
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512", "SCRAM-SHA-1"):
+            wire = self.secured()
+            wire.open()
+            wire.scram2("lawrence", "pencil", USER_AGENT + BIND, mechanism)
+            self.assertEqual(wire.success.tag, SASL2 + "success")
 
     def test_tokens_are_not_in_the_database(self):
         self.kith.add_user("rosaline")

@@ -16,6 +16,7 @@ CLIENT = "{jabber:client}"
 TLS = "{urn:ietf:params:xml:ns:xmpp-tls}"
 SASL = "{urn:ietf:params:xml:ns:xmpp-sasl}"
 SASL2 = "{urn:xmpp:sasl:2}"
+UPGRADE = "{urn:xmpp:scram-upgrade:0}"
 STREAM_ERRORS = "{urn:ietf:params:xml:ns:xmpp-streams}"
 STANZA_ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 BIND = "{urn:ietf:params:xml:ns:xmpp-bind}"
@@ -214,11 +215,25 @@ class Wire:
         def end(final):
             before_proof()
             self.send(f"<response xmlns='urn:xmpp:sasl:2'>{base64.b64encode(final).decode()}</response>")
-            self.success = self.element()
-            return self.success.tag.removeprefix(SASL2), base64.b64decode(self.success.findtext(SASL2 + "additional-data", ""))
+            answer = self.success = self.element()
+            while self.success.tag == SASL2 + "continue":
+                self._upgrade(self.success.findtext(f"{SASL2}tasks/{SASL2}task"), password)
+            kind = self.success if self.success.tag != SASL2 + "success" else answer
+            return (kind.tag.removeprefix(SASL2).replace("continue", "success"),
+                    base64.b64decode(answer.findtext(SASL2 + "additional-data", "")))
 
         self._scram(user, password, mechanism, begin, end)
         self.features = self.element()
+
+    def _upgrade(self, task, password):
+        """Brings the keys that the server asks for (XEP-0480)."""
+        self.send(f"<next xmlns='urn:xmpp:sasl:2' task='{task}'/>")
+        salt = self.element().find(UPGRADE + "salt")
+        salted = hashlib.pbkdf2_hmac(HASHES[task.removeprefix("UPGR-")], password.encode(), base64.b64decode(salt.text),
+                                     int(salt.get("iterations")))
+        self.send(f"<task-data xmlns='urn:xmpp:sasl:2'><hash xmlns='urn:xmpp:scram-upgrade:0'>{base64.b64encode(salted).decode()}</hash>"
+                  "</task-data>")
+        self.success = self.element()
 
     @staticmethod
     def _scram(user, password, mechanism, begin, end, binding=None, flag=None, spoil=False):

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <openssl/hmac.h>
 
+#include "sasl/hash.h"
+#include "sasl/test_client.h"
 #include "talk.h"
 
 namespace kith::scenario {
@@ -219,6 +221,165 @@ TEST_F(Sasl2Test, who_says_to_be_somebody_else_is_refused) {
   raw.say(header_to("localhost", " from='romeo@localhost'"));
   EXPECT_THAT(raw.say(authenticate("juliet", "secret", bind2())), HasSubstr("<invalid-authzid"));
   EXPECT_EQ(world.sessions("juliet@localhost"), 0U);
+}
+
+// --- upgrades (XEP-0480)
+// ------------------------------------------------------------------------------------------------------------
+
+class UpgradeTest : public Sasl2Test {
+ protected:
+  UpgradeTest() { world.add_imported_account("nurse@localhost", "secret"); }
+  static std::string wish(const std::string& hash) {
+    return "<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-" + hash + "</upgrade>";
+  }
+  static std::string next(const std::string& hash) {
+    return "<next xmlns='urn:xmpp:sasl:2' task='UPGR-SCRAM-SHA-" + hash + "'/>";
+  }
+  static std::string task(const std::string& hash) {
+    return "<continue xmlns='urn:xmpp:sasl:2'><tasks><task>UPGR-SCRAM-SHA-" + hash + "</task></tasks></continue>";
+  }
+  static std::string brings(const std::string& salted) {
+    return "<task-data xmlns='urn:xmpp:sasl:2'><hash xmlns='urn:xmpp:scram-upgrade:0'>" + base64_encode(salted) +
+           "</hash></task-data>";
+  }
+  /// What a client makes of the server's salt.
+  static std::string salted(const std::string& answer, sasl::Hash hash, const std::string& password = "secret") {
+    const std::string salt = between(answer, "iterations='10000'>", "</salt>");
+    return std::string(sasl::salted_password(hash, password, base64_decode(salt).value_or(""), 10'000).reveal());
+  }
+  std::string by_scram(const std::string& name, sasl::Hash hash, const std::string& password = "secret") {
+    Raw raw = at_tls();
+    sasl::ScramClient client({.hash = hash, .name = "nurse", .password = password});
+    const std::string challenge =
+        raw.say("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='" + name + "'><initial-response>" +
+                base64_encode(client.first()) + "</initial-response></authenticate>");
+    const auto first = base64_decode(between(challenge, "<challenge xmlns='urn:xmpp:sasl:2'>", "<"));
+    const auto proof = client.final(first.value_or(""));
+    return raw.say("<response xmlns='urn:xmpp:sasl:2'>" + base64_encode(proof.value_or("")) + "</response>");
+  }
+};
+
+TEST_F(UpgradeTest, a_client_brings_keys_of_hashes_that_an_imported_account_lacks) {
+  Raw raw = at_tls();
+  EXPECT_EQ(raw.say(authenticate("nurse", "secret", wish("512") + wish("256") + wish("512") + bind2())), task("512"));
+  std::string answer = raw.say(next("512"));
+  EXPECT_THAT(answer, StartsWith("<task-data xmlns='urn:xmpp:sasl:2'><salt xmlns='urn:xmpp:scram-upgrade:0' "));
+  EXPECT_EQ(raw.say(brings(salted(answer, sasl::Hash::sha512))), task("256"));
+  answer = raw.say(next("256"));
+  answer = raw.say(brings(salted(answer, sasl::Hash::sha256)));
+  EXPECT_THAT(answer, StartsWith("<success xmlns='urn:xmpp:sasl:2'><authorization-identifier>nurse@localhost/"));
+  EXPECT_EQ(world.sessions("nurse@localhost"), 1U);
+  world.restart();
+  EXPECT_THAT(by_scram("SCRAM-SHA-256", sasl::Hash::sha256), HasSubstr("<success"));
+  EXPECT_THAT(by_scram("SCRAM-SHA-512", sasl::Hash::sha512), HasSubstr("<success"));
+  EXPECT_THAT(by_scram("SCRAM-SHA-1", sasl::Hash::sha1), HasSubstr("<success"));
+  // There is nothing left to do.
+  EXPECT_THAT(at_tls().say(authenticate("nurse", "secret", wish("256") + bind2())), HasSubstr("<success"));
+}
+
+TEST_F(UpgradeTest, is_offered_and_not_done_for_who_has_all_keys_or_asks_for_what_there_is_not) {
+  Raw raw(world);
+  raw.say(header + starttls);
+  const std::string features = raw.say(header);
+  EXPECT_THAT(features, HasSubstr(wish("256") + wish("512") + "</authentication>"));
+  EXPECT_THAT(raw.say(authenticate("juliet", "secret", wish("256") + wish("512"))), HasSubstr("<success"));
+  Raw other = at_tls();
+  EXPECT_THAT(other.say(authenticate("nurse", "secret", wish("1") + wish("256-PLUS"))), HasSubstr("<success"));
+}
+
+TEST_F(UpgradeTest, a_token_is_no_password_to_make_keys_of) {
+  Raw raw = at_tls();
+  const std::string request = "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>";
+  const std::string answer =
+      raw.say(authenticate("nurse", "secret", "<user-agent id='" + agent_id + "'/>" + bind2() + request));
+  const std::string token = between(answer, "<token xmlns='urn:xmpp:fast:0' token='", "'");
+  ASSERT_FALSE(token.empty());
+  const std::string mac(sasl::hmac(sasl::Hash::sha256, token, "Initiator").reveal());
+  EXPECT_THAT(at_tls().say("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='HT-SHA-256-NONE'><initial-response>" +
+                           base64_encode("nurse" + std::string(1, '\0') + mac) + "</initial-response><user-agent id='" +
+                           agent_id + "'/><fast xmlns='urn:xmpp:fast:0'/>" + wish("256") + "</authenticate>"),
+              StartsWith("<success"));
+  EXPECT_THAT(by_scram("SCRAM-SHA-256", sasl::Hash::sha256), HasSubstr("<not-authorized"));
+}
+
+TEST_F(UpgradeTest, a_token_that_was_asked_for_with_an_upgrade_works) {
+  Raw raw = at_tls();
+  raw.say(authenticate(
+      "nurse", "secret",
+      agent() + bind2() + "<request-token xmlns='urn:xmpp:fast:0' mechanism='HT-SHA-256-NONE'/>" + wish("256")));
+  const std::string answer = raw.say(brings(salted(raw.say(next("256")), sasl::Hash::sha256)));
+  const std::string token = between(answer, "<token xmlns='urn:xmpp:fast:0' token='", "'");
+  const std::string mac(sasl::hmac(sasl::Hash::sha256, token, "Initiator").reveal());
+  EXPECT_THAT(at_tls().say("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='HT-SHA-256-NONE'><initial-response>" +
+                           base64_encode("nurse" + std::string(1, '\0') + mac) + "</initial-response>" + agent() +
+                           "<fast xmlns='urn:xmpp:fast:0'/></authenticate>"),
+              StartsWith("<success"));
+}
+
+TEST_F(UpgradeTest, what_is_no_answer_fails_the_login_and_adds_nothing) {
+  const auto begun = [&](Raw& raw) { return raw.say(authenticate("nurse", "secret", wish("256") + bind2())); };
+  const struct {
+    std::string says;
+    std::string then;
+    std::string failure;
+  } cases[] = {
+      {next("512"), "", "malformed-request"},
+      {"<next xmlns='urn:xmpp:sasl:2'/>", "", "malformed-request"},
+      {brings(std::string(32, 'x')), "", "malformed-request"},
+      {"<abort xmlns='urn:xmpp:sasl:2'/>", "", "aborted"},
+      {next("256"), next("256"), "malformed-request"},
+      {next("256"), brings(std::string(31, 'x')), "malformed-request"},
+      {next("256"), brings(""), "malformed-request"},
+      {next("256"), "<task-data xmlns='urn:xmpp:sasl:2'/>", "malformed-request"},
+      {next("256"), "<task-data xmlns='urn:xmpp:sasl:2'><hash xmlns='urn:xmpp:scram-upgrade:0'>?</hash></task-data>",
+       "incorrect-encoding"},
+  };
+  for (const auto& one : cases) {
+    Raw raw = at_tls();
+    ASSERT_EQ(begun(raw), task("256"));
+    std::string answer = raw.say(one.says);
+    if (!one.then.empty()) answer = raw.say(one.then);
+    EXPECT_THAT(answer, HasSubstr("<failure xmlns='urn:xmpp:sasl:2'><" + one.failure + " ")) << one.says << one.then;
+    EXPECT_EQ(world.sessions("nurse@localhost"), 0U);
+    // The stream goes on as after each failure.
+    EXPECT_EQ(begun(raw), task("256"));
+  }
+  EXPECT_THAT(by_scram("SCRAM-SHA-256", sasl::Hash::sha256), HasSubstr("<not-authorized"));
+}
+
+TEST_F(UpgradeTest, nobody_is_logged_in_before_the_last_task_is_done) {
+  for (const std::string& says :
+       {authenticate("nurse", "secret", bind2()), std::string("<response xmlns='urn:xmpp:sasl:2'>eA==</response>"),
+        plain("nurse", "secret"), bind_iq("desk"), message("romeo@localhost", "hi")}) {
+    Raw raw = at_tls();
+    ASSERT_EQ(raw.say(authenticate("nurse", "secret", wish("256") + bind2())), task("256"));
+    EXPECT_THAT(raw.say(says), HasSubstr("<stream:error")) << says;
+    EXPECT_TRUE(raw.closed());
+  }
+  EXPECT_EQ(world.sessions("nurse@localhost"), 0U);
+}
+
+TEST_F(UpgradeTest, keys_are_not_added_to_a_password_that_was_changed_meanwhile) {
+  Raw raw = at_tls();
+  raw.say(authenticate("nurse", "secret", wish("256") + bind2()));
+  const std::string answer = raw.say(next("256"));
+  const auto other = available(world, "nurse@localhost", "desk");
+  other->send(
+      "<iq type='set' id='p'><query xmlns='jabber:iq:register'><username>nurse</username><password>another</password>"
+      "</query></iq>");
+  world.settle();
+  EXPECT_THAT(raw.say(brings(salted(answer, sasl::Hash::sha256))), HasSubstr("<temporary-auth-failure"));
+  EXPECT_THAT(by_scram("SCRAM-SHA-256", sasl::Hash::sha256, "another"), HasSubstr("<success"));
+}
+
+TEST_F(UpgradeTest, what_the_disk_refuses_is_no_success) {
+  Raw raw = at_tls();
+  raw.say(authenticate("nurse", "secret", wish("256") + bind2()));
+  const std::string answer = raw.say(next("256"));
+  world.fail_writes(true);
+  EXPECT_THAT(raw.say(brings(salted(answer, sasl::Hash::sha256))), HasSubstr("<temporary-auth-failure"));
+  world.fail_writes(false);
+  EXPECT_THAT(by_scram("SCRAM-SHA-256", sasl::Hash::sha256), HasSubstr("<not-authorized"));
 }
 
 // --- FAST (XEP-0484)

@@ -171,11 +171,20 @@ void World::advance(Duration by) { loop_->advance(by); }
 void World::fail_writes(bool fail) { storage_->fail_next(fail ? 1'000'000 : 0, storage::StorageError::full); }
 
 void World::add_account(const std::string& bare_jid, const std::string& password) {
+  add_record(bare_jid, sasl::derive_all(*sasl::prepare_password(password), random_, 1));
+}
+
+void World::add_imported_account(const std::string& bare_jid, const std::string& password) {
+  add_record(bare_jid, {.sha1 = sasl::derive(sasl::Hash::sha1, *sasl::prepare_password(password), "imported salt", 1),
+                        .sha256 = {},
+                        .sha512 = {}});
+}
+
+void World::add_record(const std::string& bare_jid, xmpp::Credentials credentials) {
   const auto jid = xmpp::BareJid::parse(bare_jid);
   if (!jid) throw std::runtime_error("no address: " + bare_jid);
-  const Secret prepared = *sasl::prepare_password(password);
-  storage::AccountRecord record{
-      .jid = *jid, .credentials = sasl::derive_all(prepared, random_, 1), .created = loop_->clock().wall()};
+  const storage::AccountRecord record{
+      .jid = *jid, .credentials = std::move(credentials), .created = loop_->clock().wall()};
   units_.front().refs->accounts.add(record, [](storage::Result<bool>) {});
   settle();
 }

@@ -69,6 +69,8 @@ class World final : private router::Crossroads {
 
   /// Makes the account, with one round of hashing so that tests are quick.
   void add_account(const std::string& bare_jid, const std::string& password);
+  /// … as one that came from another server, with keys of SHA-1 only.
+  void add_imported_account(const std::string& bare_jid, const std::string& password);
   /// As if it had been written down when the server stopped; restart() finds it.
   void save_session(const std::string& bare_jid, const session::SavedState& state);
   bool has_account(const std::string& bare_jid);
@@ -109,6 +111,7 @@ class World final : private router::Crossroads {
   };
   void start(WallTime wall);
   void stop();
+  void add_record(const std::string& bare_jid, xmpp::Credentials credentials);
   unsigned shards() const override { return options_.shards; }
   bool send(unsigned shard, router::Crossing& crossing) override;
   void at(unsigned shard, std::move_only_function<void(router::Router&)> work) override;

@@ -21,19 +21,25 @@ constexpr std::int64_t hash_sha512 = 512;
 Result<void> put_keys(Db& db, const std::string& account, std::int64_t hash, const std::optional<ScramKeys>& keys) {
   if (!keys) return {};
   const auto done = db.exec(
-      "INSERT INTO scram_keys (account, hash, salt, iterations, stored_key, server_key) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT INTO scram_keys (account, hash, salt, iterations, stored_key, server_key) VALUES (?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT (account, hash) DO NOTHING",
       account, hash, Blob{keys->salt}, keys->iterations, Blob{keys->stored_key.reveal()},
       Blob{keys->server_key.reveal()});
   if (!done) return std::unexpected(done.error());
   return {};
 }
 
-Result<void> put_credentials(Db& db, const std::string& account, const Credentials& credentials) {
-  const auto cleared = db.exec("DELETE FROM scram_keys WHERE account = ?", account);
-  if (!cleared) return std::unexpected(cleared.error());
+/// Of each hash that the account has no keys of.
+Result<void> put_missing(Db& db, const std::string& account, const Credentials& credentials) {
   if (const auto done = put_keys(db, account, hash_sha1, credentials.sha1); !done) return done;
   if (const auto done = put_keys(db, account, hash_sha256, credentials.sha256); !done) return done;
   return put_keys(db, account, hash_sha512, credentials.sha512);
+}
+
+Result<void> put_credentials(Db& db, const std::string& account, const Credentials& credentials) {
+  const auto cleared = db.exec("DELETE FROM scram_keys WHERE account = ?", account);
+  if (!cleared) return std::unexpected(cleared.error());
+  return put_missing(db, account, credentials);
 }
 
 // Everything that belongs to an account, but the account itself. A new table with an account column is added here; a
@@ -176,6 +182,23 @@ void AccountSql::set_credentials(const xmpp::BareJid& jid, const Credentials& cr
         // SECURITY: who changes a password means to shut out whoever knew the old one.
         if (const auto done = db.exec("DELETE FROM tokens WHERE account = ?", account); !done)
           return std::unexpected(done.error());
+        return true;
+      },
+      std::move(then));
+}
+
+void AccountSql::add_keys(const xmpp::BareJid& jid, const Credentials& keys, const std::string& salt,
+                          Callback<bool> then) {
+  access_.write(
+      jid.text().size(),
+      [account = jid.text(), keys, salt](Db& db) -> Result<bool> {
+        bool holds = false;
+        const auto looked = db.query(
+            "SELECT 1 FROM scram_keys WHERE account = ? AND salt = ?", [&](const Row&) { holds = true; }, account,
+            Blob{salt});
+        if (!looked) return std::unexpected(looked.error());
+        if (!holds) return false;
+        if (const auto done = put_missing(db, account, keys); !done) return std::unexpected(done.error());
         return true;
       },
       std::move(then));

@@ -24,6 +24,8 @@ class AccountSql final : public AccountStore {
   void find(const xmpp::BareJid& jid, Callback<std::optional<AccountRecord>> then) override;
   void add(const AccountRecord& record, Callback<bool> then) override;
   void set_credentials(const xmpp::BareJid& jid, const xmpp::Credentials& credentials, Callback<bool> then) override;
+  void add_keys(const xmpp::BareJid& jid, const xmpp::Credentials& keys, const std::string& salt,
+                Callback<bool> then) override;
   void remove(const xmpp::BareJid& jid, Callback<bool> then) override;
   void list(const std::string& domain, Callback<std::vector<xmpp::BareJid>> then) override;
   Ticket set_last_seen(const xmpp::BareJid& jid, const LastSeen& last) override;

@@ -3,8 +3,12 @@ import concurrent.futures
 import sqlite3
 
 from books import Fault
-from load import (ADDED, CONFIRM, DOMAIN, EDITORS, FOLLOWERS, LEADERS, REGISTERED, RESIDENTS, ROSTER, receive, state_of)
+from load import (ADDED, BODY, CONFIRM, DOMAIN, EDITORS, FOLLOWERS, LEADERS, REGISTERED, RESIDENTS, ROSTER, SM, TALKERS, receive, state_of,
+                  text_of)
 from wire import CLIENT, Ended, Failed, Wire
+
+MAM = "urn:xmpp:mam:2"
+RSM = "http://jabber.org/protocol/rsm"
 
 # Everything that may lie in the data directory: what one start makes, and nothing that grows from crash to crash.
 DATA_FILES = {"kith.db", "kith.db-wal", "kith.db-shm", "kith.db.lock", "secret"}
@@ -23,8 +27,11 @@ class Audit:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             jobs = [pool.submit(self.check_editor, name) for name in EDITORS]
             jobs += [pool.submit(self.check_mailbox, mailbox) for mailbox in self.books.mailboxes.values()]
+            jobs += [pool.submit(self.check_talker, name) for name in TALKERS]
             for job in jobs:
                 job.result()
+        for talk in self.books.talks.values():
+            talk.settle()
 
     def wire(self, name, password="pencil"):
         wire = Wire(self.kith.port, authority=self.kith.authority.certificate, seconds=30)
@@ -126,6 +133,57 @@ class Audit:
             self.check_private(wire, name, [f"crash:{n}" for n in range(4)], "store")
             note = wire.iq("get", "<vCard xmlns='vcard-temp'/>").findtext(".//{vcard-temp}NOTE")
             self.books.tables[name, "vcard"].settle({} if note is None else {"NOTE": note})
+
+    def check_talker(self, name):
+        """docs/durability.md: after a crash sessions are gone and the archive has what was acknowledged; after a stop they are there."""
+        with Wire(self.kith.port, authority=self.kith.authority.certificate, seconds=30) as wire:
+            wire.starttls()
+            wire.open()
+            wire.scram(name, "pencil")
+            wire.open()
+            session = self.books.sessions.pop(name, None)
+            resumed = False
+            if session is not None:
+                wire.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{session}' h='0'/>")
+                answer = wire.element()
+                resumed = answer.tag == SM + "resumed"
+                # (A client that has acknowledged something says too little now, and is told so by the end of its stream.)
+                if self.books.killed and (answer.tag != SM + "failed" or not answer[0].tag.endswith("}item-not-found")):
+                    raise Fault(f"{name} was told of its session, which is gone: {answer.tag}")
+                if not self.books.killed and answer.tag == SM + "failed":
+                    raise Fault(f"the session of {name} was not there after the stop: {answer[0].tag}")
+                if not self.books.killed and not resumed:
+                    return self.check_archive(self.wire(name), name)
+            if not resumed:
+                wire.bind()
+            return self.check_archive(wire, name)
+
+    def check_archive(self, wire, name):
+        found, after = {}, self.books.archived_last.get(name)
+        while True:
+            place = f"<after>{after}</after>" if after else ""
+            wire.send(f"<iq type='set' id='page'><query xmlns='{MAM}'><set xmlns='{RSM}'><max>250</max>{place}</set></query></iq>")
+            while (element := wire.element()).get("id") != "page":
+                result = element.find(f"{{{MAM}}}result")
+                if result is None:
+                    continue
+                body = BODY.fullmatch(result.findtext(f".//{CLIENT}body") or "")
+                if body is None or body[0] != text_of(body[1], int(body[2])):
+                    raise Fault(f"the archive of {name} has what nobody sent")
+                found.setdefault(body[1], []).append(int(body[2]))
+            fin = element.find(f"{{{MAM}}}fin")
+            if fin is None:
+                raise Fault(f"{name} gets no page of its archive")
+            after = fin.findtext(f".//{{{RSM}}}last") or after
+            if fin.get("complete") == "true":
+                break
+        self.books.archived_last[name] = after
+        for sender, numbers in found.items():
+            if sender not in self.books.talks:
+                raise Fault(f"the archive of {name} has messages of {sender}")
+        for talk in self.books.talks.values():
+            if name in (talk.sender, talk.receiver):
+                talk.check(name, found.get(talk.sender, []))
 
     def check_mailbox(self, mailbox):
         with self.wire(mailbox.owner) as wire:

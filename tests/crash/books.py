@@ -119,6 +119,49 @@ class Mailbox:
                     numbers.clear()
 
 
+class Talk:
+    """What one client under stream management says to another: what <a/> has counted is in both archives after any crash, and nothing
+    is in one twice."""
+
+    def __init__(self, sender, receiver):
+        self.sender, self.receiver = sender, receiver
+        self.floor = self.sent = 0  # up to this number settled; sent
+        self.acknowledged = 0       # up to this number
+        self.refused = set()
+        self.lock = threading.Lock()
+
+    def send(self):
+        with self.lock:
+            self.sent += 1
+            return self.sent
+
+    def acknowledge(self, number):
+        with self.lock:
+            self.acknowledged = max(self.acknowledged, number)
+
+    def refuse(self, number):
+        with self.lock:
+            self.refused.add(number)
+
+    def check(self, owner, found):
+        """`found`: the numbers in the archive of `owner` since the last time, in its order."""
+        with self.lock:
+            if found != sorted(set(found)):
+                raise Fault(f"the archive of {owner} has messages of {self.sender} twice or out of order: {found[:30]}")
+            wrong = [number for number in found if not self.floor < number <= self.sent]
+            if wrong:
+                raise Fault(f"the archive of {owner} has messages of {self.sender} that were not sent: {_some(wrong)}")
+            missing = set(range(self.floor + 1, self.acknowledged + 1)) - set(found) - self.refused
+            if missing:
+                raise Fault(f"acknowledged messages of {self.sender} to {self.receiver} are not in the archive of {owner}: {_some(missing)}; "
+                            f"sent up to {self.sent}, acknowledged up to {self.acknowledged}, settled up to {self.floor}")
+
+    def settle(self):
+        with self.lock:
+            self.floor = self.acknowledged = self.sent
+            self.refused.clear()
+
+
 class Changes:
     """What one client changed, one change after the other, in a table of keys and values; None takes a key away.
 

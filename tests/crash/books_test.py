@@ -1,7 +1,7 @@
 """The books notice what they are there to notice: a loss, a double, an invention, a wrong order, half a change."""
 import unittest
 
-from books import Changes, Fault, Mailbox, Path
+from books import Changes, Fault, Mailbox, Path, Talk
 
 
 def mailbox(sent, acknowledged):
@@ -112,6 +112,31 @@ class Mailboxes(unittest.TestCase):
         collect(box, [])
         with self.assertRaisesRegex(Fault, "lost"):
             box.settle()
+
+
+class Talks(unittest.TestCase):
+    def setUp(self):
+        self.talk = Talk("juliet", "romeo")
+        for _ in range(5):
+            self.talk.send()
+        self.talk.acknowledge(3)
+
+    def test_what_was_acknowledged_must_be_in_the_archive_and_what_was_not_may(self):
+        for found in ([1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 5]):
+            self.talk.check("romeo", found)
+
+    def test_a_loss_a_double_a_wrong_order_and_an_invention_are_noticed(self):
+        for found in ([1, 3], [1, 2, 2, 3], [1, 3, 2], [1, 2, 3, 6], [0, 1, 2, 3], []):
+            with self.assertRaises(Fault):
+                self.talk.check("romeo", found)
+
+    def test_what_came_back_need_not_be_there_and_what_was_settled_must_not_come_again(self):
+        self.talk.refuse(2)
+        self.talk.check("romeo", [1, 3])
+        self.talk.settle()
+        self.talk.check("romeo", [])
+        with self.assertRaises(Fault):
+            self.talk.check("romeo", [5])
 
 
 class Tables(unittest.TestCase):

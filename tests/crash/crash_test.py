@@ -17,7 +17,7 @@ class Crashes(unittest.TestCase):
             for _ in range(CYCLES):
                 test.cycle()
             # A load that is none would lose nothing, either.
-            for kind in ("message", "visit", "roster", "push", "private", "vcard", "subscription", "account", "kithctl"):
+            for kind in ("message", "visit", "roster", "push", "private", "vcard", "subscription", "account", "kithctl", "talk", "resumption"):
                 self.assertGreater(test.totals.get(kind, 0), CYCLES, f"acknowledgements of kind {kind}")
 
 
@@ -80,6 +80,7 @@ class Signals(unittest.TestCase):
         for line in said:
             self.assertIn("reloaded", line)
         self.kith.kill()
+        self.test.books.killed = True
         self.balance()
 
 

@@ -26,10 +26,12 @@ LONGEST_LOAD_SECONDS = 1.5
 LONGEST_START_SECONDS = 15  # with sanitizers on a busy machine; about 0.1 s else
 # After how many acknowledgements of a kind, at most, the daemon is killed.
 KINDS = {"message": 150, "visit": 30, "roster": 300, "push": 300, "private": 150, "vcard": 80, "subscription": 150, "account": 12,
-         "kithctl": 4}
+         "kithctl": 4, "talk": 400, "resumption": 6}
 UNLIMITED = "1000000/s burst 1000000"
-LIMITS = {"offline_messages": 100_000, "offline_bytes": "1 GiB", "stanzas": UNLIMITED, "bytes_after_login": "1 GiB/s burst 1 GiB",
-          "subscription_requests": UNLIMITED, "registrations_per_address": UNLIMITED, "unauthenticated_per_address": 10_000}
+# A talker that comes finds what its peer has said since the last crash, and may lose its connection before it has read all of it.
+LIMITS = {"offline_messages": 100_000, "offline_bytes": "1 GiB", "sm_queue_stanzas": 100_000, "sm_queue_bytes": "1 GiB",
+          "stanzas": UNLIMITED, "bytes_after_login": "1 GiB/s burst 1 GiB", "subscription_requests": UNLIMITED,
+          "registrations_per_address": UNLIMITED, "unauthenticated_per_address": 10_000}
 
 
 class Lock:
@@ -105,7 +107,9 @@ class CrashTest:
             status = self.kith.kill()
             if status != -9:
                 raise Fault(f"kithd ended by itself, with status {status}:\n{self.kith.log_end()}")
+            self.books.killed = True
             self.balance(in_start)
+            self.books.killed = False
         except (Fault, Broken, OSError, AssertionError) as fault:
             self.keep()
             raise Fault(f"seed {self.seed}, {self.told_moment()}: {fault}\nThe data lies in {self.kith.folder}; data-after-crash is "

@@ -13,12 +13,13 @@ import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
-from books import Changes, Fault, Mailbox, Path  # noqa: E402
+from books import Changes, Fault, Mailbox, Path, Talk  # noqa: E402
 from wire import CLIENT, STREAM_ERRORS, STREAMS, Ended, Wire, error_of  # noqa: E402
 
 DOMAIN = "example.org"
 ROSTER = "jabber:iq:roster"
 DELAY = "{urn:xmpp:delay}delay"
+SM = "{urn:xmpp:sm:3}"
 PING = "<ping xmlns='urn:xmpp:ping'/>"
 # A sign of life, and a change of the own account behind it: when the change is on disk, so is the removal of what had been handed over.
 CONFIRM = "<presence/><iq type='set' id='{}'><query xmlns='jabber:iq:private'><seen xmlns='crash:seen'/></query></iq>"
@@ -30,9 +31,14 @@ VISITORS = [f"visitor{n}" for n in range(3)]
 EDITORS = [f"editor{n}" for n in range(4)]
 FOLLOWERS = [f"follower{n}" for n in range(2)]
 LEADERS = [f"leader{n}" for n in range(3)]
+TALKERS = [f"talker{n}" for n in range(4)]  # in pairs, with stream management
 REGISTERED = [f"registered{n}" for n in range(8)]  # make their accounts themselves (XEP-0077)
 ADDED = [f"added{n}" for n in range(4)]            # are added, changed and removed by kithctl
-RESIDENTS = SENDERS + AWAY + VISITORS + EDITORS + FOLLOWERS + LEADERS
+RESIDENTS = SENDERS + AWAY + VISITORS + EDITORS + FOLLOWERS + LEADERS + TALKERS
+
+
+def peer_of(talker):
+    return TALKERS[TALKERS.index(talker) ^ 1]
 
 
 class Books:
@@ -40,6 +46,10 @@ class Books:
         self.mailboxes = {name: Mailbox(name) for name in AWAY + VISITORS}
         self.tables = {(name, kind): Changes(f"the {kind} of {name}") for name in EDITORS for kind in ("roster", "private", "vcard")}
         self.tables |= {(name, "private"): Changes(f"the private XML of {name}") for name in REGISTERED}
+        self.talks = {name: Talk(name, peer_of(name)) for name in TALKERS}
+        self.sessions = {}       # of the talkers: the id that resumes each
+        self.archived_last = {}  # the last id of their archives
+        self.killed = False      # the daemon had no time to write sessions down
         self.accounts = {name: Changes(f"the account {name}") for name in REGISTERED + ADDED}
         self.paths = {pair: Path(f"{pair[0]}'s subscription with {pair[1]}", "none")
                       for follower in FOLLOWERS for leader in LEADERS for pair in ((follower, leader), (leader, follower))}
@@ -105,7 +115,7 @@ class Stage:
     def run(self, longest, beside=None):
         """Everyone at once until the moment has come, at the latest after `longest` seconds. `beside` is started with them."""
         clients = [kind(self, name) for kind, names in ((Sender, SENDERS), (Visitor, VISITORS), (Editor, EDITORS), (Leader, LEADERS),
-                                                        (Follower, FOLLOWERS), (Administrator, ["admin"])) for name in names]
+                                                        (Follower, FOLLOWERS), (Talker, TALKERS), (Administrator, ["admin"])) for name in names]
         clients += [Registrant(self, name) for name in random.Random(f"{self.seed} registrants").sample(REGISTERED, 3)]
         self.books.expect_what_is_under_way()
         for thread in clients if beside is None else [*clients, beside]:
@@ -236,6 +246,91 @@ class Visitor(Client):
                 receive(mailbox, element)
             elif kind == "element" and element.get("id") == wanted:
                 return
+
+
+class Talker(Client):
+    """Talks to another under stream management (XEP-0198), loses its connection now and then, and resumes its session."""
+
+    def act(self):
+        self.talk, self.peer = self.books.talks[self.name], self.books.talks[peer_of(self.name)]
+        self.came = self.handled = 0
+        self.outbox = collections.deque()  # what is not acknowledged: number and text
+        self.last_heard = None
+        wire = self.begin()
+        while True:
+            while len(self.outbox) < 40:
+                for _ in range(self.random.randint(1, 8)):
+                    number = self.talk.send()
+                    self.say(wire, number, f"<message to='{self.talk.receiver}@{DOMAIN}' type='chat' id='{self.talk.receiver}/{number}'>"
+                                           f"<body>{text_of(self.name, number)}</body></message>")
+                wire.send("<r xmlns='urn:xmpp:sm:3'/>")
+            self.take(wire, wire.element())
+            if self.random.random() < 0.01:
+                wire.socket.close()
+                wire = self.resume()
+
+    def begin(self):
+        self.books.sessions.pop(self.name, None)
+        wire = self.login()
+        wire.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+        enabled = wire.until(lambda element: element.tag == SM + "enabled")
+        self.books.sessions[self.name] = enabled.get("id")
+        self.say(wire, None, "<presence/>")
+        return wire
+
+    def resume(self):
+        wire = self.stage.stayed[self.name] = self.wire()
+        wire.starttls()
+        wire.open()
+        wire.scram(self.name, "pencil")
+        wire.open()
+        wire.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{self.books.sessions[self.name]}' h='{self.came}'/>")
+        answer = wire.element()
+        if answer.tag == STREAMS + "error":
+            raise Ended("the server ends the stream")
+        if answer.tag != SM + "resumed":
+            raise Fault(f"{self.name} could not resume its session: {ET.tostring(answer).decode()}")
+        wire.jid = f"{self.name}@{DOMAIN}/resumed"
+        self.count_handled(int(answer.get("h")))
+        for _, text in self.outbox:
+            wire.send(text)
+        wire.send("<r xmlns='urn:xmpp:sm:3'/>")
+        self.stage.count("resumption")
+        return wire
+
+    def say(self, wire, number, text):
+        self.outbox.append((number, text))
+        wire.send(text)
+
+    def count_handled(self, h):
+        if not self.handled <= h <= self.handled + len(self.outbox):
+            raise Fault(f"{self.name} is told that {h} stanzas were handled; {self.handled} were, and {len(self.outbox)} are under way")
+        while self.handled < h:
+            number, _ = self.outbox.popleft()
+            self.handled += 1
+            if number is not None:
+                self.talk.acknowledge(number)
+                self.stage.count("talk")
+
+    def take(self, wire, element):
+        if element.tag == SM + "a":
+            self.count_handled(int(element.get("h")))
+        elif element.tag == SM + "r":
+            wire.send(f"<a xmlns='urn:xmpp:sm:3' h='{self.came}'/>")
+        elif element.tag.startswith(CLIENT):
+            self.came += 1
+            if element.tag == CLIENT + "message" and element.get("type") == "error":
+                self.talk.refuse(int(element.get("id").split("/")[1]))
+            elif element.tag == CLIENT + "message" and element.find(DELAY) is None:
+                self.hear(element)
+
+    def hear(self, message):
+        number = int(BODY.fullmatch(message.findtext(CLIENT + "body"))[2])
+        with self.peer.lock:
+            gap = set(range((self.last_heard or number) + 1, number)) - self.peer.refused
+        if gap or self.last_heard is not None and number <= self.last_heard:
+            raise Fault(f"{self.name} hears message {number} of {self.peer.sender} after {self.last_heard}")
+        self.last_heard = number
 
 
 class Editor(Client):

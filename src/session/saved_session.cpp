@@ -10,6 +10,9 @@ namespace kith::session {
 namespace {
 
 constexpr std::string_view ns_saved = "urn:kith:saved-session";
+// SECURITY: times that no clock shows would be outside of what is reckoned with.
+constexpr std::int64_t most_micros = 253'402'300'800'000'000;  // the year 10000
+constexpr std::int64_t most_resume_seconds = 366LL * 24 * 60 * 60;
 constexpr std::size_t most_saved_bytes = 256 * 1024 * 1024;  // a whole queue, escaped twice
 
 template <class T>
@@ -23,7 +26,7 @@ std::string micros(WallTime when) { return std::to_string(when.time_since_epoch(
 
 bool read_time(const xml::Element& element, std::string_view name, WallTime& when) {
   std::int64_t count = 0;
-  if (!read_number(element, name, count)) return false;
+  if (!read_number(element, name, count) || count < 0 || count >= most_micros) return false;
   when = WallTime(std::chrono::microseconds(count));
   return true;
 }
@@ -81,9 +84,10 @@ std::optional<SavedState> from_text(std::string_view text) {
   const auto digest = hex_decode(string_of("id"));
   std::int64_t seconds = 0;
   if (!digest || digest->empty() || state.resource.empty() || !read_number(*saved, "resume-time", seconds) ||
-      !read_number(*saved, "handled", state.handled) || !read_number(*saved, "acknowledged", state.acknowledged) ||
-      !read_number(*saved, "written", state.written) || !read_number(*saved, "priority", state.priority) ||
-      !read_time(*saved, "since", state.facts.since) || !read_time(*saved, "receives-since", state.receives_since))
+      seconds < 0 || seconds > most_resume_seconds || !read_number(*saved, "handled", state.handled) ||
+      !read_number(*saved, "acknowledged", state.acknowledged) || !read_number(*saved, "written", state.written) ||
+      !read_number(*saved, "priority", state.priority) || !read_time(*saved, "since", state.facts.since) ||
+      !read_time(*saved, "receives-since", state.receives_since))
     return std::nullopt;
   state.id_digest = *digest;
   state.resume_time = std::chrono::seconds(seconds);

@@ -190,7 +190,11 @@ void World::add_record(const std::string& bare_jid, xmpp::Credentials credential
 }
 
 void World::save_session(const std::string& bare_jid, const session::SavedState& state) {
-  units_.front().refs->sessions.put(*xmpp::BareJid::parse(bare_jid), session::to_text(state));
+  save_session(bare_jid, session::to_text(state));
+}
+
+void World::save_session(const std::string& bare_jid, std::string text) {
+  units_.front().refs->sessions.put(*xmpp::BareJid::parse(bare_jid), std::move(text));
   settle();
 }
 

@@ -73,6 +73,7 @@ class World final : private router::Crossroads {
   void add_imported_account(const std::string& bare_jid, const std::string& password);
   /// As if it had been written down when the server stopped; restart() finds it.
   void save_session(const std::string& bare_jid, const session::SavedState& state);
+  void save_session(const std::string& bare_jid, std::string text);
   bool has_account(const std::string& bare_jid);
   /// Connects without logging in; to each shard in turn. With direct TLS, as to the port that has it.
   std::unique_ptr<WorldClient> connect(net::LinkOptions link = {});

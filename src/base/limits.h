@@ -90,6 +90,13 @@ struct Limits {
   std::size_t push_registrations = 20;
   Rate push_notifications{.per_second = 1, .burst = 20};
 
+  std::size_t room_occupants = 500;
+  std::size_t room_people = 5000;
+  std::size_t room_nick_bytes = 128;
+  std::size_t room_subject_bytes = 2048;
+  Rate room_messages{.per_second = 20, .burst = 100};
+  Rate room_creations{.per_second = 10.0 / 3600, .burst = 10};
+
   Rate bytes_from_server{.per_second = 1024.0 * 1024, .burst = 8.0 * 1024 * 1024};
   std::size_t s2s_links = 2000;
   std::size_t s2s_queue_stanzas = 1000;

@@ -257,8 +257,29 @@ struct DiscoItems {
 /// another answer than service-unavailable for strangers: it answers both alike.
 enum class Access : std::uint8_t { owner, subscribers, anyone, unguarded };
 
+/// A feature that answers for whole domains beside those of the accounts (rooms.example.org), and for every address in
+/// them. What is for one of these addresses comes in order, on the shard that a hash of its bare JID names.
+class Service {
+ public:
+  virtual ~Service() = default;
+  /// Asked for each stanza. `domainpart` is prepared.
+  virtual bool owns(std::string_view domainpart) const = 0;
+  /// Takes a stanza over, with true `from` and `to`; iq requests among them are answered. `gate`: what it depends on.
+  /// `settled` is called once, now or later, on this shard, with the last write that it has led to.
+  using Settled = std::move_only_function<void(storage::Ticket last)>;
+  virtual void receive(xmpp::Stanza stanza, storage::Ticket gate, Settled settled) = 0;
+};
+
 class Hooks {
  public:
+  /// From now on the domains that `service` owns are this server's own.
+  void serve(Service& service) { services_.push_back(&service); }
+  /// Null if nobody owns it.
+  Service* service_of(std::string_view domainpart) const {
+    const auto found = std::ranges::find_if(services_, [&](const Service* one) { return one->owns(domainpart); });
+    return found == services_.end() ? nullptr : *found;
+  }
+
   template <class Event, class Self>
   void on(Phase phase, Self* self, Outcome (Self::*handler)(Event&)) {
     list<Event>().add(phase, [self, handler](Event& event) { return (self->*handler)(event); });
@@ -329,6 +350,7 @@ class Hooks {
              List<PublishItems>, List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>,
              List<BindInlineFeatures>, List<BindInline>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
+  std::vector<Service*> services_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
   std::map<IqKey, IqHandler, std::less<>> iqs_;
 };

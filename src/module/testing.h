@@ -165,9 +165,10 @@ class Stage final : private Accounts {
         saved_sessions(disk),
         tokens(disk, accounts),
         pubsub(disk),
+        rooms(disk, archive),
         delivery(disk),
         passwords(disk),
-        stores_{accounts, rosters, offline, documents, archive, saved_sessions, tokens, pubsub},
+        stores_{accounts, rosters, offline, documents, archive, saved_sessions, tokens, pubsub, rooms},
         deps_{clock,   random, events, timers, delivery, passwords, *this,
               stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
@@ -341,6 +342,7 @@ class Stage final : private Accounts {
   MemorySessions saved_sessions;
   MemoryTokens tokens;
   MemoryPubsub pubsub;
+  MemoryRooms rooms;
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;

@@ -44,6 +44,8 @@ class Scene {
         if (!said.is_iq_request() && (!said.to() || *said.to() == session.account().jid())) {
           IqAnswerToAccount event{session.account(), said};
           stage.hooks.run(event);
+        } else if (said.to() && stage.hooks.service_of(said.to()->domainpart()) != nullptr) {
+          stage.delivery.route(said, {}, {});
         } else {
           stage.dispatch(std::move(said), &session);
         }
@@ -120,6 +122,10 @@ class Scene {
       item.gate = {};
     }
     const xmpp::Jid to = *item.stanza.to();
+    if (Service* const service = stage.hooks.service_of(to.domainpart())) {
+      service->receive(std::move(item.stanza), item.gate, [](storage::Ticket) {});
+      return;
+    }
     if (!stage.hosts.is_local(to.domainpart())) {
       outside.push_back(text_of(item.stanza));
       return;

@@ -330,6 +330,10 @@ class MemoryArchive final : public storage::ArchiveStore {
     disk_.answer_write(ticket, std::move(then), any);
   }
 
+  void forget(const xmpp::BareJid& owner) {
+    std::erase_if(messages, [&](const auto& one) { return one.second.account == owner; });
+  }
+
   std::map<std::uint64_t, Entry> messages;
 
  private:
@@ -537,6 +541,71 @@ class MemoryPubsub final : public storage::PubsubStore {
 
  private:
   MemoryDisk& disk_;
+};
+
+class MemoryRooms final : public storage::RoomStore {
+ public:
+  MemoryRooms(MemoryDisk& disk, MemoryArchive& archive) : disk_(disk), archive_(archive) {}
+  void load(const xmpp::BareJid& room, storage::Callback<std::optional<storage::RoomData>> then) override {
+    std::optional<storage::RoomData> data;
+    if (const auto found = rooms.find(room); found != rooms.end()) {
+      data = storage::RoomData{.config = found->second.config, .subject = found->second.subject};
+      for (const auto& [jid, person] : found->second.people) data->people.push_back(person);
+    }
+    disk_.answer_read(std::move(then), std::move(data));
+  }
+  storage::Ticket put(const xmpp::BareJid& room, const std::string& name, bool listed, std::string config) override {
+    return disk_.write([&] {
+      Room& made = rooms[room];
+      made.name = name;
+      made.listed = listed;
+      made.config = std::move(config);
+    });
+  }
+  storage::Ticket put_subject(const xmpp::BareJid& room, std::string subject) override {
+    return disk_.write([&] {
+      if (const auto found = rooms.find(room); found != rooms.end()) found->second.subject = std::move(subject);
+    });
+  }
+  storage::Ticket put_person(const xmpp::BareJid& room, const storage::RoomPerson& person) override {
+    return disk_.write([&] {
+      const auto found = rooms.find(room);
+      if (found == rooms.end()) return;
+      if (person.affiliation.empty()) {
+        found->second.people.erase(person.jid);
+      } else {
+        found->second.people.insert_or_assign(person.jid, person);
+      }
+    });
+  }
+  storage::Ticket remove(const xmpp::BareJid& room) override {
+    return disk_.write([&] {
+      rooms.erase(room);
+      archive_.forget(room);
+    });
+  }
+  void list(const std::string& domain, const std::string& after, std::size_t most,
+            storage::Callback<std::vector<storage::ListedRoom>> then) override {
+    std::vector<storage::ListedRoom> found;
+    for (const auto& [jid, room] : rooms) {
+      if (room.listed && jid.domainpart() == domain && jid.text() > after && found.size() < most)
+        found.push_back({.jid = jid, .name = room.name});
+    }
+    disk_.answer_read(std::move(then), std::move(found));
+  }
+
+  struct Room {
+    std::string name;
+    bool listed = false;
+    std::string config;
+    std::string subject;
+    std::map<xmpp::BareJid, storage::RoomPerson> people;
+  };
+  std::map<xmpp::BareJid, Room> rooms;
+
+ private:
+  MemoryDisk& disk_;
+  MemoryArchive& archive_;
 };
 
 }  // namespace kith::module::testing

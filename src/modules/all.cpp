@@ -22,6 +22,7 @@
 #include "modules/private_xml/private_xml.h"
 #include "modules/push/push.h"
 #include "modules/registration/registration.h"
+#include "modules/rooms/rooms.h"
 #include "modules/roster/roster.h"
 #include "modules/session_request/session_request.h"
 #include "modules/subscription/subscription.h"
@@ -60,6 +61,7 @@ std::span<const module::Registration> all() {
       module::registration<SessionRequest>(),
       module::registration<ClientState>(),
       module::registration<ClientAccess>(),
+      module::registration<Rooms>(),
   };
   return features;
 }

@@ -158,13 +158,14 @@ void Router::send_on(Deliver item, bool ours) {
     return;
   }
   const xmpp::Jid& to = *stanza.to();
-  const bool elsewhere = !deps_.hosts.is_local(to.domainpart());
+  const bool accounts_domain = deps_.hosts.is_local(to.domainpart());
+  const bool elsewhere = !accounts_domain && hooks_.service_of(to.domainpart()) == nullptr;
   if (elsewhere && remote_ == nullptr) {
     unreachable(stanza, StanzaError::of(Condition::remote_server_not_found), gate);
     return;
   }
   const Turn turn(*this);
-  if (!elsewhere && !to.has_localpart()) {
+  if (accounts_domain && !to.has_localpart()) {
     to_server(std::move(stanza), nullptr, gate);
     return;
   }
@@ -238,9 +239,16 @@ void Router::drain() {
 }
 
 void Router::deliver(Deliver item) {
-  if (remote_ != nullptr && !deps_.hosts.is_local(item.stanza.to()->domainpart())) {
-    remote_->send(std::move(item));
-    return;
+  const std::string_view domainpart = item.stanza.to()->domainpart();
+  if (!deps_.hosts.is_local(domainpart)) {
+    if (module::Service* const service = hooks_.service_of(domainpart)) {
+      deliver_to(*service, std::move(item));
+      return;
+    }
+    if (remote_ != nullptr) {
+      remote_->send(std::move(item));
+      return;
+    }
   }
   const xmpp::BareJid bare = xmpp::BareJid::of(*item.stanza.to());
   if (module::Account* account = accounts_.loaded(bare); account != nullptr) {
@@ -259,6 +267,21 @@ void Router::deliver(Deliver item) {
     }
     settled(number);
   });
+}
+
+void Router::deliver_to(module::Service& service, Deliver item) {
+  const std::uint64_t number = ++settlings_;
+  unsettled_.insert(number);
+  xmpp::Stanza asked = item.stanza;
+  try {
+    service.receive(std::move(item.stanza), item.gate, [this, number](storage::Ticket last) {
+      latest_ = storage::later(latest_, last);
+      settled(number);
+    });
+  } catch (const std::exception& fault) {
+    hooks_.on_fault(fault.what());
+    refuse(asked, StanzaError::of(Condition::internal_server_error));
+  }
 }
 
 void Router::absent(const xmpp::Stanza& stanza, Absence why) {

@@ -126,6 +126,10 @@ class Router final : public module::Delivery, public module::Accounts {
   AccountTable& accounts() { return accounts_; }
   /// The shard that owns `account`.
   unsigned owner(const xmpp::BareJid& account) const { return owner_of(account.text(), deps_.crossroads.shards()); }
+  /// True for a domain of accounts, and for one that a feature answers for.
+  bool is_ours(std::string_view domainpart) const {
+    return deps_.hosts.is_local(domainpart) || hooks_.service_of(domainpart) != nullptr;
+  }
   /// The shard that has the streams to this domain of another server.
   unsigned owner_of_domain(std::string_view domainpart) const {
     return owner_of(domainpart, deps_.crossroads.shards());
@@ -149,6 +153,7 @@ class Router final : public module::Delivery, public module::Accounts {
   void send_on(Deliver item, bool ours);
   void deliver(Deliver item);
   void deliver_to(module::Account& account, Deliver& item);
+  void deliver_to(module::Service& service, Deliver item);
   void message_to(module::Account& account, Deliver& item);
   void presence_to(module::Account& account, Deliver& item);
   void iq_to(module::Account& account, Deliver& item);

@@ -191,6 +191,24 @@ void add_limits(Table& table) {
   table.rate(
       "push_notifications", [](auto& c) -> auto& { return c.limits.push_notifications; }, false,
       "Notifications to one of them.");
+  table.count(
+      "room_occupants", [](auto& c) -> auto& { return c.limits.room_occupants; }, {1, 100'000},
+      "Occupants of a room, and clients in it.");
+  table.count(
+      "room_people", [](auto& c) -> auto& { return c.limits.room_people; }, {1, 1'000'000},
+      "Owners, admins, members and outcasts of a room together.");
+  table.size(
+      "room_nick_bytes", [](auto& c) -> auto& { return c.limits.room_nick_bytes; }, {16, 1023},
+      "The name that an occupant has in a room.");
+  table.size(
+      "room_subject_bytes", [](auto& c) -> auto& { return c.limits.room_subject_bytes; }, {64, 64 * kib},
+      "A room's subject.");
+  table.rate(
+      "room_messages", [](auto& c) -> auto& { return c.limits.room_messages; }, false,
+      "Messages in one room, of all occupants together.");
+  table.rate(
+      "room_creations", [](auto& c) -> auto& { return c.limits.room_creations; }, false,
+      "Rooms that one account makes.");
   table.rate(
       "bytes_from_server", [](auto& c) -> auto& { return c.limits.bytes_from_server; }, true,
       "Bytes from another server on one stream; beyond it, it has to wait.");

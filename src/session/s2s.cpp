@@ -18,7 +18,7 @@ S2sService::S2sService(S2sDeps deps)
           deps_.events.counter("kith_server_stanzas_total", "Stanzas from and to other servers.", "direction=\"in\"")),
       sent_(deps_.events.counter("kith_server_stanzas_total", "Stanzas from and to other servers.",
                                  "direction=\"out\"")) {
-  surroundings_.is_local = [this](std::string_view domain) { return deps_.hosts.is_local(domain); };
+  surroundings_.is_local = [this](std::string_view domain) { return deps_.router.is_ours(domain); };
   surroundings_.random = &deps_.random;
   surroundings_.secret = &deps_.secret;
   surroundings_.require_certificates = deps_.require_certificates;
@@ -81,7 +81,7 @@ void S2sService::send(router::Deliver item) {
   const stream::DomainPair pair{std::string(item.stanza.to()->domainpart()),
                                 std::string(item.stanza.from() ? item.stanza.from()->domainpart() : "")};
   // SECURITY: in nobody's name but ours.
-  if (pair.local.empty() || !deps_.hosts.is_local(pair.local)) {
+  if (pair.local.empty() || !deps_.router.is_ours(pair.local)) {
     return deps_.router.unreachable(item.stanza, xmpp::StanzaError::of(xmpp::Condition::remote_server_not_found));
   }
   if (!links_.contains(pair)) {

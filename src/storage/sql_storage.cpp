@@ -19,6 +19,7 @@
 #include "storage/sqlite/offline_sql.h"
 #include "storage/sqlite/pubsub_sql.h"
 #include "storage/sqlite/read_pool.h"
+#include "storage/sqlite/room_sql.h"
 #include "storage/sqlite/roster_sql.h"
 #include "storage/sqlite/session_sql.h"
 #include "storage/sqlite/shard_access.h"
@@ -166,7 +167,8 @@ class SqlShardStores final : public ShardStores {
             .archive = archive_,
             .sessions = sessions_,
             .tokens = tokens_,
-            .pubsub = pubsub_};
+            .pubsub = pubsub_,
+            .rooms = rooms_};
   }
 
  private:
@@ -179,6 +181,7 @@ class SqlShardStores final : public ShardStores {
   sqlite::SessionSql sessions_{access_};
   sqlite::TokenSql tokens_{access_};
   sqlite::PubsubSql pubsub_{access_};
+  sqlite::RoomSql rooms_{access_};
 };
 
 }  // namespace

@@ -331,6 +331,44 @@ class PubsubStore {
                       Callback<std::map<std::string, PubsubItem>> then) = 0;
 };
 
+/// How an address stands to a room for good (XEP-0045 §5.2), in the protocol's words.
+struct RoomPerson {
+  xmpp::BareJid jid;
+  std::string affiliation{};  ///< empty: none
+  std::string reason{};
+};
+
+struct RoomData {
+  std::string config;   ///< the rooms feature's own text
+  std::string subject;  ///< likewise; empty: none was ever set
+  std::vector<RoomPerson> people{};
+};
+
+/// What a room shows of itself to everybody.
+struct ListedRoom {
+  xmpp::BareJid jid;
+  std::string name;
+};
+
+/// Rooms (XEP-0045). What is said in them is in the ArchiveStore, under the room's address.
+class RoomStore {
+ public:
+  virtual ~RoomStore() = default;
+  /// Nothing if there is no such room.
+  virtual void load(const xmpp::BareJid& room, Callback<std::optional<RoomData>> then) = 0;
+  /// Makes the room or gives it another configuration.
+  virtual Ticket put(const xmpp::BareJid& room, const std::string& name, bool listed, std::string config) = 0;
+  /// Nothing happens if there is no such room.
+  virtual Ticket put_subject(const xmpp::BareJid& room, std::string subject) = 0;
+  /// Likewise.
+  virtual Ticket put_person(const xmpp::BareJid& room, const RoomPerson& person) = 0;
+  /// With its people and its archive.
+  virtual Ticket remove(const xmpp::BareJid& room) = 0;
+  /// The first `most` listed rooms of a domain behind the address `after`, in the order of their addresses.
+  virtual void list(const std::string& domain, const std::string& after, std::size_t most,
+                    Callback<std::vector<ListedRoom>> then) = 0;
+};
+
 struct Stores {
   AccountStore& accounts;
   RosterStore& rosters;
@@ -340,6 +378,7 @@ struct Stores {
   SessionStore& sessions;
   TokenStore& tokens;
   PubsubStore& pubsub;
+  RoomStore& rooms;
 };
 
 /// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.

@@ -197,6 +197,7 @@ storage = "internal"
 log = {{ info = "*console" }}
 ssl = {{ certificate = "{self.folder}/live/{DOMAIN}/fullchain.pem"; key = "{self.folder}/live/{DOMAIN}/privkey.pem" }}
 VirtualHost "{DOMAIN}"
+Component "rooms.{DOMAIN}" "muc"
 """)
 
     def start(self):

@@ -181,6 +181,30 @@ constexpr Sql version_6 = R"sql(
   PRAGMA user_version = 6;
 )sql";
 
+// Version 7. Rooms (XEP-0045). What is said in them lies in the archive, under the room's address.
+constexpr Sql version_7 = R"sql(
+  CREATE TABLE rooms (
+    room    TEXT PRIMARY KEY NOT NULL,
+    domain  TEXT NOT NULL,
+    listed  INTEGER NOT NULL,
+    name    TEXT NOT NULL,
+    config  TEXT NOT NULL,
+    subject TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX rooms_listed ON rooms (domain, room) WHERE listed = 1;
+
+  CREATE TABLE room_people (
+    room        TEXT NOT NULL,
+    jid         TEXT NOT NULL,
+    affiliation TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    PRIMARY KEY (room, jid)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX room_people_by_jid ON room_people (jid);
+
+  PRAGMA user_version = 7;
+)sql";
+
 constexpr Migration all_migrations[] = {
     {.version = 1, .script = version_1},
     {.version = 2, .script = version_2},
@@ -188,6 +212,7 @@ constexpr Migration all_migrations[] = {
     {.version = 4, .script = version_4},
     {.version = 5, .script = version_5},
     {.version = 6, .script = version_6},
+    {.version = 7, .script = version_7},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

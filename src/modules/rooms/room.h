@@ -1,0 +1,207 @@
+// A room (XEP-0045 v1.35.5): its occupants, what it lets them do, and what it tells them. Lives on the shard that owns
+// its bare JID; the rooms feature loads it, hands it its stanzas one at a time, and drops it. Storage: RoomStore for
+// configuration, affiliations and subject, ArchiveStore for what is said.
+//
+// An occupant is an account under a nick; several of its clients can be in the room under the same one. Whoever sees
+// real addresses sees that of the client that spoke last.
+//
+// Limits: room_occupants (clients), room_people, room_nick_bytes, room_subject_bytes, room_messages (a rate),
+// `most_history_bytes` of what is shown to who enters, `most_questions` iqs under way between occupants,
+// `most_invitations` that can still be declined.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/events.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "base/token_bucket.h"
+#include "module/delivery.h"
+#include "modules/rooms/config.h"
+#include "modules/rooms/words.h"
+#include "storage/storage.h"
+#include "xmpp/jid.h"
+#include "xmpp/stanza.h"
+
+namespace kith::modules::muc {
+
+struct Surroundings {
+  const Clock& clock;
+  Random& random;
+  Events& events;
+  module::Delivery& delivery;
+  storage::RoomStore& store;
+  storage::ArchiveStore& archive;
+  const Limits& limits;
+};
+
+class Room {
+ public:
+  static constexpr std::size_t most_history_bytes = 256 * 1024;
+  static constexpr std::size_t most_questions = 256;
+  static constexpr std::size_t most_invitations = 256;
+  static constexpr std::size_t invitations_at_once = 10;
+
+  /// A new one, locked until its owner has configured it (§10.1.1).
+  Room(xmpp::BareJid jid, const Surroundings& surroundings);
+  /// One that was stored. `history`: the last of its archive, oldest first.
+  Room(xmpp::BareJid jid, const Surroundings& surroundings, const storage::RoomData& data,
+       const std::vector<storage::ArchivedMessage>& history);
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+
+  const xmpp::BareJid& jid() const { return jid_; }
+  /// Takes a stanza with true `from`, whose `to` is in this room.
+  void receive(xmpp::Stanza stanza, storage::Ticket gate);
+  /// It was destroyed, or nobody wants it any more: it is to be forgotten.
+  bool finished() const { return finished_ || (locked_ && empty()); }
+  bool empty() const { return by_client_.empty(); }
+  storage::Ticket last_write() const { return last_write_; }
+
+ private:
+  struct Client {
+    xmpp::Jid jid;
+    xml::Element presence;  ///< the last one, cleaned
+  };
+  struct Occupant {
+    std::string nick;
+    std::string key;  ///< of the nick: who has it has all that look like it
+    xmpp::BareJid account;
+    Role role = Role::none;
+    std::string id;  ///< XEP-0421
+    std::vector<Client> clients{};
+  };
+  struct Person {
+    Affiliation affiliation = Affiliation::none;
+    std::string reason{};
+  };
+  struct Kept {
+    WallTime when;
+    xmpp::Stanza message;
+    std::size_t bytes;
+  };
+  /// What an occupant's presence says beside what his client says (§7.1, §7.6, §8, §9).
+  struct Change {
+    bool gone = false;
+    std::string status{};    ///< of who leaves, in his words
+    std::string new_nick{};  ///< §7.6
+    std::string actor{};     ///< the nick of who did it
+    std::string reason{};
+    std::vector<int> codes{};      ///< for everybody
+    std::vector<int> own_codes{};  ///< for the occupant himself
+    std::optional<xml::Element> destroyed{};
+  };
+  struct Question {
+    std::string id;  ///< ours
+    xmpp::Jid asker;
+    xmpp::BareJid asked;
+    std::string original_id;
+  };
+
+  // --- presence
+  void presence(const xmpp::Stanza& stanza);
+  void enter(const xmpp::Stanza& stanza, const xml::Element* request);
+  void welcome(Occupant& occupant, const Client& client, const xml::Element* request, std::vector<int> codes,
+               bool tell_others);
+  void change_nick(Occupant& occupant, const xmpp::Stanza& stanza);
+  void leave(Occupant& occupant, const xmpp::Jid& client, Change change);
+  /// All clients of an occupant.
+  void remove(Occupant& occupant, Change change);
+  /// To everybody, the occupant's own clients but `except` last.
+  void announce(const Occupant& occupant, const Client& client, const Change& change, const Client* except = nullptr);
+  xmpp::Stanza presence_of(const Occupant& occupant, const Client& client, const Change& change, bool with_jid,
+                           bool own) const;
+  void send_history(const xmpp::Jid& client, const xml::Element* request);
+  void send_subject(const xmpp::Jid& client);
+  void left_alone();
+
+  // --- messages
+  void message(xmpp::Stanza stanza, storage::Ticket gate);
+  void groupchat(const Occupant& occupant, xmpp::Stanza stanza, storage::Ticket gate);
+  void set_subject(const Occupant& occupant, xmpp::Stanza stanza, storage::Ticket gate);
+  void private_message(const Occupant& occupant, xmpp::Stanza stanza, storage::Ticket gate);
+  void to_room(const xmpp::Stanza& stanza);
+  void invite(const xmpp::Stanza& stanza, const xml::Element& request);
+  void decline(const xmpp::Stanza& stanza, const xml::Element& answer);
+  void voice_request(const xmpp::Stanza& stanza, const xml::Element& form);
+  void to_all(const xmpp::Stanza& message, storage::Ticket gate, const std::optional<xmpp::Stanza>& if_failed);
+  /// Takes out what only a room may say.
+  void clean(xmpp::Stanza& stanza) const;
+  void keep(xmpp::Stanza message, std::size_t bytes);
+
+  // --- iqs
+  void iq(xmpp::Stanza stanza);
+  void iq_to_occupant(xmpp::Stanza stanza);
+  void iq_answer(xmpp::Stanza stanza);
+  void info(const xmpp::Stanza& request);
+  void items(const xmpp::Stanza& request);
+  void list(const xmpp::Stanza& request);
+  void administer(const xmpp::Stanza& request);
+  void tell_config(const xmpp::Stanza& request);
+  void owner_asks(const xmpp::Stanza& request);
+  void configure(const xmpp::Stanza& request, const xml::Element& form);
+  void destroy(std::optional<xml::Element> destroyed);
+
+  // --- people
+  Affiliation affiliation_of(const xmpp::Jid& jid) const;
+  Standing standing_of(const xmpp::Jid& jid) const;
+  Role role_for(Affiliation affiliation) const;
+  std::size_t owners() const;
+  void set_affiliation(const xmpp::BareJid& jid, Affiliation affiliation, const std::string& actor,
+                       const std::string& reason);
+  void set_role(Occupant& occupant, Role role, const std::string& actor, const std::string& reason);
+  Occupant* occupant_of(const xmpp::Jid& client) const;
+  Occupant* occupant_named(std::string_view nick) const;
+  std::string occupant_id(const xmpp::BareJid& account) const;
+  bool sees_jids(const Occupant& occupant) const {
+    return config_.whois == Whois::anyone || occupant.role == Role::moderator;
+  }
+
+  // --- out
+  void send(xmpp::Stanza stanza, const xmpp::Jid& to, storage::Ticket gate = {},
+            std::optional<xmpp::Stanza> if_failed = {});
+  void refuse(const xmpp::Stanza& stanza, xmpp::Condition condition, std::string text = {});
+  void refuse(const xmpp::Stanza& stanza, const xmpp::StanzaError& error);
+  void reply(const xmpp::Stanza& request, std::optional<xml::Element> payload = {}, storage::Ticket gate = {});
+  xmpp::Jid occupant_jid(std::string_view nick) const;
+  storage::Ticket wrote(storage::Ticket ticket) {
+    last_write_ = storage::later(last_write_, ticket);
+    return ticket;
+  }
+  storage::Ticket store_config();
+  storage::Ticket store_person(const xmpp::BareJid& jid);
+
+  xmpp::BareJid jid_;
+  Surroundings out_;
+  RoomConfig config_;
+  std::string key_;  ///< of occupant ids
+  bool locked_ = false;
+  bool finished_ = false;
+  std::map<xmpp::BareJid, Person> people_;
+  std::map<std::string, std::unique_ptr<Occupant>, std::less<>> occupants_;  ///< by key
+  std::unordered_map<xmpp::Jid, Occupant*> by_client_;
+  std::optional<xmpp::Stanza> subject_;
+  std::deque<Kept> history_;
+  std::size_t history_bytes_ = 0;
+  std::deque<Question> questions_;
+  std::deque<std::pair<xmpp::BareJid, xmpp::BareJid>> invitations_;  ///< inviter, invited
+  TokenBucket rate_;
+  storage::Ticket last_write_;
+};
+
+/// What is under a nick: two that only differ in case or in compatibility forms have the same key.
+std::string nick_key(std::string_view nick);
+/// An archive id as it is on the wire, 16 hexadecimal digits.
+std::string archive_id_text(std::uint64_t id);
+
+}  // namespace kith::modules::muc

@@ -1,0 +1,230 @@
+#include "modules/rooms/rooms.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "xmpp/namespaces.h"
+#include "xmpp/rsm.h"
+
+namespace kith::modules {
+
+using muc::Room;
+using storage::Ticket;
+using xmpp::Condition;
+using xmpp::StanzaError;
+using xmpp::StanzaKind;
+using xmpp::StanzaType;
+namespace ns = xmpp::ns;
+
+Rooms::Rooms(const module::ModuleDeps& deps)
+    : deps_(deps), loaded_(deps.events.gauge("kith_rooms", "Rooms that are in memory.")) {
+  sweep_.set_action([this] { drop_idle(); });
+}
+
+void Rooms::attach(module::Hooks& hooks) {
+  hooks.serve(*this);
+  hooks.on<module::DiscoItems>(module::Phase::validate, this, &Rooms::add_item);
+}
+
+void Rooms::configure(const module::Settings& settings) {
+  prefix_ = settings.text("prefix");
+  creation_ = settings.text("creation");
+}
+
+bool Rooms::owns(std::string_view domainpart) const {
+  if (domainpart.size() <= prefix_.size() + 1 || domainpart[prefix_.size()] != '.' || !domainpart.starts_with(prefix_))
+    return false;
+  return deps_.hosts.is_local(domainpart.substr(prefix_.size() + 1)) && !deps_.hosts.is_local(domainpart);
+}
+
+// XEP-0045 §6.1: the domain of the accounts leads to that of the rooms.
+module::Outcome Rooms::add_item(module::DiscoItems& event) {
+  if (event.target == module::Target::server && event.node.empty()) {
+    event.query.add(xml::Element("item", ns::disco_items)
+                        .set("jid", prefix_ + "." + std::string(event.domain))
+                        .set("name", "Group chat"));
+  }
+  return module::Next{};
+}
+
+void Rooms::refuse(const xmpp::Stanza& stanza, const StanzaError& error) {
+  if (auto answer = xmpp::error_reply(stanza, error)) deps_.delivery.route(*std::move(answer));
+}
+
+// --- the service
+// -----------------------------------------------------------------------------------------------------------------
+
+void Rooms::to_service(const xmpp::Stanza& stanza) {
+  if (stanza.kind() == StanzaKind::presence) return;
+  if (stanza.kind() == StanzaKind::message || stanza.to()->is_full())
+    return refuse(stanza, StanzaError::of(Condition::service_unavailable));
+  if (!stanza.is_iq_request()) return;
+  const xml::Element& payload = *stanza.payload();
+  const bool get = stanza.type() == StanzaType::get;
+  const bool whole = payload.attribute("node").value_or("").empty();
+  if (get && whole && payload.is("query", ns::disco_info)) {
+    // §6.2
+    xml::Element query("query", ns::disco_info);
+    query.add(xml::Element("identity", ns::disco_info)
+                  .set("category", "conference")
+                  .set("type", "text")
+                  .set("name", "Group chat"));
+    for (const std::string_view feature :
+         {ns::disco_info, ns::disco_items, muc::ns::muc, muc::ns::stable_id, muc::ns::occupant_id, ns::ping, ns::rsm})
+      query.add(xml::Element("feature", ns::disco_info).set("var", std::string(feature)));
+    return deps_.delivery.route(xmpp::result_reply(stanza, std::move(query)));
+  }
+  if (get && whole && payload.is("query", ns::disco_items)) return list(stanza);
+  if (get && payload.is("ping", ns::ping)) return deps_.delivery.route(xmpp::result_reply(stanza));
+  refuse(stanza, StanzaError::of(whole ? Condition::service_unavailable : Condition::item_not_found));
+}
+
+// §6.3
+void Rooms::list(const xmpp::Stanza& request) {
+  const auto page = xmpp::PageRequest::of(*request.payload());
+  if (!page) return refuse(request, page.error());
+  if (page->before) return refuse(request, StanzaError::of(Condition::feature_not_implemented));
+  const std::size_t most = std::min<std::uint64_t>(page->max.value_or(most_listed), most_listed);
+  deps_.stores.rooms.list(std::string(request.to()->domainpart()), page->after.value_or(""), most,
+                          [this, request](storage::Result<std::vector<storage::ListedRoom>> rooms) {
+                            if (!rooms) return refuse(request, StanzaError::storage_failed());
+                            xml::Element query("query", ns::disco_items);
+                            for (const storage::ListedRoom& room : *rooms) {
+                              xml::Element item("item", ns::disco_items);
+                              item.set("jid", room.jid.text());
+                              item.set("name", room.name.empty() ? std::string(room.jid.localpart()) : room.name);
+                              query.add(std::move(item));
+                            }
+                            if (!rooms->empty())
+                              query.add(xmpp::page_element(rooms->front().jid.text(), rooms->back().jid.text()));
+                            deps_.delivery.route(xmpp::result_reply(request, std::move(query)));
+                          });
+}
+
+// --- rooms
+// -----------------------------------------------------------------------------------------------------------------------
+
+void Rooms::receive(xmpp::Stanza stanza, Ticket gate, Settled settled) {
+  if (!stanza.from()) return settled({});
+  if (!stanza.to()->has_localpart()) {
+    to_service(stanza);
+    return settled({});
+  }
+  const xmpp::BareJid jid = xmpp::BareJid::of(*stanza.to());
+  auto [found, fresh] = rooms_.try_emplace(jid);
+  Entry& entry = found->second;
+  if (entry.room) return visit(jid, {.stanza = std::move(stanza), .gate = gate, .settled = std::move(settled)});
+  if (entry.queue.size() >= deps_.limits.account_queue_stanzas) {
+    deps_.events.limit_hit("account_queue_stanzas");
+    refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."});
+    return settled({});
+  }
+  entry.queue.push_back({.stanza = std::move(stanza), .gate = gate, .settled = std::move(settled)});
+  if (!fresh) return;
+  if (!sweep_.waiting()) deps_.timers.schedule(sweep_, sweep_every);
+  load(jid);
+}
+
+void Rooms::load(const xmpp::BareJid& jid) {
+  deps_.stores.rooms.load(jid, [this, jid](storage::Result<std::optional<storage::RoomData>> data) {
+    if (!data) return loaded(jid, std::unexpected(data.error()));
+    if (!*data) return loaded(jid, nullptr);
+    storage::ArchiveQuery newest;
+    newest.from_newest = true;
+    newest.most = muc::RoomConfig::most_history;
+    newest.most_bytes = Room::most_history_bytes;
+    deps_.stores.archive.page(
+        jid, newest, [this, jid, data = std::move(**data)](storage::Result<storage::ArchivePage> page) mutable {
+          if (!page) return loaded(jid, std::unexpected(page.error()));
+          loaded(jid, std::make_unique<Room>(jid, surroundings(), data, page->messages));
+        });
+  });
+}
+
+muc::Surroundings Rooms::surroundings() const {
+  return {.clock = deps_.clock,
+          .random = deps_.random,
+          .events = deps_.events,
+          .delivery = deps_.delivery,
+          .store = deps_.stores.rooms,
+          .archive = deps_.stores.archive,
+          .limits = deps_.limits};
+}
+
+void Rooms::loaded(const xmpp::BareJid& jid, storage::Result<std::unique_ptr<Room>> room) {
+  // In one turn: what a room sends must not come back to it before it has done with what it is at.
+  deps_.delivery.when_decided({}, [this, jid, room = std::move(room)](bool) mutable {
+    const auto found = rooms_.find(jid);
+    if (found == rooms_.end()) return;
+    std::deque<Visit> queue = std::exchange(found->second.queue, {});
+    if (!room) {
+      rooms_.erase(found);
+      for (Visit& waiting : queue) {
+        refuse(waiting.stanza, StanzaError::storage_failed());
+        waiting.settled({});
+      }
+      return;
+    }
+    if (*room) loaded_.add(1);
+    found->second.room = *std::move(room);
+    for (Visit& waiting : queue) visit(jid, std::move(waiting));
+    // Nobody has made it.
+    const auto still = rooms_.find(jid);
+    if (still != rooms_.end() && !still->second.room) rooms_.erase(still);
+  });
+}
+
+void Rooms::visit(const xmpp::BareJid& jid, Visit visit) {
+  Entry& entry = rooms_[jid];
+  entry.last_used = deps_.clock.now();
+  if (!entry.room) {
+    entry.room = make(jid, visit.stanza);
+    if (!entry.room) return visit.settled({});
+    loaded_.add(1);
+  }
+  entry.room->receive(std::move(visit.stanza), visit.gate);
+  const Ticket last = entry.room->last_write();
+  if (entry.room->finished()) {
+    // Whoever comes next finds that there is no room: what is read sees what was written.
+    loaded_.add(-1);
+    rooms_.erase(jid);
+  }
+  visit.settled(last);
+}
+
+// §10.1
+std::unique_ptr<Room> Rooms::make(const xmpp::BareJid& jid, const xmpp::Stanza& stanza) {
+  const bool wanted = stanza.kind() == StanzaKind::presence && stanza.type() == StanzaType::available &&
+                      stanza.element().child("x", muc::ns::muc) != nullptr;
+  if (!wanted) {
+    if (stanza.kind() != StanzaKind::presence || stanza.type() == StanzaType::available)
+      refuse(stanza, StanzaError::of(Condition::item_not_found));
+    return nullptr;
+  }
+  const xmpp::BareJid maker = xmpp::BareJid::of(*stanza.from());
+  const bool ours = deps_.hosts.is_local(maker.domainpart());
+  const bool may = deps_.hosts.is_admin(maker) || creation_ == "anyone" || (creation_ == "accounts" && ours);
+  if (!may) {
+    refuse(stanza, StanzaError::of(Condition::not_allowed, "You may not make rooms here."));
+    return nullptr;
+  }
+  if (!deps_.rates.take("room_creations " + maker.text(), deps_.limits.room_creations)) {
+    deps_.events.limit_hit("room_creations");
+    refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too many new rooms. Try again later."});
+    return nullptr;
+  }
+  return std::make_unique<Room>(jid, surroundings());
+}
+
+void Rooms::drop_idle() {
+  const MonotonicTime now = deps_.clock.now();
+  const auto gone = std::erase_if(rooms_, [&](const auto& one) {
+    const Entry& entry = one.second;
+    return entry.room && entry.room->empty() && entry.queue.empty() &&
+           now - entry.last_used >= deps_.limits.account_idle_time;
+  });
+  loaded_.add(-static_cast<std::int64_t>(gone));
+  if (!rooms_.empty()) deps_.timers.schedule(sweep_, sweep_every);
+}
+
+}  // namespace kith::modules

@@ -1,0 +1,85 @@
+// Group chat: Multi-User Chat (XEP-0045 v1.35.5) on a domain of its own beside each domain of accounts (rooms.DOMAIN),
+// with occupant ids (XEP-0421 v1.0.1), self-pings that the room answers (XEP-0410 v1.1.0) and stanza ids (XEP-0359).
+// A room (room.h) lives on the shard that owns its bare JID: loaded when first addressed, dropped when idle and empty;
+// while it is being loaded, what is for it waits here in order. Storage: RoomStore, ArchiveStore.
+//
+// Limits: those of a room (room.h); `room_creations` for each account; account_queue_stanzas for a room that is being
+// loaded; a list of rooms shows `most_listed`. Does not answer archive queries, keep nicks for people, or moderate
+// single messages.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "module/module.h"
+#include "modules/rooms/room.h"
+
+namespace kith::modules {
+
+class Rooms final : public module::Module, private module::Service {
+ public:
+  static constexpr std::size_t most_listed = 100;
+  static constexpr Duration sweep_every = std::chrono::seconds(30);
+
+  static constexpr module::Descriptor descriptor{
+      .name = "rooms",
+      .summary = "Group chat on a domain of its own",
+      .specs = {{.xep = 45,
+                 .version = "1.35.5",
+                 .note = "no registration of nicks; occupants have to come back after a restart of the server"},
+                {.xep = 410, .version = "1.1.0"},
+                {.xep = 421, .version = "1.0.1"}},
+      .settings = {{.key = "prefix",
+                    .type = module::Setting::Type::text,
+                    .fallback = "\"rooms\"",
+                    .help = "Rooms are at this name below each domain: rooms.example.org."},
+                   {.key = "creation",
+                    .type = module::Setting::Type::text,
+                    .fallback = "\"accounts\"",
+                    .help =
+                        "Who may make rooms: \"anyone\", also people of other servers; \"accounts\" of this server; "
+                        "or its \"admins\"."}},
+  };
+
+  explicit Rooms(const module::ModuleDeps& deps);
+  void attach(module::Hooks& hooks) override;
+  void configure(const module::Settings& settings) override;
+
+ private:
+  struct Visit {
+    xmpp::Stanza stanza;
+    storage::Ticket gate;
+    Settled settled;
+  };
+  struct Entry {
+    std::unique_ptr<muc::Room> room;  ///< null while it is being loaded
+    std::deque<Visit> queue;
+    MonotonicTime last_used{};
+  };
+
+  bool owns(std::string_view domainpart) const override;
+  void receive(xmpp::Stanza stanza, storage::Ticket gate, Settled settled) override;
+  void to_service(const xmpp::Stanza& stanza);
+  void list(const xmpp::Stanza& request);
+  void load(const xmpp::BareJid& jid);
+  void loaded(const xmpp::BareJid& jid, storage::Result<std::unique_ptr<muc::Room>> room);
+  void visit(const xmpp::BareJid& jid, Visit visit);
+  /// There is no such room: makes it, if that is what the stanza asks for and its sender may, or answers.
+  std::unique_ptr<muc::Room> make(const xmpp::BareJid& jid, const xmpp::Stanza& stanza);
+  void refuse(const xmpp::Stanza& stanza, const xmpp::StanzaError& error);
+  module::Outcome add_item(module::DiscoItems& event);
+  muc::Surroundings surroundings() const;
+  void drop_idle();
+
+  const module::ModuleDeps deps_;
+  std::string prefix_;
+  std::string creation_;
+  std::unordered_map<xmpp::BareJid, Entry> rooms_;
+  Gauge& loaded_;
+  Timer sweep_;
+};
+
+}  // namespace kith::modules

@@ -1,0 +1,24 @@
+// Rooms, their configuration and their people in SQL.
+#pragma once
+
+#include "storage/sqlite/shard_access.h"
+#include "storage/storage.h"
+
+namespace kith::storage::sqlite {
+
+class RoomSql final : public RoomStore {
+ public:
+  explicit RoomSql(ShardAccess& access) : access_(access) {}
+  void load(const xmpp::BareJid& room, Callback<std::optional<RoomData>> then) override;
+  Ticket put(const xmpp::BareJid& room, const std::string& name, bool listed, std::string config) override;
+  Ticket put_subject(const xmpp::BareJid& room, std::string subject) override;
+  Ticket put_person(const xmpp::BareJid& room, const RoomPerson& person) override;
+  Ticket remove(const xmpp::BareJid& room) override;
+  void list(const std::string& domain, const std::string& after, std::size_t most,
+            Callback<std::vector<ListedRoom>> then) override;
+
+ private:
+  ShardAccess& access_;
+};
+
+}  // namespace kith::storage::sqlite

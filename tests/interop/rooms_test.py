@@ -1,0 +1,98 @@
+"""Three people in a room by slixmpp (XEP-0045): found by discovery, made, entered, talked in, kept over a restart."""
+import asyncio
+import unittest
+
+from kith import Kith
+from slix import Conversation
+
+ROOM = "coven@rooms.example.org"
+PLUGINS = ["xep_0030", "xep_0045", "xep_0199", "xep_0203"]
+
+
+class Rooms(Conversation):
+    def setUp(self):
+        self.kith = Kith()
+        self.addCleanup(self.kith.remove)
+        self.kith.start()
+
+    async def people(self, *names):
+        made = []
+        for name in names:
+            client = self.client(self.kith, self.kith.add_user(name), plugins=PLUGINS)
+            client.said = asyncio.Queue()
+            client.seen = asyncio.Queue()
+            client.add_event_handler("groupchat_message", client.said.put_nowait)
+            client.add_event_handler("groupchat_presence", client.seen.put_nowait)
+            await client.login()
+            made.append(client)
+        return made
+
+    async def enters(self, client, nick):
+        """What came with it: the own presence, the subject, the history."""
+        own, subject, _, history = await client["xep_0045"].join_muc_wait(ROOM, nick, timeout=20)
+        self.assertIn(110, own["muc"]["status_codes"])
+        return own, subject, [message["body"] for message in history]
+
+    async def test_three_people_talk_and_one_is_shown_out(self):
+        juliet, romeo, nurse = await self.people("juliet", "romeo", "nurse")
+        found = await juliet["xep_0030"].get_items("example.org")
+        self.assertIn("rooms.example.org", [str(jid) for jid, _, _ in found["disco_items"]["items"]])
+        info = await juliet["xep_0030"].get_info("rooms.example.org")
+        self.assertIn("http://jabber.org/protocol/muc", info["disco_info"]["features"])
+
+        created, _, _ = await self.enters(juliet, "Juliet")
+        self.assertIn(201, created["muc"]["status_codes"])
+        form = await juliet["xep_0045"].get_room_config(ROOM)
+        form["type"] = "submit"
+        form.set_values({"muc#roomconfig_persistentroom": True, "muc#roomconfig_publicroom": True,
+                         "muc#roomconfig_roomname": "The Capulets' ball"})
+        await juliet["xep_0045"].set_room_config(ROOM, form)
+        rooms = await romeo["xep_0030"].get_items("rooms.example.org")
+        self.assertEqual([(str(jid), name) for jid, _, name in rooms["disco_items"]["items"]], [(ROOM, "The Capulets' ball")])
+
+        await self.enters(romeo, "Romeo")
+        await self.enters(nurse, "Nurse")
+        self.assertEqual(sorted(nurse["xep_0045"].get_roster(ROOM)), ["Juliet", "Nurse", "Romeo"])
+        for number, client in enumerate((juliet, romeo, nurse)):
+            client.send_message(mto=ROOM, mbody=f"line {number}", mtype="groupchat")
+            for receiver in (juliet, romeo, nurse):
+                heard = await receiver.next(receiver.said)
+                self.assertEqual((heard["body"], heard["mucnick"]), (f"line {number}", ("Juliet", "Romeo", "Nurse")[number]))
+
+        await juliet["xep_0045"].set_role(ROOM, "Romeo", "none", reason="A villain")
+        gone = await romeo.next(romeo.seen, lambda presence: presence["type"] == "unavailable")
+        self.assertIn(307, gone["muc"]["status_codes"])
+
+        # Who comes back hears what was said meanwhile.
+        juliet.send_message(mto=ROOM, mbody="Content thee, gentle coz", mtype="groupchat")
+        await nurse.next(nurse.said, lambda heard: heard["body"].startswith("Content"))
+        _, _, history = await self.enters(romeo, "Romeo")
+        self.assertEqual(history[-1], "Content thee, gentle coz")
+
+    async def test_a_room_outlives_the_server(self):
+        juliet, romeo = await self.people("juliet", "romeo")
+        await self.enters(juliet, "Juliet")
+        form = await juliet["xep_0045"].get_room_config(ROOM)
+        form["type"] = "submit"
+        form.set_values({"muc#roomconfig_persistentroom": True, "muc#roomconfig_membersonly": True})
+        await juliet["xep_0045"].set_room_config(ROOM, form)
+        await juliet["xep_0045"].set_affiliation(ROOM, "member", jid=romeo.boundjid.bare)
+        juliet["xep_0045"].set_subject(ROOM, "The ball")
+        juliet.send_message(mto=ROOM, mbody="Who is there?", mtype="groupchat")
+        await juliet.next(juliet.said, lambda heard: heard["body"] == "Who is there?")
+        for client in (juliet, romeo):
+            client.reconnect_delay = None
+            await client.logout()
+        self.kith.terminate()
+        self.kith.start()
+
+        again = self.client(self.kith, romeo.boundjid.bare, plugins=PLUGINS)
+        await again.login()
+        own, subject, history = await self.enters(again, "Romeo")
+        self.assertEqual(subject["subject"], "The ball")
+        self.assertEqual(history, ["Who is there?"])
+        self.assertEqual(own["muc"]["affiliation"], "member")
+
+
+if __name__ == "__main__":
+    unittest.main()

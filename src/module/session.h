@@ -54,6 +54,7 @@ struct ConnectionFacts {
   std::string tls;        ///< "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty without TLS
   std::string mechanism;  ///< the SASL mechanism, "SCRAM-SHA-256-PLUS"
   WallTime since{};
+  MonotonicTime authorized{};  ///< when the keys or tokens were asked for that the login rests on
   // What the client says of itself (XEP-0388); for the account itself and the administrator.
   std::string agent{};  ///< its UUID, or empty
   std::string software{};

@@ -8,6 +8,10 @@
 
 namespace kith::router {
 
+namespace {
+constexpr Duration closed_margin = std::chrono::minutes(1);
+}  // namespace
+
 using xmpp::Condition;
 using xmpp::StanzaError;
 using xmpp::StanzaKind;
@@ -576,6 +580,11 @@ void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource,
                                                                      : StanzaError::storage_failed()));
       return;
     }
+    // SECURITY: who logged in with what is void by now must not come in behind the others' end.
+    if (const auto closed = closed_.find(jid); closed != closed_.end() && facts.authorized < closed->second) {
+      then(std::unexpected(StanzaError::of(Condition::not_authorized)));
+      return;
+    }
     module::Account& account = **found;
     std::optional<xmpp::FullJid> full;
     if (resource) full = xmpp::FullJid::of(jid, *resource);
@@ -655,6 +664,11 @@ void Router::close_sessions(const xmpp::BareJid& jid, const StreamError& error, 
     return;
   }
   const Turn turn(*this);
+  const MonotonicTime now = deps_.clock.now();
+  std::erase_if(closed_, [&](const auto& one) {
+    return now - one.second > deps_.limits.login_time + deps_.limits.bind_time + closed_margin;
+  });
+  closed_.insert_or_assign(jid, now);
   module::Account* account = accounts_.loaded(jid);
   if (account == nullptr) return;
   std::vector<module::Session*> leaving;

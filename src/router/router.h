@@ -193,6 +193,9 @@ class Router final : public module::Delivery, public module::Accounts {
     std::move_only_function<void()> then;
   };
   std::deque<LocalFence> local_fences_;
+  /// When all sessions of an account were ended last, for as long as a login may take. SECURITY: a login that began
+  /// before that is no good after it.
+  std::map<xmpp::BareJid, MonotonicTime> closed_;
   struct OpenFence {
     unsigned awaited;
     std::move_only_function<void()> then;

@@ -274,6 +274,7 @@ void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> pas
     return apply(negotiation_->login_unavailable());
   }
   busy_ = true;
+  facts_.authorized = service_.deps_.clock.now();
   service_.deps_.stores.accounts.find(bare, [&service = service_, id = id_, bare, password = std::move(password)](
                                                 storage::Result<std::optional<storage::AccountRecord>> record) mutable {
     C2sConnection* self = service.find(id);

@@ -130,6 +130,7 @@ void C2sConnection::look_up_tokens(const xmpp::BareJid& bare, const std::string&
     return apply(negotiation_->login_unavailable());
   }
   busy_ = true;
+  facts_.authorized = service_.deps_.clock.now();
   const auto answer = [&service = service_, id = id_](auto then) {
     C2sConnection* self = service.find(id);
     if (self == nullptr || self->closed_ || !self->negotiation_) return;

@@ -185,6 +185,27 @@ TEST_F(Sasl2Test, a_wrong_password_fails_in_its_own_words_and_may_be_tried_again
   EXPECT_THAT(answer, HasSubstr("<authorization-identifier>juliet@localhost</authorization-identifier></success>"));
 }
 
+TEST_F(Sasl2Test, who_logged_in_before_the_password_was_changed_binds_nothing_after_it) {
+  Raw old = at_tls();
+  EXPECT_THAT(old.say(authenticate("juliet", "secret")), HasSubstr("<success"));
+  Raw older(world);
+  older.to_login("juliet", "secret");
+  const auto desk = available(world, "juliet@localhost", "desk");
+  world.advance(seconds(1));
+  desk->send(
+      "<iq type='set' id='p'><query xmlns='jabber:iq:register'><username>juliet</username><password>another</password>"
+      "</query></iq>");
+  world.settle();
+  EXPECT_THAT(got(world, *desk), ::testing::Contains(HasSubstr("type='result'")));
+  EXPECT_THAT(old.say(bind_iq("phone")), HasSubstr("<not-authorized"));
+  EXPECT_THAT(old.say(bind_iq("phone")), HasSubstr("<not-authorized"));
+  EXPECT_THAT(older.say(bind_iq("phone")), HasSubstr("<not-authorized"));
+  EXPECT_EQ(world.sessions("juliet@localhost"), 1U);
+  world.advance(seconds(1));
+  Raw fresh = at_tls();
+  EXPECT_THAT(fresh.say(authenticate("juliet", "another", bind2())), HasSubstr("juliet@localhost/Balcony"));
+}
+
 TEST_F(Sasl2Test, malformed_requests_fail_and_leave_the_stream) {
   Raw raw = at_tls();
   const auto failure = [](const std::string& condition) {

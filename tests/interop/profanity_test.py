@@ -75,48 +75,48 @@ class Profanity(unittest.TestCase):
         again.expect(r"It was the nightingale\.")
 
     def become_contacts(self, first, second):
-        for asking, asked, who, whom in ((first, second, "nurse", "peter"), (second, first, "peter", "nurse")):
+        for asking, asked, who, whom in ((first, second, "susan", "potpan"), (second, first, "potpan", "susan")):
             asking.type(f"/sub request {whom}@example.org")
             asked.expect(rf"[Rr]eceived authori[sz]ation request from {who}@example.org")
             asked.type(f"/sub allow {who}@example.org")
             asking.expect(rf"{whom}@example.org.*(accepted|allowed|is online)|ubscription.*{whom}@example.org")
 
     def test_two_people_chat_with_omemo_also_after_a_restart(self):
-        for name in ("nurse", "peter"):
+        for name in ("susan", "potpan"):
             self.kith.add_user(name)
-        nurse, peter = self.login("nurse"), self.login("peter")
-        for terminal in (nurse, peter):
+        susan, potpan = self.login("susan"), self.login("potpan")
+        for terminal in (susan, potpan):
             terminal.expect(r"logged in successfully")
-        self.become_contacts(nurse, peter)
-        for terminal in (nurse, peter):
+        self.become_contacts(susan, potpan)
+        for terminal in (susan, potpan):
             terminal.type("/omemo trustmode blind")
             terminal.type("/omemo gen")
             terminal.expect(r"OMEMO crytographic materials generated|OMEMO cryptographic materials generated")
 
         # The first message is encrypted already.
-        nurse.type("/omemo start peter@example.org")
-        nurse.expect(r"\[OMEMO\]")
-        nurse.type("/win 1")
-        nurse.expect(r"Blind trust for peter@example.org")
-        nurse.type("/win 2")
-        nurse.type("Good Peter, to hide her face.")
-        peter.expect(r"-\[2\]")
-        peter.type("/win 2")
-        peter.expect(r"Good Peter, to hide her face\.")
-        for terminal in (nurse, peter):
+        susan.type("/omemo start potpan@example.org")
+        susan.expect(r"\[OMEMO\]")
+        susan.type("/win 1")
+        susan.expect(r"Blind trust for potpan@example.org")
+        susan.type("/win 2")
+        susan.type("Good Potpan, to hide her face.")
+        potpan.expect(r"-\[2\]")
+        potpan.type("/win 2")
+        potpan.expect(r"Good Potpan, to hide her face\.")
+        for terminal in (susan, potpan):
             terminal.type("/quit")
         self.kith.terminate()
         self.kith.start()
-        nurse, peter = self.login("nurse"), self.login("peter")
-        for terminal in (nurse, peter):
+        susan, potpan = self.login("susan"), self.login("potpan")
+        for terminal in (susan, potpan):
             terminal.expect(r"logged in successfully")
-        peter.expect(r"nurse@example.org.*is online")
-        peter.type("/omemo start nurse@example.org")
-        peter.expect(r"\[OMEMO\]")
-        peter.type("Anon, good nurse!")
-        nurse.expect(r"-\[2\]|win 2")
-        nurse.type("/win 2")
-        nurse.expect(r"Anon, good nurse!")
+        potpan.expect(r"susan@example.org.*is online")
+        potpan.type("/omemo start susan@example.org")
+        potpan.expect(r"\[OMEMO\]")
+        potpan.type("Anon, good Susan!")
+        susan.expect(r"-\[2\]|win 2")
+        susan.type("/win 2")
+        susan.expect(r"Anon, good Susan!")
         # The server has seen the keys, and not a word.
         self.kith.terminate()
         stored = (self.kith.folder / "data" / "kith.db").read_bytes()

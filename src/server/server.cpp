@@ -288,8 +288,11 @@ std::expected<void, std::string> Server::Parts::open_federation() {
 
 std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardUnit& unit) {
   if (config.listen.s2s.empty()) return std::nullopt;
-  auto resolve = [this, &unit](const std::string& domain, auto then) {
-    if (const auto known = config.federation.hosts.find(domain); known != config.federation.hosts.end()) {
+  // A copy that nobody changes: the configuration is replaced by a reload, on another thread.
+  auto resolve = [this, &unit,
+                  hosts = std::make_shared<const decltype(config.federation.hosts)>(config.federation.hosts)](
+                     const std::string& domain, auto then) {
+    if (const auto known = hosts->find(domain); known != hosts->end()) {
       std::vector<session::S2sTarget> targets;
       for (const Endpoint& endpoint : known->second) targets.push_back({endpoint.address, endpoint.port});
       unit.shard.post([then = std::move(then), targets = std::move(targets)]() mutable { then(std::move(targets)); });
@@ -589,6 +592,7 @@ std::expected<std::vector<std::string>, std::string> Server::Parts::reload() {
   next.data_directory = config.data_directory;
   next.storage = config.storage;
   next.shards = config.shards;
+  next.federation = config.federation;
   for (auto& [name, feature] : next.modules) {
     if (const auto running = config.modules.find(name); running != config.modules.end())
       feature.enabled = running->second.enabled;

@@ -98,6 +98,8 @@ struct Limits {
   Rate room_creations{.per_second = 10.0 / 3600, .burst = 10};
 
   Rate bytes_from_server{.per_second = 1024.0 * 1024, .burst = 8.0 * 1024 * 1024};
+  std::size_t s2s_streams = 200;
+  std::size_t s2s_streams_per_domain = 10;
   std::size_t s2s_links = 2000;
   std::size_t s2s_queue_stanzas = 1000;
   std::size_t s2s_queue_bytes = 4 * 1024 * 1024;

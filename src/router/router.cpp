@@ -202,6 +202,23 @@ void Router::send_on(Deliver item, bool ours) {
   refuse(kept.stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "The server is busy. Try again."}, gate);
 }
 
+void Router::from_server(xml::Element element) {
+  const Turn turn(*this);
+  const std::string name(element.name());
+  const std::string id(element.attribute("id").value_or(""));
+  const std::string type(element.attribute("type").value_or(""));
+  const std::optional<xmpp::Jid> from = xmpp::Jid::parse(element.attribute("from").value_or(""));
+  const std::optional<xmpp::Jid> to = xmpp::Jid::parse(element.attribute("to").value_or(""));
+  std::expected<xmpp::Stanza, StanzaError> parsed = xmpp::Stanza::from_element(std::move(element));
+  if (parsed) return send_on({*std::move(parsed), {}, {}}, false);
+  if (type == "error" || (name == "iq" && type == "result") || !from || !to) return;
+  xml::Element answer(std::string_view(name), xmpp::ns::client);
+  answer.set("type", "error").set("from", to->text()).set("to", from->text());
+  if (!id.empty() || name == "iq") answer.set("id", id);
+  answer.add(parsed.error().to_element());
+  route(xmpp::Stanza::make(std::move(answer)));
+}
+
 void Router::unreachable(const xmpp::Stanza& stanza, const StanzaError& error, storage::Ticket gate) {
   const bool answer = stanza.kind() != StanzaKind::presence || stanza.type() == StanzaType::available ||
                       stanza.type() == StanzaType::subscribe;

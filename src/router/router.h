@@ -109,9 +109,9 @@ class Router final : public module::Delivery, public module::Accounts {
   /// Null where there is no federation: nothing leaves then.
   void set_remote_servers(RemoteServers* remote) { remote_ = remote; }
   RemoteServers* remote_servers() const { return remote_; }
-  /// A stanza of another server. SECURITY: the caller has seen that it may send in the name of its `from`, and to the
-  /// domain of its `to`.
-  void from_server(xmpp::Stanza stanza) { send_on({std::move(stanza), {}, {}}, false); }
+  /// A stanza of another server, in jabber:client; one that is none is answered as a client's is. SECURITY: the caller
+  /// has seen that it may send in the name of its `from`, and to the domain of its `to`.
+  void from_server(xml::Element element);
   /// Answers a stanza that cannot be brought to another server, if anybody waits for an answer.
   void unreachable(const xmpp::Stanza& stanza, const xmpp::StanzaError& error, storage::Ticket gate = {});
 

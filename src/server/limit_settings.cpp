@@ -213,6 +213,12 @@ void add_limits(Table& table) {
       "bytes_from_server", [](auto& c) -> auto& { return c.limits.bytes_from_server; }, true,
       "Bytes from another server on one stream; beyond it, it has to wait.");
   table.count(
+      "s2s_streams", [](auto& c) -> auto& { return c.limits.s2s_streams; }, {1, 100'000},
+      "Streams that other servers may have open, on each thread.");
+  table.count(
+      "s2s_streams_per_domain", [](auto& c) -> auto& { return c.limits.s2s_streams_per_domain; }, {1, 100'000},
+      "The same with stanzas from one domain.");
+  table.count(
       "s2s_links", [](auto& c) -> auto& { return c.limits.s2s_links; }, {1, 100'000},
       "Streams to other servers at a time and thread.");
   table.count(

@@ -33,6 +33,10 @@ S2sIncoming* S2sService::find(std::uint64_t id) const {
 
 void S2sService::accept(std::unique_ptr<net::Transport> transport, std::unique_ptr<Admission> admission) {
   if (stopping_) return;
+  if (incoming_.size() >= deps_.limits.s2s_streams) {
+    deps_.events.limit_hit("s2s_streams");
+    return;  // The transport closes itself: an answer would cost what the limit is there to save.
+  }
   const std::uint64_t id = ++ids_;
   net::Transport& connection = *transport;
   auto stream = std::make_unique<S2sIncoming>(*this, id, std::move(transport), std::move(admission));
@@ -47,6 +51,18 @@ void S2sService::remove_soon(std::uint64_t id) {
   deps_.shard.post([this, id] {
     if (incoming_.erase(id) > 0) open_.add(-1);
   });
+}
+
+bool S2sService::add_stream_of(const std::string& domain) {
+  std::size_t& count = streams_of_[domain];
+  if (count >= deps_.limits.s2s_streams_per_domain) return false;
+  ++count;
+  return true;
+}
+
+void S2sService::drop_stream_of(const std::string& domain) {
+  const auto found = streams_of_.find(domain);
+  if (found != streams_of_.end() && --found->second == 0) streams_of_.erase(found);
 }
 
 S2sLink* S2sService::link(const stream::DomainPair& pair) {

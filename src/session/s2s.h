@@ -5,9 +5,10 @@
 // What is for another server waits in its link's queue, in order, until the stream is ready and the write that it
 // depends on is committed; what can't be brought is answered by remote-server-not-found or remote-server-timeout.
 //
-// Limits: s2s_links on each shard, s2s_queue_stanzas and s2s_queue_bytes for each, s2s_dial_time until a stream must be
-// ready, a pause of s2s_retry_time after a failure, bytes_from_server, s2s_idle_time until a silent stream of ours
-// ends. No store and forward over restarts, no stream management, no bidirectional streams (XEP-0288).
+// Limits: s2s_streams that come in and s2s_links that go out on each shard, s2s_streams_per_domain, s2s_queue_stanzas
+// and s2s_queue_bytes for each link, s2s_dial_time until a stream must be ready, a pause of s2s_retry_time after a
+// failure, bytes_from_server in both directions, s2s_idle_time until a silent stream ends. No store and forward over
+// restarts, no stream management, no bidirectional streams (XEP-0288).
 #pragma once
 
 #include <cstdint>
@@ -86,6 +87,9 @@ class S2sService final : public router::RemoteServers {
   friend class S2sLink;
   S2sIncoming* find(std::uint64_t id) const;
   void remove_soon(std::uint64_t id);
+  /// One more incoming stream has proven this domain; false if there are too many.
+  bool add_stream_of(const std::string& domain);
+  void drop_stream_of(const std::string& domain);
   /// Null if there are too many.
   S2sLink* link(const stream::DomainPair& pair);
   /// The link ends: what comes next finds another.
@@ -95,6 +99,7 @@ class S2sService final : public router::RemoteServers {
 
   S2sDeps deps_;
   stream::S2sInSurroundings surroundings_;
+  std::map<std::string, std::size_t, std::less<>> streams_of_;  ///< incoming, by the domains that they have proven
   std::unordered_map<std::uint64_t, std::unique_ptr<S2sIncoming>> incoming_;
   std::map<stream::DomainPair, std::unique_ptr<S2sLink>> links_;
   std::unordered_map<S2sLink*, std::unique_ptr<S2sLink>> leaving_;

@@ -35,7 +35,9 @@ S2sIncoming::S2sIncoming(S2sService& service, std::uint64_t id, std::unique_ptr<
   service_.deps_.timers.schedule(timer_, service_.deps_.limits.login_time);
 }
 
-S2sIncoming::~S2sIncoming() = default;
+S2sIncoming::~S2sIncoming() {
+  for (const std::string& domain : domains_) service_.drop_stream_of(domain);
+}
 
 void S2sIncoming::on_bytes(std::string_view bytes) {
   if (closed_) return;
@@ -97,6 +99,13 @@ void S2sIncoming::apply(stream::S2sInActions actions) {
     } else if (auto* proven = std::get_if<stream::Proven>(&action)) {
       service_.deps_.events.record(LogLevel::info, "server_proven",
                                    {{"domain", proven->pair.remote}, {"how", std::string(proven->how)}});
+      if (!domains_.contains(proven->pair.remote)) {
+        if (!service_.add_stream_of(proven->pair.remote)) {
+          service_.deps_.events.limit_hit("s2s_streams_per_domain");
+          return fail({StreamCondition::resource_constraint, "Too many streams of this domain."});
+        }
+        domains_.insert(proven->pair.remote);
+      }
       if (admission_) admission_->logged_in();
       parser_.set_limits(service_.deps_.limits.xml_after_login);
       bytes_ = TokenBucket(service_.deps_.limits.bytes_from_server, service_.deps_.clock.now());
@@ -134,10 +143,7 @@ void S2sIncoming::verified(const stream::DomainPair& pair, bool valid) {
 void S2sIncoming::take(xml::Element element) {
   service_.received_.add();
   element.replace_namespace(ns::server, ns::client);
-  std::expected<xmpp::Stanza, xmpp::StanzaError> stanza = xmpp::Stanza::from_element(std::move(element));
-  // What cannot be one is nothing that its sender's server would let through; there is nobody to tell.
-  if (!stanza) return;
-  service_.deps_.router.from_server(*std::move(stanza));
+  service_.deps_.router.from_server(std::move(element));
 }
 
 void S2sIncoming::write(const xml::Element& element) {

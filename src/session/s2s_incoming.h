@@ -1,6 +1,9 @@
 // One stream from another server; see s2s.h. Private to this room.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "base/token_bucket.h"
 #include "session/s2s.h"
 #include "xml/stream_parser.h"
@@ -36,6 +39,7 @@ class S2sIncoming final : public net::TransportHandler {
   TokenBucket bytes_;
   Timer timer_;
   Timer pause_;
+  std::set<std::string> domains_;  ///< proven, and counted by the service
   MonotonicTime last_bytes_{};
   bool closed_ = false;
 };

@@ -16,10 +16,24 @@ using xmpp::StanzaError;
 namespace {
 /// Questions about keys that a server leaves unanswered.
 constexpr std::size_t most_asked = 100;
+/// After which the next address of a server is tried, if there is one: one that nobody answers at must not stand in the
+/// way of those behind it.
+constexpr Duration attempt_time = std::chrono::seconds(4);
+/// From then on the rest waits in the queue, from which it comes back if the stream ends.
+constexpr std::size_t most_unsent = 128 * 1024;
+constexpr Duration stuck_time = std::chrono::seconds(60);
+constexpr Duration farewell_time = std::chrono::seconds(5);
 }  // namespace
 
 S2sLink::S2sLink(S2sService& service, stream::DomainPair pair)
-    : service_(service), pair_(std::move(pair)), timer_([this] { on_timer(); }) {}
+    : service_(service),
+      pair_(std::move(pair)),
+      bytes_(service.deps_.limits.bytes_from_server, service.deps_.clock.now()),
+      timer_([this] { on_timer(); }),
+      attempt_([this] { attempt_took_too_long(); }),
+      pause_([this] {
+        if (!closed_ && transport_) transport_->resume_reading();
+      }) {}
 
 S2sLink::~S2sLink() = default;
 
@@ -51,10 +65,18 @@ void S2sLink::dial_next(std::string why_not) {
     parser_.emplace(service_.deps_.limits.xml_before_login);
     for (const auto& [id, key] : questions_) apply(machine_->verify(id, key));
     transport_->set_handler(this);
+    if (!targets_.empty()) service_.deps_.timers.schedule(attempt_, attempt_time);
     apply(machine_->start());
     return;
   }
   give_up(why_not, Condition::remote_server_timeout);
+}
+
+void S2sLink::attempt_took_too_long() {
+  if (closed_ || heard_) return;
+  transport_->abort();
+  cut_ = true;
+  dial_next("it did not answer in time");
 }
 
 // --- what is to be brought
@@ -90,7 +112,7 @@ void S2sLink::flush() {
       return;
     }
     // A peer that does not read is not written to without end.
-    if (transport_->unsent() > service_.deps_.limits.s2s_queue_bytes) return;
+    if (transport_->unsent() > most_unsent) return;
     Waiting next = std::move(waiting_.front());
     waiting_.pop_front();
     waiting_bytes_ -= next.bytes;
@@ -100,6 +122,7 @@ void S2sLink::flush() {
     element.replace_namespace(ns::client, ns::server);
     service_.sent_.add();
     last_sent_ = service_.deps_.clock.now();
+    if (!behind_since_) behind_since_ = last_sent_;
     write(element);
   }
 }
@@ -120,6 +143,14 @@ void S2sLink::verify(std::string stream_id, std::string key, std::move_only_func
 void S2sLink::on_bytes(std::string_view bytes) {
   if (closed_) return;
   heard_ = true;
+  attempt_.cancel();
+  // SECURITY: we have called it, but whoever names a domain of his own can make us call.
+  const Duration wait = bytes_.take_in_debt(static_cast<double>(bytes.size()), service_.deps_.clock.now());
+  if (wait > Duration::zero() && !pause_.waiting()) {
+    service_.deps_.events.limit_hit("bytes_from_server");
+    transport_->pause_reading();
+    service_.deps_.timers.schedule(pause_, wait);
+  }
   parser_->feed(bytes);
   while (!closed_) {
     std::expected<xml::StreamEvent, xml::ParseError> event = parser_->next();
@@ -135,7 +166,10 @@ void S2sLink::on_bytes(std::string_view bytes) {
   }
 }
 
-void S2sLink::on_drained() { flush(); }
+void S2sLink::on_drained() {
+  behind_since_.reset();
+  flush();
+}
 
 void S2sLink::on_secure() {
   if (!closed_) apply(machine_->secured(transport_->certifies(xmpp::domain_to_ascii(pair_.remote))));
@@ -160,7 +194,7 @@ void S2sLink::apply(stream::S2sOutActions actions) {
       service_.deps_.events.record(LogLevel::info, "server_reached", {{"domain", pair_.remote}});
       service_.failed_.erase(pair_);
       last_sent_ = service_.deps_.clock.now();
-      service_.deps_.timers.schedule(timer_, service_.deps_.limits.s2s_idle_time);
+      service_.deps_.timers.schedule(timer_, stuck_time);
       flush();
     } else if (auto* answer = std::get_if<stream::KeyVerified>(&action)) {
       std::erase_if(questions_, [&](const auto& question) { return question.first == answer->stream_id; });
@@ -184,7 +218,10 @@ void S2sLink::write(const xml::Element& element) {
 
 void S2sLink::on_closed(net::CloseReason reason) {
   cut_ = true;
-  if (closed_) return service_.gone(this);
+  if (closed_) {
+    timer_.cancel();
+    return service_.gone(this);
+  }
   std::string why = "the connection broke";
   if (!transport_->failure().empty()) why = std::string(transport_->failure());
   if (reason == net::CloseReason::tls_failed) why = "TLS failed: " + why;
@@ -196,20 +233,26 @@ void S2sLink::on_closed(net::CloseReason reason) {
 void S2sLink::give_up(const std::string& why, Condition condition) {
   if (closed_) return;
   const bool was_ready = machine_ && machine_->ready();
+  const bool stuck = behind_since_ && service_.deps_.clock.now() - *behind_since_ >= stuck_time;
   service_.deps_.events.record(was_ready ? LogLevel::info : LogLevel::warning,
                                was_ready ? "server_lost" : "server_not_reached",
                                {{"domain", pair_.remote}, {"why", why}});
   if (!was_ready) service_.failed_[pair_] = service_.deps_.clock.now();
   end();
   for (auto& [id, then] : std::exchange(asked_, {})) then(false);
-  for (Waiting& waited : std::exchange(waiting_, {})) {
+  std::deque<Waiting> left = std::exchange(waiting_, {});
+  // A stream that has served and ended is the way of the world: what waited for its turn begins another.
+  if (S2sLink* next = was_ready && !stuck && !left.empty() && !service_.stopping_ ? service_.link(pair_) : nullptr) {
+    for (Waiting& waited : left) next->send(std::move(waited.item));
+    return;
+  }
+  for (Waiting& waited : left) {
     service_.deps_.router.unreachable(waited.item.stanza, StanzaError::of(condition), waited.item.gate);
   }
 }
 
 void S2sLink::shut_down() {
   if (closed_) return;
-  if (transport_) transport_->write("</stream:stream>");
   for (Waiting& waited : std::exchange(waiting_, {})) {
     service_.deps_.router.unreachable(waited.item.stanza, StanzaError::of(Condition::remote_server_timeout),
                                       waited.item.gate);
@@ -220,26 +263,35 @@ void S2sLink::shut_down() {
 void S2sLink::end() {
   closed_ = true;
   timer_.cancel();
+  attempt_.cancel();
+  pause_.cancel();
   service_.leave(pair_);
   if (transport_ && !cut_) {
+    transport_->write("</stream:stream>");
     transport_->close();
+    service_.deps_.timers.schedule(timer_, farewell_time);
   } else {
     service_.gone(this);
   }
 }
 
 void S2sLink::on_timer() {
+  if (closed_) {
+    // It did not take the end of the stream in time.
+    transport_->abort();
+    return service_.gone(this);
+  }
   if (!machine_ || !machine_->ready()) {
     return give_up("it did not answer in time", Condition::remote_server_timeout);
   }
-  const Duration silent = service_.deps_.clock.now() - last_sent_;
-  if (silent < service_.deps_.limits.s2s_idle_time) {
-    service_.deps_.timers.schedule(timer_, service_.deps_.limits.s2s_idle_time - silent);
-    return;
+  const MonotonicTime now = service_.deps_.clock.now();
+  if (transport_->unsent() == 0) behind_since_.reset();
+  if (behind_since_ && now - *behind_since_ >= stuck_time) {
+    return give_up("it does not take what is sent to it", Condition::remote_server_timeout);
   }
-  // Nothing was said for long; the next word begins a new stream.
-  transport_->write("</stream:stream>");
-  end();
+  // Nothing was said for long; the next word begins a new stream. What waits for a write is about to be said.
+  if (now - last_sent_ >= service_.deps_.limits.s2s_idle_time && waiting_.empty() && !behind_since_) return end();
+  service_.deps_.timers.schedule(timer_, stuck_time);
 }
 
 }  // namespace kith::session

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "base/token_bucket.h"
 #include "session/s2s.h"
 #include "xml/stream_parser.h"
 
@@ -35,6 +36,7 @@ class S2sLink final : public net::TransportHandler {
   void apply(stream::S2sOutActions actions);
   void flush();
   void write(const xml::Element& element);
+  void attempt_took_too_long();
   /// There is no way: what waits is answered, and the link goes.
   void give_up(const std::string& why, xmpp::Condition condition);
   void end();
@@ -51,10 +53,14 @@ class S2sLink final : public net::TransportHandler {
   std::map<std::string, std::move_only_function<void(bool)>> asked_;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
+  TokenBucket bytes_;
   Timer timer_;
+  Timer attempt_;  ///< until the next address is tried
+  Timer pause_;    ///< until more is read
   MonotonicTime last_sent_{};
-  bool heard_ = false;   ///< the other side has said something on this connection
-  bool closed_ = false;  ///< nothing more is sent; the link goes
+  std::optional<MonotonicTime> behind_since_;  ///< since when something has been written that the peer has not taken
+  bool heard_ = false;                         ///< the other side has said something on this connection
+  bool closed_ = false;                        ///< nothing more is sent; the link goes
   bool gate_watched_ = false;
   bool cut_ = false;  ///< the connection has gone
 };

@@ -82,6 +82,8 @@ S2sOutActions S2sOut::received(const xml::Element& element) {
         for (S2sOutAction& action : start()) actions.push_back(std::move(action));
         return actions;
       }
+      // XEP-0178 §3: who does not believe the certificate may believe whom it asks.
+      if (element.is("failure", xmpp::ns::sasl)) return prove_by_dialback();
       return give_up("it did not accept our certificate");
     case Phase::dialback:
       if (element.is("result", ns::dialback) && domain_in(element, "from") == pair_.remote &&
@@ -130,9 +132,16 @@ S2sOutActions S2sOut::features(const xml::Element& features) {
     actions.emplace_back(Send{std::move(auth)});
     return actions;
   }
+  for (S2sOutAction& action : prove_by_dialback()) actions.push_back(std::move(action));
+  return actions;
+}
+
+S2sOutActions S2sOut::prove_by_dialback() {
+  if (id_.empty()) return give_up("its stream has no id, and so there can be no dialback");
   xml::Element result = dialback_element("result", pair_.local, pair_.remote);
   result.add_text(dialback_key(*policy_.secret, pair_.remote, pair_.local, id_));
   phase_ = Phase::dialback;
+  S2sOutActions actions;
   actions.emplace_back(Send{std::move(result)});
   return actions;
 }

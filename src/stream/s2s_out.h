@@ -57,6 +57,7 @@ class S2sOut {
   S2sOutActions give_up(std::string why);
   SendOpen header() const;
   S2sOutActions features(const xml::Element& features);
+  S2sOutActions prove_by_dialback();
   void ask(S2sOutActions& actions);
 
   DomainPair pair_;

@@ -114,7 +114,8 @@ void World::start(WallTime wall) {
                                         });
                                       },
                                   .software_version = "test",
-                                  .started = loop_->clock().now()},
+                                  .started = loop_->clock().now(),
+                                  .federation = federation()},
         std::move(settings));
     storage_->on_decided(*loop_, [this, i, generation = generation_] {
       if (generation == generation_) units_[i].runtime->router().commits_advanced();
@@ -122,6 +123,42 @@ void World::start(WallTime wall) {
   }
   for (const Unit& unit : units_) unit.runtime->c2s().restore_sessions([] {});
   settle();
+}
+
+std::optional<server::ShardSurroundings::Federation> World::federation() {
+  if (!options_.servers) return std::nullopt;
+  return server::ShardSurroundings::Federation{
+      .secret = decoy_,
+      .require_certificates = false,
+      .resolve =
+          [this](const std::string& domain, auto then) {
+            session::S2sDeps::Targets targets = std::unexpected(std::string("nobody knows it"));
+            if (const auto known = options_.servers->find(domain); known != options_.servers->end()) {
+              targets.emplace();
+              for (const std::string& address : known->second) targets->push_back({address, 5269});
+            }
+            loop_->post([then = std::move(then), targets = std::move(targets)]() mutable { then(std::move(targets)); });
+          },
+      .dial =
+          [this](const session::S2sTarget& target) {
+            net::Link link = net::make_link(*loop_, {.peer_address = target.address});
+            dialled_.emplace(target.address, std::move(link.client));
+            return std::move(link.server);
+          }};
+}
+
+std::unique_ptr<net::LinkClient> World::connect_server(net::LinkOptions link) {
+  net::Link made = net::make_link(*loop_, std::move(link));
+  units_[next_shard_++ % units_.size()].runtime->s2s()->accept(std::move(made.server), nullptr);
+  return std::move(made.client);
+}
+
+std::unique_ptr<net::LinkClient> World::dialled(const std::string& address) {
+  const auto found = dialled_.find(address);
+  if (found == dialled_.end()) return nullptr;
+  std::unique_ptr<net::LinkClient> end = std::move(found->second);
+  dialled_.erase(found);
+  return end;
 }
 
 void World::stop_and_start() {

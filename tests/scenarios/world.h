@@ -30,6 +30,8 @@ struct WorldOptions {
   std::map<std::string, std::map<std::string, module::Settings::Value, std::less<>>> settings{};
   /// Features that are not there.
   std::set<std::string> features_off{};
+  /// The addresses of other servers by their domains, where there is federation; dialback suffices.
+  std::optional<std::map<std::string, std::vector<std::string>>> servers{};
 };
 
 /// A client that logs in by itself and keeps what it gets.
@@ -82,6 +84,11 @@ class World final : private router::Crossroads {
                                                                   const std::string& password,
                                                                   const std::string& resource,
                                                                   net::LinkOptions link = {});
+  /// A connection that another server has made to this one.
+  std::unique_ptr<net::LinkClient> connect_server(net::LinkOptions link = {});
+  /// The other server's end of the connection that was made to this address first, of those that were not taken yet; or
+  /// null.
+  std::unique_ptr<net::LinkClient> dialled(const std::string& address);
   /// Which shard takes the next connection.
   void accept_next_on(unsigned shard) { next_shard_ = shard; }
   /// While set, no shard's mailbox takes anything.
@@ -113,6 +120,7 @@ class World final : private router::Crossroads {
   void start(WallTime wall);
   void stop();
   void add_record(const std::string& bare_jid, xmpp::Credentials credentials);
+  std::optional<server::ShardSurroundings::Federation> federation();
   unsigned shards() const override { return options_.shards; }
   bool send(unsigned shard, router::Crossing& crossing) override;
   void at(unsigned shard, std::move_only_function<void(router::Router&)> work) override;
@@ -131,6 +139,7 @@ class World final : private router::Crossroads {
   unsigned next_shard_ = 0;
   std::uint64_t generation_ = 0;
   bool mailboxes_full_ = false;
+  std::multimap<std::string, std::unique_ptr<net::LinkClient>> dialled_;
 };
 
 }  // namespace kith::scenario

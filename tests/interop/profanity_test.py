@@ -110,7 +110,7 @@ class Profanity(unittest.TestCase):
         susan, potpan = self.login("susan"), self.login("potpan")
         for terminal in (susan, potpan):
             terminal.expect(r"logged in successfully")
-        potpan.expect(r"susan@example.org.*is online")
+        potpan.expect(r"Online \(1\)|susan@example.org.*is online")
         potpan.type("/omemo start susan@example.org")
         potpan.expect(r"\[OMEMO\]")
         potpan.type("Anon, good Susan!")

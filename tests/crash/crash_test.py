@@ -46,7 +46,9 @@ class Signals(unittest.TestCase):
         self.test.load(end)
         self.assertEqual(self.kith._wait(20), 0)
         self.assertLess(time.monotonic() - started[0], 10)
-        told = {name: wire.told for name, wire in self.test.stage.stayed.items() if hasattr(wire, "jid")}
+        # A talker cuts its own connection now and then, and may have none at that moment.
+        told = {name: wire.told for name, wire in self.test.stage.stayed.items()
+                if hasattr(wire, "jid") and not (name.startswith("talker") and wire.told is None)}
         self.assertGreater(len(told), 5, "too few had logged in")
         self.assertEqual(told, dict.fromkeys(told, "system-shutdown"))
         self.balance()

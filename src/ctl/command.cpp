@@ -58,7 +58,7 @@ std::expected<Command, Printed> parse_command(std::vector<std::string> arguments
                   "Read the password from the first line of standard input");
   };
 
-  CLI::App* user = app.add_subcommand("user", "Accounts: add, password, remove, list");
+  CLI::App* user = app.add_subcommand("user", "Accounts: add, password, remove, list, pushes");
   user->require_subcommand(1);
   user->fallthrough();
 
@@ -81,6 +81,10 @@ std::expected<Command, Printed> parse_command(std::vector<std::string> arguments
 
   CLI::App* user_list = add(*user, "list", "List the accounts of a domain, or all", Action::user_list);
   user_list->add_option("domain", command.subject, "Only the accounts of this domain")->type_name("DOMAIN");
+
+  CLI::App* user_pushes =
+      add(*user, "pushes", "Show what push services were told about an account, and when", Action::user_pushes);
+  take_address(user_pushes, "The address of the account")->required();
 
   add(app, "status", "What runs, since when, and how much of it", Action::status);
 

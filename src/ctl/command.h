@@ -15,6 +15,7 @@ enum class Action {
   user_password,
   user_remove,
   user_list,
+  user_pushes,
   status,
   sessions,
   session_end,

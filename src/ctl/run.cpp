@@ -86,6 +86,8 @@ std::expected<Request, Refusal> make_request(const Command& command, Terminal& t
       return Request{"POST", "/v1/reload"};
     case Action::user_list:
       return Request{"GET", subject.empty() ? "/v1/users" : "/v1/users?domain=" + subject};
+    case Action::user_pushes:
+      return Request{"GET", "/v1/users/" + subject + "/pushes"};
     case Action::sessions:
       return Request{"GET", subject.empty() ? "/v1/sessions" : "/v1/sessions?account=" + subject};
     case Action::session_end:
@@ -122,6 +124,8 @@ std::string show(const Command& command, const json& body, WallTime now) {
       return jid + " was removed.\n";
     case Action::user_list:
       return show_users(body, now);
+    case Action::user_pushes:
+      return show_pushes(body);
     case Action::status:
       return show_status(body, now);
     case Action::sessions:

@@ -175,6 +175,18 @@ std::string show_clients(const json& body, WallTime now) {
   return show_table(rows);
 }
 
+std::string show_pushes(const json& body) {
+  std::vector<std::vector<std::string>> rows{{"HOUR (UTC)", "SERVICE", "NODE", "NOTIFICATIONS", "REFUSED"}};
+  for (const json& record : list_of(body, "pushes")) {
+    const std::string hour = text_of(record, "hour");
+    rows.push_back({read_stamp(hour) ? hour.substr(0, 10) + " " + hour.substr(11, 5) : hour, text_of(record, "service"),
+                    text_of(record, "node"), std::to_string(number_of(record, "sent")),
+                    std::to_string(number_of(record, "refused"))});
+  }
+  if (rows.size() == 1) return "Nothing was sent to a push service within the last seven days.\n";
+  return show_table(rows) + "A notification says that there is something, not from whom or what.\n";
+}
+
 std::string show_reload(const json& body) {
   std::string text = "Configuration and certificates were read again.\n";
   for (const json& note : list_of(body, "notes")) {

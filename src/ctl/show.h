@@ -24,6 +24,7 @@ std::string show_status(const nlohmann::json& body, WallTime now);
 std::string show_users(const nlohmann::json& body, WallTime now);
 std::string show_sessions(const nlohmann::json& body, WallTime now);
 std::string show_clients(const nlohmann::json& body, WallTime now);
+std::string show_pushes(const nlohmann::json& body);
 std::string show_reload(const nlohmann::json& body);
 
 }  // namespace kith::ctl

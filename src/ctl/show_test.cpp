@@ -55,8 +55,19 @@ TEST(Show, takes_an_answer_of_another_shape_without_complaint) {
     EXPECT_FALSE(show_status(body, now).empty());
     EXPECT_FALSE(show_users(body, now).empty());
     EXPECT_FALSE(show_sessions(body, now).empty());
+    EXPECT_FALSE(show_pushes(body).empty());
     EXPECT_FALSE(show_reload(body).empty());
   }
+}
+
+TEST(ShowPushes, says_when_where_and_how_often) {
+  EXPECT_EQ(show_pushes(json::parse(R"({"pushes":[]})")),
+            "Nothing was sent to a push service within the last seven days.\n");
+  EXPECT_EQ(show_pushes(json::parse(R"({"pushes":[{"hour":"2026-11-23T20:00:00Z","service":"push.example","node":"n",
+                                                 "sent":12,"refused":1}]})")),
+            "HOUR (UTC)        SERVICE       NODE  NOTIFICATIONS  REFUSED\n"
+            "2026-11-23 20:00  push.example  n     12             1\n"
+            "A notification says that there is something, not from whom or what.\n");
 }
 
 }  // namespace

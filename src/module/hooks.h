@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "module/account.h"
+#include "module/command.h"
 #include "module/iq.h"
 #include "module/session.h"
 #include "storage/storage.h"
@@ -300,6 +301,14 @@ class Hooks {
         access, [self, handler](IqRequest request) { (self->*handler)(std::move(request)); }};
   }
 
+  /// A command that the server's people can run from their client's menu, under a node of the feature's own.
+  template <class Self>
+  void on_command(std::string_view node, std::string_view name, Self* self, void (Self::*handler)(CommandRequest)) {
+    commands_.push_back({std::string(node), std::string(name),
+                         [self, handler](CommandRequest request) { (self->*handler)(std::move(request)); }});
+  }
+  const std::vector<Command>& commands() const { return commands_; }
+
   /// Runs the handlers in order; what they answered, or Next if all let it pass.
   template <class Event>
   Outcome run(Event& event) const {
@@ -351,6 +360,7 @@ class Hooks {
              List<BindInlineFeatures>, List<BindInline>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   std::vector<Service*> services_;
+  std::vector<Command> commands_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
   std::map<IqKey, IqHandler, std::less<>> iqs_;
 };

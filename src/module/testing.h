@@ -166,9 +166,10 @@ class Stage final : private Accounts {
         tokens(disk, accounts),
         pubsub(disk),
         rooms(disk, archive),
+        push_log(disk),
         delivery(disk),
         passwords(disk),
-        stores_{accounts, rosters, offline, documents, archive, saved_sessions, tokens, pubsub, rooms},
+        stores_{accounts, rosters, offline, documents, archive, saved_sessions, tokens, pubsub, rooms, push_log},
         deps_{clock,   random, events, timers, delivery, passwords, *this,
               stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
@@ -343,6 +344,7 @@ class Stage final : private Accounts {
   MemoryTokens tokens;
   MemoryPubsub pubsub;
   MemoryRooms rooms;
+  MemoryPushLog push_log;
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;

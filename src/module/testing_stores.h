@@ -608,4 +608,47 @@ class MemoryRooms final : public storage::RoomStore {
   MemoryArchive& archive_;
 };
 
+class MemoryPushLog final : public storage::PushLogStore {
+ public:
+  explicit MemoryPushLog(MemoryDisk& disk) : disk_(disk) {}
+  storage::Ticket add(const xmpp::BareJid& account, WallTime when, const storage::PushRecord& record) override {
+    return disk_.write([&] {
+      const WallTime hour = std::chrono::floor<std::chrono::hours>(when);
+      auto& kept = hours[{account, hour, record.service, record.node}];
+      kept.hour = hour;
+      kept.service = record.service;
+      kept.node = record.node;
+      kept.sent += record.sent;
+      kept.refused += record.refused;
+    });
+  }
+  void list(const xmpp::BareJid& account, storage::Callback<std::vector<storage::PushRecord>> then) override {
+    std::vector<storage::PushRecord> found;
+    for (const auto& [key, record] : hours) {
+      if (std::get<0>(key) == account) found.push_back(record);
+    }
+    std::ranges::sort(found, [](const storage::PushRecord& a, const storage::PushRecord& b) {
+      return std::tie(b.hour, a.service, a.node) < std::tie(a.hour, b.service, b.node);
+    });
+    disk_.answer_read(std::move(then), std::move(found));
+  }
+  void expire(WallTime when, std::size_t most, storage::Callback<bool> then) override {
+    bool any = false;
+    const auto ticket = disk_.write([&] {
+      for (auto one = hours.begin(); one != hours.end() && most > 0;) {
+        const bool old = one->second.hour < when;
+        any = any || old;
+        most -= old ? 1 : 0;
+        one = old ? hours.erase(one) : std::next(one);
+      }
+    });
+    disk_.answer_write(ticket, std::move(then), any);
+  }
+
+  std::map<std::tuple<xmpp::BareJid, WallTime, std::string, std::string>, storage::PushRecord> hours;
+
+ private:
+  MemoryDisk& disk_;
+};
+
 }  // namespace kith::module::testing

@@ -8,6 +8,7 @@
 #include "modules/carbons/carbons.h"
 #include "modules/client_access/client_access.h"
 #include "modules/client_state/client_state.h"
+#include "modules/commands/commands.h"
 #include "modules/contact_addresses/contact_addresses.h"
 #include "modules/delivery/delivery.h"
 #include "modules/disco/disco.h"
@@ -49,6 +50,7 @@ std::span<const module::Registration> all() {
       // After delivery: who has it already is not woken.
       module::registration<Push>(),
       module::registration<Disco>(),
+      module::registration<Commands>(),
       module::registration<ContactAddresses>(),
       module::registration<Ping>(),
       module::registration<Version>(),

@@ -160,6 +160,18 @@ json to_json(const std::vector<module::ClientInfo>& clients) {
   return {{"clients", std::move(list)}};
 }
 
+json to_json(const std::vector<storage::PushRecord>& records) {
+  json list = json::array();
+  for (const storage::PushRecord& record : records) {
+    list.push_back({{"hour", xmpp::format_datetime(record.hour, false)},
+                    {"service", record.service},
+                    {"node", record.node},
+                    {"sent", record.sent},
+                    {"refused", record.refused}});
+  }
+  return {{"pushes", std::move(list)}};
+}
+
 json to_json(const std::vector<AdminSession>& sessions) {
   json list = json::array();
   for (const AdminSession& session : sessions) {
@@ -254,6 +266,12 @@ struct Call {
     actions.end_client(*jid, target.segments[4], respond<AdminDone>(std::move(then), 200, jid->text()));
   }
 
+  void get_pushes() {
+    const std::expected<xmpp::BareJid, AdminError> jid = read_account(target.segments[2]);
+    if (!jid) return refuse(jid.error());
+    actions.list_pushes(*jid, respond<std::vector<storage::PushRecord>>(std::move(then)));
+  }
+
   void get_sessions() {
     const std::string text = target.value("account");
     std::optional<xmpp::BareJid> account;
@@ -299,7 +317,7 @@ AdminResponse error_response(const AdminError& error) {
 }
 
 void AdminApi::handle(AdminRequest request, Then then) {
-  static const std::array<Route, 10> routes{{
+  static const std::array<Route, 11> routes{{
       {"GET", {"v1", "status"}, &Call::get_status},
       {"GET", {"v1", "users"}, &Call::get_users},
       {"POST", {"v1", "users"}, &Call::post_user},
@@ -307,6 +325,7 @@ void AdminApi::handle(AdminRequest request, Then then) {
       {"DELETE", {"v1", "users", "*"}, &Call::delete_user},
       {"GET", {"v1", "users", "*", "clients"}, &Call::get_clients},
       {"DELETE", {"v1", "users", "*", "clients", "*"}, &Call::delete_client},
+      {"GET", {"v1", "users", "*", "pushes"}, &Call::get_pushes},
       {"GET", {"v1", "sessions"}, &Call::get_sessions},
       {"DELETE", {"v1", "sessions", "*"}, &Call::delete_session},
       {"POST", {"v1", "reload"}, &Call::post_reload},

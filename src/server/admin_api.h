@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "module/client_list.h"
+#include "storage/storage.h"
 #include "xmpp/jid.h"
 
 namespace kith::server {
@@ -93,6 +94,8 @@ class AdminActions {
   /// Of one account or, without it, of all. 404 no-such-user.
   virtual void list_clients(xmpp::BareJid account, AdminAnswer<std::vector<module::ClientInfo>> then) = 0;
   virtual void end_client(xmpp::BareJid account, std::string id, AdminAnswer<AdminDone> then) = 0;
+  /// What went to the account's push services. 404 no-such-user.
+  virtual void list_pushes(xmpp::BareJid account, AdminAnswer<std::vector<storage::PushRecord>> then) = 0;
   virtual void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) = 0;
   /// 404 no-such-session.
   virtual void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) = 0;

@@ -62,6 +62,11 @@ class FakeActions final : public AdminActions {
                                                   .software = "Balcony",
                                                   .device = "phone"}});
   }
+  void list_pushes(xmpp::BareJid account, AdminAnswer<std::vector<storage::PushRecord>> then) override {
+    calls.push_back("list_pushes " + account.text());
+    answer(then, std::vector<storage::PushRecord>{
+                     {.hour = WallTime{}, .service = "push.example", .node = "n", .sent = 3, .refused = 1}});
+  }
   void end_client(xmpp::BareJid account, std::string id, AdminAnswer<AdminDone> then) override {
     calls.push_back("end_client " + account.text() + " " + id);
     answer(then, AdminDone{});
@@ -147,6 +152,16 @@ TEST_F(AdminApiTest, clients_are_listed_and_ended) {
   actions.calls.clear();
   expect_refused(ask("GET", "/v1/users/a%20b/clients"), 400, "jid-malformed");
   expect_refused(ask("DELETE", "/v1/users/a%20b/clients/x"), 400, "jid-malformed");
+}
+
+TEST_F(AdminApiTest, what_push_services_were_told_is_listed) {
+  const Result result = ask("GET", "/v1/users/a%40example.org/pushes");
+  EXPECT_EQ(result.status, 200);
+  EXPECT_EQ(result.body, json::parse(R"({"pushes":[{"hour":"1970-01-01T00:00:00Z","service":"push.example","node":"n",
+                                                  "sent":3,"refused":1}]})"));
+  EXPECT_EQ(actions.calls, std::vector<std::string>{"list_pushes a@example.org"});
+  actions.calls.clear();
+  expect_refused(ask("GET", "/v1/users/a%20b/pushes"), 400, "jid-malformed");
 }
 
 TEST_F(AdminApiTest, users_of_what_is_no_domain_are_refused) {

@@ -187,6 +187,20 @@ void AdminWork::end_client(xmpp::BareJid account, std::string id, AdminAnswer<Ad
   });
 }
 
+void AdminWork::list_pushes(xmpp::BareJid account, AdminAnswer<std::vector<storage::PushRecord>> then) {
+  ShardUnit& unit = owner(account);
+  unit.shard.post([&unit, account, then = std::move(then)]() mutable {
+    unit.store_refs->accounts.find(account, [&unit, account, then = std::move(then)](const auto& record) mutable {
+      if (!record) return then(std::unexpected(storage_failed()));
+      if (!*record) return then(std::unexpected(no_such_user(account)));
+      unit.store_refs->push_log.list(account, [then = std::move(then)](auto records) mutable {
+        if (!records) return then(std::unexpected(storage_failed()));
+        then(*std::move(records));
+      });
+    });
+  });
+}
+
 void AdminWork::list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) {
   struct Gathering {
     std::mutex mutex;

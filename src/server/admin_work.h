@@ -33,6 +33,7 @@ class AdminWork final : public AdminActions {
   void remove_user(xmpp::BareJid jid, AdminAnswer<AdminDone> then) override;
   void list_clients(xmpp::BareJid account, AdminAnswer<std::vector<module::ClientInfo>> then) override;
   void end_client(xmpp::BareJid account, std::string id, AdminAnswer<AdminDone> then) override;
+  void list_pushes(xmpp::BareJid account, AdminAnswer<std::vector<storage::PushRecord>> then) override;
   void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) override;
   void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) override;
   void reload(AdminAnswer<AdminReload> then) override;

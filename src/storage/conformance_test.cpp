@@ -642,6 +642,38 @@ TEST_P(ConformanceOnThreads, two_shards_write_and_read_their_own) {
   other.join();
 }
 
+TEST_P(Conformance, pushes_are_counted_by_the_hour_and_expire) {
+  using namespace std::chrono_literals;
+  const auto log = [&](const BareJid& account) {
+    std::string all;
+    const auto records =
+        ask<std::vector<PushRecord>>([&](auto then) { stores().push_log.list(account, std::move(then)); });
+    for (const PushRecord& one : records.value()) {
+      all += std::to_string((one.hour - noon) / 1h) + " " + one.service + " " + one.node + " " +
+             std::to_string(one.sent) + "/" + std::to_string(one.refused) + "; ";
+    }
+    return all;
+  };
+  const auto expire = [&](WallTime when, std::size_t most) {
+    return ask<bool>([&](auto then) { stores().push_log.expire(when, most, std::move(then)); }).value();
+  };
+  EXPECT_EQ(log(alice_), "");
+  stores().push_log.add(alice_, noon + 5min, {.service = "p", .node = "n", .sent = 1});
+  stores().push_log.add(alice_, noon + 59min, {.service = "p", .node = "n", .sent = 1, .refused = 1});
+  stores().push_log.add(alice_, noon + 60min, {.service = "p", .node = "n", .sent = 1});
+  stores().push_log.add(alice_, noon + 61min, {.service = "o", .sent = 1});
+  stores().push_log.add(bob_, noon, {.service = "p", .node = "n", .sent = 7});
+  EXPECT_EQ(log(alice_), "1 o  1/0; 1 p n 1/0; 0 p n 2/1; ");
+  EXPECT_FALSE(expire(noon, 100));
+  EXPECT_TRUE(expire(noon + 1h, 1));
+  EXPECT_TRUE(expire(noon + 1h, 100));
+  EXPECT_FALSE(expire(noon + 1h, 100));
+  EXPECT_EQ(log(bob_), "");
+  EXPECT_EQ(log(alice_), "1 o  1/0; 1 p n 1/0; ");
+  ASSERT_TRUE(add(record("alice@example.org")).value());
+  EXPECT_EQ(log(alice_), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Sqlite, Conformance, testing::ValuesIn(backends), name_of);
 INSTANTIATE_TEST_SUITE_P(Sqlite, ConformanceOnThreads, testing::Values(backends[1]), name_of);
 

@@ -18,6 +18,7 @@
 #include "storage/sqlite/migrations.h"
 #include "storage/sqlite/offline_sql.h"
 #include "storage/sqlite/pubsub_sql.h"
+#include "storage/sqlite/push_log_sql.h"
 #include "storage/sqlite/read_pool.h"
 #include "storage/sqlite/room_sql.h"
 #include "storage/sqlite/roster_sql.h"
@@ -168,7 +169,8 @@ class SqlShardStores final : public ShardStores {
             .sessions = sessions_,
             .tokens = tokens_,
             .pubsub = pubsub_,
-            .rooms = rooms_};
+            .rooms = rooms_,
+            .push_log = push_log_};
   }
 
  private:
@@ -182,6 +184,7 @@ class SqlShardStores final : public ShardStores {
   sqlite::TokenSql tokens_{access_};
   sqlite::PubsubSql pubsub_{access_};
   sqlite::RoomSql rooms_{access_};
+  sqlite::PushLogSql push_log_{access_};
 };
 
 }  // namespace

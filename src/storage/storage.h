@@ -369,6 +369,28 @@ class RoomStore {
                     Callback<std::vector<ListedRoom>> then) = 0;
 };
 
+/// What an account's push services were sent within an hour (XEP-0357).
+struct PushRecord {
+  WallTime hour{};  ///< when it began
+  std::string service;
+  std::string node{};
+  std::uint64_t sent = 0;
+  std::uint64_t refused = 0;  ///< of those, the ones that were answered with an error
+};
+
+/// Which push services learned of an account, and how often. Counts only.
+class PushLogStore {
+ public:
+  virtual ~PushLogStore() = default;
+  /// Adds the numbers of `record` to those of the hour in which `when` lies.
+  virtual Ticket add(const xmpp::BareJid& account, WallTime when, const PushRecord& record) = 0;
+  /// Newest first, at most `most_listed`.
+  static constexpr std::size_t most_listed = 1000;
+  virtual void list(const xmpp::BareJid& account, Callback<std::vector<PushRecord>> then) = 0;
+  /// Removes at most `most` of the hours, of all accounts, that began before `when`. `then`: true if any was.
+  virtual void expire(WallTime when, std::size_t most, Callback<bool> then) = 0;
+};
+
 struct Stores {
   AccountStore& accounts;
   RosterStore& rosters;
@@ -379,6 +401,7 @@ struct Stores {
   TokenStore& tokens;
   PubsubStore& pubsub;
   RoomStore& rooms;
+  PushLogStore& push_log;
 };
 
 /// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.

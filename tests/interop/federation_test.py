@@ -101,9 +101,19 @@ class Federation(Conversation):
         for word in ("mother", "nurse"):
             self.assertNotIn(word, text)
         # And the message waits for her.
-        again = self.client(self.capulet, JULIET)
+        again = self.client(self.capulet, JULIET, plugins=["xep_0004", "xep_0050"])
         await again.login()
         self.assertEqual((await again.message())["body"], "Your mother is coming!")
+
+        # She sees what the service was told, in her client's menu; so does who hosts the server.
+        offered = await again["xep_0050"].get_commands(jid="capulet.example", timeout=30)
+        self.assertIn(("capulet.example", "urn:kith:push:log", "Show what push services were told"), offered["disco_items"]["items"])
+        answer = await again["xep_0050"].send_command("capulet.example", "urn:kith:push:log", timeout=30)
+        self.assertEqual(answer["command"]["status"], "completed")
+        told = answer["command"]["form"].get_items()
+        self.assertEqual([(row["service"], row["node"], row["sent"], row["refused"]) for row in told], [(app.boundjid.full, "n1", "1", "0")])
+        self.assertRegex(self.capulet.kithctl("user", "pushes", JULIET).stdout, rf"{app.boundjid.full} +n1 +1 +0\n")
+        self.assertIn("Nothing was sent", self.capulet.kithctl("user", "pushes", "nurse@capulet.example").stdout)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@
 #include "xml/stream_parser.h"
 #include "xml/writer.h"
 #include "xmpp/data_form.h"
+#include "xmpp/datetime.h"
 #include "xmpp/namespaces.h"
 #include "xmpp/pubsub.h"
 
@@ -93,6 +94,8 @@ void Push::attach(module::Hooks& hooks) {
   hooks.on<module::MessageToAccount>(module::Phase::deliver, this, &Push::message);
   hooks.on<module::SessionHibernates>(this, &Push::hibernates);
   hooks.on<module::IqAnswerToAccount>(module::Phase::deliver, this, &Push::answered);
+  hooks.on_command(log_node, "Show what push services were told", this, &Push::show_log);
+  deps_.timers.schedule(timer_, expire_every);
 }
 
 void Push::with_known(Account& account, std::move_only_function<void(Account&, bool)> then) {
@@ -226,6 +229,8 @@ void Push::wake(Account& account) {
       xml::Element iq("iq", ns::client);
       iq.set("type", "set").set("id", id).set("from", owner.jid().text()).set("to", one.service);
       iq.add(std::move(pubsub));
+      owner.wrote(deps_.stores.push_log.add(owner.jid(), deps_.clock.wall(),
+                                            {.service = one.service, .node = one.node, .sent = 1}));
       under_way_.emplace(std::move(id), UnderWay{owner.jid(), one.service, one.node, deps_.clock.now()});
       deps_.delivery.route(xmpp::Stanza::make(std::move(iq)));
     }
@@ -255,6 +260,8 @@ Outcome Push::answered(module::IqAnswerToAccount& event) {
     one->errors = 0;
     return Done{};
   }
+  event.account.wrote(deps_.stores.push_log.add(event.account.jid(), deps_.clock.wall(),
+                                                {.service = asked.service, .node = asked.node, .refused = 1}));
   const xml::Element* error = event.stanza.element().child("error", ns::client);
   const bool no_such_node = error != nullptr && error->child("item-not-found", ns::stanza_errors) != nullptr;
   if (++one->errors < most_errors && !no_such_node) return Done{};
@@ -262,6 +269,62 @@ Outcome Push::answered(module::IqAnswerToAccount& event) {
   list.erase(one);
   write(event.account);
   return Done{};
+}
+
+// --- what was sent where
+// -----------------------------------------------------------------------------------------------
+
+void Push::show_log(module::CommandRequest request) {
+  const xmpp::BareJid owner = request.session().account().jid();
+  deps_.stores.push_log.list(owner, [this, request = std::move(request)](const auto& records) mutable {
+    if (!records) return request.fail(StanzaError::storage_failed());
+    const std::vector<storage::PushRecord>& log = *records;
+    if (log.empty()) {
+      return request.result({}, "Within the last " + std::to_string(log_days) +
+                                    " days no push service was told anything about you.");
+    }
+    xmpp::DataForm head{.type = "result", .title = "What push services were told"};
+    head.instructions = placeholder_.empty()
+                            ? "Each notification said that there is something, and nothing else."
+                            : "Each notification said \"" + placeholder_ + "\", and nothing of who wrote or what.";
+    xml::Element form = head.to_element();
+    // XEP-0004 §3.4
+    struct Column {
+      std::string_view var;
+      std::string_view label;
+    };
+    static constexpr Column columns[] = {{"hour", "Hour (UTC)"},
+                                         {"service", "Push service"},
+                                         {"node", "Node"},
+                                         {"sent", "Notifications"},
+                                         {"refused", "Refused"}};
+    xml::Element& reported = form.append_child(xml::Element("reported", ns::data_forms));
+    for (const Column& column : columns) {
+      reported.append_child(xml::Element("field", ns::data_forms))
+          .set("var", std::string(column.var))
+          .set("type", "text-single")
+          .set("label", std::string(column.label));
+    }
+    for (const storage::PushRecord& record : log) {
+      xml::Element& item = form.append_child(xml::Element("item", ns::data_forms));
+      const std::string cells[] = {xmpp::format_datetime(record.hour, false), record.service, record.node,
+                                   std::to_string(record.sent), std::to_string(record.refused)};
+      for (std::size_t i = 0; i < std::size(columns); ++i) {
+        item.append_child(xml::Element("field", ns::data_forms))
+            .set("var", std::string(columns[i].var))
+            .add_text_child("value", cells[i]);
+      }
+    }
+    request.result(std::move(form));
+  });
+}
+
+void Push::expire_log() {
+  deps_.stores.push_log.expire(deps_.clock.wall() - std::chrono::days(log_days), expired_at_once,
+                               [this](const storage::Result<bool>& removed) {
+                                 const bool more = removed && *removed;
+                                 deps_.timers.schedule(timer_, more ? Duration(std::chrono::seconds(1)) : expire_every);
+                               });
 }
 
 }  // namespace kith::modules

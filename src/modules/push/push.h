@@ -1,11 +1,14 @@
 // Push notifications (XEP-0357 v0.4.1): a client that is not connected is woken through a service that it has named.
 // What leaves the server is that there is something, and nothing of what, unless its administrator says otherwise:
 // neither senders nor texts. Lives on the account's shard. State: the account's registrations, while it is loaded; what
-// is under way. Storage: DocumentStore, kind "push".
+// is under way. Storage: DocumentStore, kind "push";
+// PushLogStore.
 //
 // A registration belongs to the client that made it: it is woken while none of that client's sessions has a connection.
 // An error of the service counts; after `most_errors` in a row, or at once where the service says that there is no such
 // node, the registration goes.
+//
+// What was sent where is counted for `log_days`: the owner sees it by a command (XEP-0050), the administrator by kithctl.
 //
 // Limits: push_registrations for each account, push_notifications (a rate) for each registration, a form of
 // `most_form_bytes`.
@@ -27,6 +30,10 @@ class Push final : public module::Module {
   static constexpr std::size_t most_errors = 10;
   static constexpr std::size_t most_form_bytes = 4096;
   static constexpr std::size_t most_under_way = 10'000;
+  static constexpr std::string_view log_node = "urn:kith:push:log";
+  static constexpr int log_days = 7;
+  static constexpr std::size_t expired_at_once = 500;  ///< hours of the log removed in one write
+  static constexpr Duration expire_every = std::chrono::minutes(10);
 
   static constexpr module::Descriptor descriptor{
       .name = "push",
@@ -40,7 +47,7 @@ class Push final : public module::Module {
                         "What stands in place of a message's text; some services wake a phone only if there is one. "
                         "Empty: nothing."}},
   };
-  explicit Push(const module::ModuleDeps& deps) : deps_(deps) {}
+  explicit Push(const module::ModuleDeps& deps) : deps_(deps), timer_([this] { expire_log(); }) {}
   void attach(module::Hooks& hooks) override;
   void configure(const module::Settings& settings) override { placeholder_ = settings.text("placeholder"); }
 
@@ -64,10 +71,13 @@ class Push final : public module::Module {
   /// Wakes all of the account's clients that have no connection.
   void wake(module::Account& account);
   void forget_old();
+  void show_log(module::CommandRequest request);
+  void expire_log();
 
   module::ModuleDeps deps_;
   std::string placeholder_;
   std::map<std::string, UnderWay> under_way_;  // by the id of the iq
+  Timer timer_;                                // for what the log holds for too long
 };
 
 }  // namespace kith::modules

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "module/testing_scene.h"
+#include "modules/commands/commands.h"
 #include "modules/delivery/delivery.h"
 
 namespace kith::modules {
@@ -176,6 +177,44 @@ TEST_F(PushTest, notifications_have_a_rate) {
   std::size_t sent = 0;
   for (int i = 0; i < 100; ++i) sent += message().size();
   EXPECT_EQ(sent, 20U);
+}
+
+TEST_F(PushTest, what_was_sent_where_is_counted_for_a_week) {
+  scene.stage.use<Commands>();
+  const std::string command =
+      "<command xmlns='http://jabber.org/protocol/commands' node='urn:kith:push:log' action='execute'/>";
+  const auto log = [&] {
+    scene.says(*phone, "<iq type='set' id='log' to='capulet.lit'>" + command + "</iq>");
+    return scene.got(*phone).back();
+  };
+  EXPECT_TRUE(has(log(), "no push service was told anything"));
+  enable();
+  phone->set_hibernating(true);
+  answer(message()[0], "");
+  answer(message()[0], error("remote-server-timeout"));
+  phone->set_hibernating(false);
+  const std::string shown = log();
+  EXPECT_TRUE(has(shown, "status='completed'"));
+  EXPECT_TRUE(has(shown, "<field var='service'><value>push.example</value></field><field var='node'><value>n</value>"
+                         "</field><field var='sent'><value>2</value></field><field var='refused'><value>1</value>"))
+      << shown;
+  EXPECT_FALSE(has(shown, "romeo"));
+
+  // Somebody else sees nothing of it.
+  Session& nurse = scene.bind("nurse@capulet.lit/kitchen");
+  scene.says(nurse, "<iq type='set' id='log' to='capulet.lit'>" + command + "</iq>");
+  EXPECT_TRUE(has(scene.got(nurse).back(), "no push service was told anything"));
+
+  scene.stage.clock.advance(std::chrono::days(Push::log_days - 1));
+  scene.stage.timers.advance(scene.stage.clock.now());
+  scene.settle();
+  EXPECT_TRUE(has(log(), "push.example"));
+  scene.stage.clock.advance(std::chrono::days(1) + std::chrono::hours(1));
+  scene.stage.timers.advance(scene.stage.clock.now());
+  scene.settle();
+  EXPECT_TRUE(has(log(), "no push service was told anything"));
+  scene.stage.disk.failing_reads = true;
+  EXPECT_TRUE(has(log(), "<internal-server-error"));
 }
 
 TEST_F(PushTest, what_the_disk_refuses_is_not_enabled) {

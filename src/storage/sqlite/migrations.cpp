@@ -205,6 +205,22 @@ constexpr Sql version_7 = R"sql(
   PRAGMA user_version = 7;
 )sql";
 
+// Version 8: what went to push services.
+constexpr Sql version_8 = R"sql(
+  CREATE TABLE push_log (
+    account TEXT NOT NULL,
+    hour    INTEGER NOT NULL,
+    service TEXT NOT NULL,
+    node    TEXT NOT NULL,
+    sent    INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
+    PRIMARY KEY (account, hour, service, node)
+  ) STRICT;
+  CREATE INDEX push_log_by_hour ON push_log (hour);
+
+  PRAGMA user_version = 8;
+)sql";
+
 constexpr Migration all_migrations[] = {
     {.version = 1, .script = version_1},
     {.version = 2, .script = version_2},
@@ -213,6 +229,7 @@ constexpr Migration all_migrations[] = {
     {.version = 5, .script = version_5},
     {.version = 6, .script = version_6},
     {.version = 7, .script = version_7},
+    {.version = 8, .script = version_8},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

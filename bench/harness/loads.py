@@ -22,10 +22,12 @@ class Sizes:
     contacts: int = 50
     offline_pairs: int = 50
     offline_messages: int = 200
+    archived: int = 100_000
     step_seconds: float = 300
 
 
-QUICK = Sizes(seconds=4, settle_seconds=3, sessions=(1000,), held=1000, held_accounts=50, ring_accounts=60, offline_messages=100)
+QUICK = Sizes(seconds=4, settle_seconds=3, sessions=(1000,), held=1000, held_accounts=50, ring_accounts=60, offline_messages=100,
+              archived=20_000)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Load:
     words: tuple   # for kith-load
     prepares: str = ""      # the name of the load for whose sake it is put on
     fresh: bool = False     # true for one that needs a server without memory that earlier loads have left it
+    archive: bool = False   # true for one whose server has its archive on, which is off for all others
 
 
 class Accounts:
@@ -46,7 +49,8 @@ class Accounts:
         self.held = self.logins + sizes.logins_at_once
         self.ring = self.held + sizes.held_accounts
         self.offline = self.ring + sizes.ring_accounts
-        self.count = self.offline + 2 * sizes.offline_pairs
+        self.pages = self.offline + 2 * sizes.offline_pairs
+        self.count = self.pages + 1
 
 
 def loads_of(sizes):
@@ -70,4 +74,6 @@ def loads_of(sizes):
                              "--base-sessions", sizes.base_sessions, "--settle-seconds", sizes.settle_seconds, *time), fresh=True),
         Load("logins, held", "login", (*logins, "--held", sizes.held, "--held-first", first.held,
                                        "--held-accounts", sizes.held_accounts), fresh=True),
+        Load("messages, archived", "archive", (*messages, "--window", 4), archive=True),
+        Load("pages of the archive", "archive", ("pages", "--first", first.pages, "--stored", sizes.archived, *time), archive=True),
     ]

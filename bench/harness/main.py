@@ -98,6 +98,7 @@ def measure(kind, turn, options, kept):
     with tempfile.TemporaryDirectory(prefix=f"kith-bench-{kind.name}-") as folder:
         server = kind(folder, BUILD, options.address, DOMAIN, PASSWORD)
         measured = {}
+        archives = False
         try:
             server.start()
             say(f"  {kind.name} runs as process {server.process.pid}")
@@ -108,6 +109,9 @@ def measure(kind, turn, options, kept):
                     continue
                 if load.fresh:
                     server.restart()
+                if load.archive and not archives:
+                    server.restart_with_archive()
+                    archives = True
                 measured[load.name] = result = put(server, load)
                 failed = result.get("failed")
                 say(f"  {kind.name}: {load.name}: {'FAILED' if failed else figures(result)}")

@@ -17,12 +17,13 @@ GENERATOR_BUSY_CORES = 0.95
 class Bar:
     """Kith's `must`, beside the `reference` of ejabberd or the floor on the machine where both were set (none: it stands alone).
 
-    `load` is where the other's figure comes from, if not from the row's own.
+    `load` is where the other's figure comes from, if not from the row's own, and `value` what it is there.
     """
     must: float
     reference: typing.Optional[float] = None
     load: str = ""
     beside: str = "ejabberd"
+    value: typing.Optional[typing.Callable] = None
 
     def limit(self, other):
         """In the figures of a run in which the other took so much; None if that was not measured."""
@@ -68,17 +69,24 @@ def rows(sizes):
         Row("offline store: processor time of a message", "offline", lambda r: r["store"]["processor_us_per_message"], "µs", offline_store),
         Row("the same: messages acknowledged per second", "offline", lambda r: r["store"]["messages_per_second"], "/s", None, True),
         Row("offline fetch: processor time of a message", "offline", lambda r: r["fetch"]["processor_us_per_message"], "µs"),
+        Row("message in both sides' archives: processor time", "messages, archived", lambda r: r["processor_us_per_message"], "µs",
+            Bar(45, 62, "messages, window 4")),
+        Row("the same: messages per second", "messages, archived", lambda r: r["messages_per_second"], "/s",
+            Bar(15_000, 24_000, "messages, window 4"), True),
+        Row("the same: latency, p99", "messages, archived", lambda r: r["latency_us"]["p99"] / 1000, "ms"),
+        Row(f"a page of 50 of {sizes.archived:,} archived: processor time", "pages of the archive", lambda r: r["processor_us_per_page"], "µs",
+            Bar(400, 62, "messages, window 4", value=lambda r: r["processor_us_per_message"])),
         Row("resident memory at rest, no session", "rest", lambda r: r["resident_mib"], "MiB", Bar(12)),
     ]
 
 
-def median(rounds, row, load=""):
-    """Of a row over the rounds of one server; None if it was never measured."""
+def median(rounds, row, load="", value_of=None):
+    """Of a row over the rounds of one server, or of another load's figure; None if it was never measured."""
     found = []
     for loads in rounds:
         result = loads.get(load or row.load)
         if result and "failed" not in result:
-            value = row.value(result)
+            value = (value_of or row.value)(result)
             if value is not None:
                 found.append(value)
     return statistics.median(found) if found else None
@@ -106,7 +114,7 @@ def lines(everything, sizes):
         values = {server: median(rounds, row) for server, rounds in everything.items()}
         limit = None
         if row.bar is not None:
-            limit = row.bar.limit(median(everything.get(row.bar.beside, []), row, row.bar.load))
+            limit = row.bar.limit(median(everything.get(row.bar.beside, []), row, row.bar.load, row.bar.value))
         if any(value is not None for value in values.values()):
             table.append(Line(row, values, limit))
     return table

@@ -46,6 +46,10 @@ class Server:
         """Writes its settings; returns the command that starts it, and its environment."""
         raise NotImplementedError
 
+    def configure_archive(self):
+        """The same for a server that archives both sides of every conversation; only those have it with the feature "archive"."""
+        raise NotImplementedError
+
     def add_accounts(self, numbers, sizes):
         """Makes u0, u1, … (`numbers.count` of them). Called once it listens."""
 
@@ -61,6 +65,11 @@ class Server:
 
     def restart(self):
         self.stop()
+        self._spawn()
+
+    def restart_with_archive(self):
+        self.stop()
+        self.command, self.environment = self.configure_archive()
         self._spawn()
 
     def _spawn(self):
@@ -123,10 +132,16 @@ class Server:
 
 class Kith(Server):
     name = "kith"
-    features = Server.features | {"fast"}
+    features = Server.features | {"fast", "archive"}
 
     def configure(self):
-        self.write("kith.toml", f"""domain = "{self.domain}"
+        return self._configure("kith.toml", archive=False)
+
+    def configure_archive(self):
+        return self._configure("kith-archive.toml", archive=True)
+
+    def _configure(self, file, archive):
+        self.write(file, f"""domain = "{self.domain}"
 data_directory = "data"
 admin_socket = "kith.sock"
 
@@ -148,9 +163,9 @@ subscription_requests = "100000/s burst 100000"
 offline_messages = 100000
 
 [modules.archive]
-enabled = false
+enabled = {str(archive).lower()}
 """)
-        return [self.build / "bin" / "kithd", "--config", "kith.toml"], {}
+        return [self.build / "bin" / "kithd", "--config", file], {}
 
     def add_accounts(self, numbers, sizes):
         accounts.add_to_kith(self.folder / "kith.sock", self.domain, self.password, numbers.count)

@@ -14,6 +14,7 @@ const std::vector<Load>& loads() {
       {"contacts", "makes the accounts each other's contacts (needed once before 'presence')", run_contacts, false},
       {"presence", "clients tell all their contacts a new status", run_presence, false},
       {"offline", "messages to accounts that are away, which then come and fetch them", run_offline, false},
+      {"pages", "an account reads its archive, page by page", run_pages, false},
   };
   return all;
 }

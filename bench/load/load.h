@@ -34,6 +34,8 @@ struct Options {
   unsigned contacts = 50;
   unsigned messages = 200;
   unsigned batch = 20;
+  unsigned stored = 100'000;
+  unsigned page = 50;
 };
 
 struct Run {
@@ -48,6 +50,7 @@ nlohmann::json run_logins(const Run& run);
 nlohmann::json run_contacts(const Run& run);
 nlohmann::json run_presence(const Run& run);
 nlohmann::json run_offline(const Run& run);
+nlohmann::json run_pages(const Run& run);
 
 struct Load {
   const char* name;

@@ -92,6 +92,12 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--messages", options.messages, "offline: how many for each account")
       ->check(positive)
       ->capture_default_str();
+  app.add_option("--stored", options.stored, "pages: how many messages the archive has")
+      ->check(positive)
+      ->capture_default_str();
+  app.add_option("--page", options.page, "pages: how many of them are on a page")
+      ->check(CLI::Range(1U, 250U))
+      ->capture_default_str();
   app.add_option("--batch", options.batch, "offline: after how many the sender asks whether they are stored")
       ->check(positive)
       ->capture_default_str();

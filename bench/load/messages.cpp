@@ -32,7 +32,10 @@ struct Lane {
 
 class Messages {
  public:
-  explicit Messages(const Run& run) : run_(run), lanes_(2UL * run.options.pairs) {
+  explicit Messages(const Run& run)
+      : run_(run),
+        tag_("l" + std::to_string(SteadyClock::now().time_since_epoch().count()) + "-"),
+        lanes_(2UL * run.options.pairs) {
     for (unsigned i = 0; i < lanes_.size(); ++i) {
       const std::string user = "u" + std::to_string(run.options.first + i);
       clients_.push_back(
@@ -102,7 +105,7 @@ class Messages {
   void make_lane(unsigned i) {
     Lane& lane = lanes_[i];
     lane.from = clients_[i].get();
-    lane.tag = "l" + std::to_string(i) + "-";
+    lane.tag = tag_ + std::to_string(i) + "-";
     lane.sent_at.resize(run_.options.window);
     lane.form = "<message type='chat' to='" + clients_[i ^ 1U]->full_jid() + "' id='" + lane.tag;
     lane.number_at = lane.form.size();
@@ -131,6 +134,8 @@ class Messages {
     if (!stanza.starts_with("<message")) return;
     Lane& lane = lanes_[receiver ^ 1U];
     const std::string_view id = attribute(stanza, "id");
+    // What an earlier load left unacknowledged comes at login.
+    if (!id.starts_with(tag_)) return;
     std::uint64_t number = 0;
     const bool mine = id.starts_with(lane.tag);
     if (mine) std::from_chars(id.data() + lane.tag.size(), id.data() + id.size(), number);
@@ -147,6 +152,7 @@ class Messages {
   }
 
   const Run& run_;
+  std::string tag_;  ///< of the ids of this run's messages
   std::vector<Lane> lanes_;
   std::vector<std::unique_ptr<Client>> clients_;
   Samples latency_;

@@ -54,6 +54,12 @@ class Bars(unittest.TestCase):
         self.assertAlmostEqual(beside.limit, 9)
         self.assertTrue(beside.verdict().startswith("falls short"))
 
+    def test_a_page_has_its_bar_beside_what_a_message_costs_ejabberd(self):
+        kith = [{**measured(), "pages of the archive": {"processor_us_per_page": 500.0}}]
+        page = line({"kith": kith, "ejabberd": [measured(62)]}, "a page of 50")
+        self.assertAlmostEqual(page.limit, 400)
+        self.assertEqual(page.verdict(), "falls short, by 1.25 times")
+
     def test_memory_has_its_bar_whatever_ejabberd_takes(self):
         for mib, verdict in ((12, "pass"), (15, "falls short, by 1.25 times")):
             self.assertEqual(line({"kith": [{"rest": {"resident_mib": mib}}]}, "at rest").verdict(), verdict)

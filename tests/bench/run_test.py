@@ -45,6 +45,16 @@ class WholeRun(unittest.TestCase):
         self.assertEqual(result["store"]["messages"], 3 * 30)
         self.assertEqual(result["fetch"]["messages"], 3 * 30)
 
+    def test_archived_messages_and_their_pages_were_measured_on_a_server_that_archives(self):
+        self.assertGreater(self.loads_of("kith")["messages, archived"]["messages"], 0)
+        result = self.loads_of("kith")["pages of the archive"]
+        self.assertEqual(result["fill"]["messages"], 120)
+        self.assertGreater(result["pages"], 4, "not once through the archive")
+        self.assertGreater(result["processor_us_per_page"], 0)
+        settings = self.bench.results / "latest.settings" / "kith"
+        self.assertIn("[modules.archive]\nenabled = false", (settings / "kith.toml").read_text())
+        self.assertIn("[modules.archive]\nenabled = true", (settings / "kith-archive.toml").read_text())
+
     def test_a_line_says_where_and_how_it_was_measured(self):
         for line in self.lines.values():
             self.assertTrue({"when", "commit", "machine", "version", "round", "settings"} <= set(line))

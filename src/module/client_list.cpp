@@ -5,14 +5,9 @@
 
 namespace kith::module {
 
-namespace {
-
-std::string id_of(const Session& session) {
-  if (!session.facts().agent.empty()) return session.facts().agent;
-  return "session/" + std::string(session.jid().resourcepart());
+std::string client_id(const ConnectionFacts& facts, std::string_view resource) {
+  return facts.agent.empty() ? "session/" + std::string(resource) : facts.agent;
 }
-
-}  // namespace
 
 std::vector<ClientInfo> clients_of(const Account* account, const std::vector<storage::TokenRecord>& tokens,
                                    WallTime now) {
@@ -31,7 +26,7 @@ std::vector<ClientInfo> clients_of(const Account* account, const std::vector<sto
   if (account != nullptr) {
     for (const auto& session : account->sessions()) {
       const ConnectionFacts& facts = session->facts();
-      const auto [found, fresh] = clients.try_emplace(id_of(*session));
+      const auto [found, fresh] = clients.try_emplace(client_id(facts, session->jid().resourcepart()));
       ClientInfo& client = found->second;
       client.id = found->first;
       client.connected = true;
@@ -45,12 +40,6 @@ std::vector<ClientInfo> clients_of(const Account* account, const std::vector<sto
   std::vector<ClientInfo> list;
   for (auto& [id, client] : clients) list.push_back(std::move(client));
   return list;
-}
-
-void end_sessions_of(const Account& account, std::string_view id, const xmpp::StreamError& error) {
-  for (const auto& session : account.sessions()) {
-    if (id_of(*session) == id) session->close(error);
-  }
 }
 
 }  // namespace kith::module

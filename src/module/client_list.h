@@ -23,10 +23,10 @@ struct ClientInfo {
   std::string device{};
 };
 
+/// The ClientInfo::id of a session with these facts.
+std::string client_id(const ConnectionFacts& facts, std::string_view resource);
 /// In the order of their ids. `account` is null if it is not in memory.
 std::vector<ClientInfo> clients_of(const Account* account, const std::vector<storage::TokenRecord>& tokens,
                                    WallTime now);
-/// Ends the sessions of that client.
-void end_sessions_of(const Account& account, std::string_view id, const xmpp::StreamError& error);
 
 }  // namespace kith::module

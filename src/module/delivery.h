@@ -47,6 +47,9 @@ class Accounts {
   virtual void remove(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then) = 0;
   /// Closes all sessions of the account except `keep` (a resourcepart), for example after its password changed.
   virtual void close_sessions(const xmpp::BareJid& jid, const xmpp::StreamError& error, std::string keep = {}) = 0;
+  /// Closes the sessions of one of the account's clients (ClientInfo::id), and lets in none that was logging in. On the
+  /// account's shard only.
+  virtual void close_client(const xmpp::BareJid& jid, const std::string& client, const xmpp::StreamError& error) = 0;
   /// The account if this shard owns it and has it in memory, or null. For callbacks: an Account or Session must not be
   /// held from one turn to the next, since either may be gone by then; hold its JID and ask here.
   virtual Account* loaded(const xmpp::BareJid& jid) = 0;

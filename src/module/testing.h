@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "module/client_list.h"
 #include "module/module.h"
 #include "module/testing_stores.h"
 #include "xml/stream_parser.h"
@@ -367,6 +368,14 @@ class Stage final : private Accounts {
   }
   void close_sessions(const xmpp::BareJid& name, const xmpp::StreamError& error, std::string keep) override {
     closed.push_back({name, error, std::move(keep)});
+  }
+
+  void close_client(const xmpp::BareJid& name, const std::string& client, const xmpp::StreamError& error) override {
+    Account* const its = find_account(name);
+    if (its == nullptr) return;
+    for (const auto& session : its->sessions()) {
+      if (client_id(session->facts(), session->jid().resourcepart()) == client) session->close(error);
+    }
   }
 
   Account* loaded(const xmpp::BareJid& name) override { return find_account(name); }

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "module/client_list.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::router {
@@ -598,7 +599,7 @@ void Router::bind(const xmpp::BareJid& jid, std::optional<std::string> resource,
       return;
     }
     // SECURITY: who logged in with what is void by now must not come in behind the others' end.
-    if (const auto closed = closed_.find(jid); closed != closed_.end() && facts.authorized < closed->second) {
+    if (was_closed_since(jid, facts)) {
       then(std::unexpected(StanzaError::of(Condition::not_authorized)));
       return;
     }
@@ -668,6 +669,34 @@ void Router::end_session(module::Session& session, const StreamError& error) {
   output.ended(error);
 }
 
+void Router::remember_closed(const xmpp::BareJid& jid, const std::string& client) {
+  const MonotonicTime now = deps_.clock.now();
+  std::erase_if(closed_, [&](const auto& one) {
+    return now - one.second > deps_.limits.login_time + deps_.limits.bind_time + closed_margin;
+  });
+  closed_.insert_or_assign({jid, client}, now);
+}
+
+bool Router::was_closed_since(const xmpp::BareJid& jid, const module::ConnectionFacts& facts) const {
+  const auto closed_after = [&](const std::string& client) {
+    const auto closed = closed_.find({jid, client});
+    return closed != closed_.end() && facts.authorized < closed->second;
+  };
+  return closed_after({}) || (!facts.agent.empty() && closed_after(facts.agent));
+}
+
+void Router::close_client(const xmpp::BareJid& jid, const std::string& client, const StreamError& error) {
+  const Turn turn(*this);
+  remember_closed(jid, client);
+  module::Account* account = accounts_.loaded(jid);
+  if (account == nullptr) return;
+  std::vector<module::Session*> leaving;
+  for (const auto& session : account->sessions()) {
+    if (module::client_id(session->facts(), session->jid().resourcepart()) == client) leaving.push_back(session.get());
+  }
+  for (module::Session* session : leaving) end_session(*session, error);
+}
+
 void Router::close_sessions(const xmpp::BareJid& jid, const StreamError& error, std::string keep) {
   if (const unsigned shard = owner(jid); shard != deps_.shard) {
     Crossing crossing = CloseSessions{jid, error, std::move(keep)};
@@ -681,11 +710,7 @@ void Router::close_sessions(const xmpp::BareJid& jid, const StreamError& error, 
     return;
   }
   const Turn turn(*this);
-  const MonotonicTime now = deps_.clock.now();
-  std::erase_if(closed_, [&](const auto& one) {
-    return now - one.second > deps_.limits.login_time + deps_.limits.bind_time + closed_margin;
-  });
-  closed_.insert_or_assign(jid, now);
+  remember_closed(jid, {});
   module::Account* account = accounts_.loaded(jid);
   if (account == nullptr) return;
   std::vector<module::Session*> leaving;

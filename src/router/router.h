@@ -143,6 +143,7 @@ class Router final : public module::Delivery, public module::Accounts {
   void when_decided(storage::Ticket ticket, std::move_only_function<void(bool committed)> then) override;
   void remove(const xmpp::BareJid& jid, std::move_only_function<void(storage::Result<bool>)> then) override;
   void close_sessions(const xmpp::BareJid& jid, const xmpp::StreamError& error, std::string keep = {}) override;
+  void close_client(const xmpp::BareJid& jid, const std::string& client, const xmpp::StreamError& error) override;
   module::Account* loaded(const xmpp::BareJid& jid) override { return accounts_.loaded(jid); }
 
  private:
@@ -184,7 +185,7 @@ class Router final : public module::Delivery, public module::Accounts {
   RemoteServers* remote_ = nullptr;
   std::deque<Deliver> local_;
   std::uint64_t addressed_ = 0;
-  storage::Ticket latest_;             ///< the last write of any account that was addressed here
+  storage::Ticket latest_;  ///< the last write of any account that was addressed here
   /// What waits for its account to be loaded or is held by it, and requests that are not answered yet, numbered.
   std::set<std::uint64_t> unsettled_;
   std::uint64_t settlings_ = 0;
@@ -193,9 +194,11 @@ class Router final : public module::Delivery, public module::Accounts {
     std::move_only_function<void()> then;
   };
   std::deque<LocalFence> local_fences_;
-  /// When all sessions of an account were ended last, for as long as a login may take. SECURITY: a login that began
-  /// before that is no good after it.
-  std::map<xmpp::BareJid, MonotonicTime> closed_;
+  /// When all sessions of an account, or of one of its clients (else empty), were ended last, for as long as a login
+  /// may take. SECURITY: a login that began before that is no good after it.
+  std::map<std::pair<xmpp::BareJid, std::string>, MonotonicTime> closed_;
+  void remember_closed(const xmpp::BareJid& jid, const std::string& client);
+  bool was_closed_since(const xmpp::BareJid& jid, const module::ConnectionFacts& facts) const;
   struct OpenFence {
     unsigned awaited;
     std::move_only_function<void()> then;

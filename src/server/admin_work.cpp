@@ -178,10 +178,8 @@ void AdminWork::end_client(xmpp::BareJid account, std::string id, AdminAnswer<Ad
     unit.store_refs->tokens.remove_client(
         account, id, [&unit, account, id, then = std::move(then)](const auto& removed) mutable {
           if (!removed) return then(std::unexpected(storage_failed()));
-          if (const module::Account* loaded = unit.runtime->router().loaded(account)) {
-            module::end_sessions_of(
-                *loaded, id, {xmpp::StreamCondition::not_authorized, "The access of this client was taken away."});
-          }
+          unit.runtime->router().close_client(
+              account, id, {xmpp::StreamCondition::not_authorized, "The access of this client was taken away."});
           then(AdminDone{});
         });
   });

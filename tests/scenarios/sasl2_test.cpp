@@ -611,6 +611,22 @@ TEST_F(FastTest, people_see_which_clients_have_access_and_take_it_away) {
   EXPECT_THAT(ask(list), Not(HasSubstr(agent_id)));
 }
 
+TEST_F(FastTest, who_was_logging_in_when_its_access_was_taken_away_binds_nothing) {
+  const std::string token = first_token();
+  Raw phone = at_tls();
+  EXPECT_THAT(phone.say(by_token("juliet", token, "")), HasSubstr("<success"));
+  const auto desk = entered(world, "juliet@localhost", "desk");
+  world.advance(seconds(1));
+  desk->send(revoke(agent_id));
+  world.settle();
+  EXPECT_THAT(got(world, *desk), ::testing::Contains(HasSubstr("type='result'")));
+  EXPECT_THAT(phone.say(bind_iq("phone")), HasSubstr("<not-authorized"));
+  EXPECT_EQ(world.sessions("juliet@localhost"), 1U);
+  // With the password it may come again.
+  world.advance(seconds(1));
+  EXPECT_THAT(attempt(authenticate("juliet", "secret", agent() + bind2())), HasSubstr("juliet@localhost/Balcony"));
+}
+
 TEST_F(FastTest, the_use_of_a_token_is_written_down_once_an_hour) {
   const std::string token = first_token();  // at midnight
   const auto last_seen_after_login = [&](int minutes) {

@@ -71,10 +71,8 @@ void ClientAccess::revoke(module::IqRequest request) {
     }
     store_.remove_client(owner, id, [this, owner, id, request = std::move(request)](const auto& removed) mutable {
       if (!removed) return request.fail(StanzaError::storage_failed());
-      if (const module::Account* const still = accounts_.loaded(owner)) {
-        module::end_sessions_of(*still, id,
-                                {xmpp::StreamCondition::not_authorized, "The access of this client was taken away."});
-      }
+      accounts_.close_client(owner, id,
+                             {xmpp::StreamCondition::not_authorized, "The access of this client was taken away."});
       request.reply();
     });
   });

@@ -106,6 +106,11 @@ struct Limits {
   std::chrono::seconds s2s_dial_time{30};
   std::chrono::seconds s2s_retry_time{10};
   std::chrono::seconds s2s_idle_time{900};
+  std::chrono::seconds s2s_wait_time{std::chrono::hours(72)};
+  std::chrono::seconds s2s_longest_pause{std::chrono::hours(1)};
+  std::size_t s2s_waiting_messages = 10'000;
+  std::size_t s2s_waiting_bytes = 50 * 1024 * 1024;
+  std::size_t s2s_waiting_bytes_in_all = 500 * 1024 * 1024;
 
   Rate registrations_per_address{.per_second = 3.0 / 3600, .burst = 3};
 

@@ -168,9 +168,12 @@ class Stage final : private Accounts {
         pubsub(disk),
         rooms(disk, archive),
         push_log(disk),
+        outbound(disk),
+        blocked_servers(disk),
         delivery(disk),
         passwords(disk),
-        stores_{accounts, rosters, offline, documents, archive, saved_sessions, tokens, pubsub, rooms, push_log},
+        stores_{accounts, rosters, offline, documents, archive,  saved_sessions,
+                tokens,   pubsub,  rooms,   push_log,  outbound, blocked_servers},
         deps_{clock,   random, events, timers, delivery, passwords, *this,
               stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
@@ -346,6 +349,8 @@ class Stage final : private Accounts {
   MemoryPubsub pubsub;
   MemoryRooms rooms;
   MemoryPushLog push_log;
+  NoOutbound outbound;
+  NoBlockedServers blocked_servers;
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;

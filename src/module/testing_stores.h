@@ -651,4 +651,43 @@ class MemoryPushLog final : public storage::PushLogStore {
   MemoryDisk& disk_;
 };
 
+/// No feature knows it.
+class NoBlockedServers final : public storage::BlockedServerStore {
+ public:
+  explicit NoBlockedServers(MemoryDisk& disk) : disk_(disk) {}
+  void all(storage::Callback<std::vector<std::string>> then) override {
+    disk_.answer_read(std::move(then), std::vector<std::string>());
+  }
+  void add(const std::string&, WallTime, storage::Callback<bool> then) override {
+    disk_.answer_read(std::move(then), false);
+  }
+  void remove(const std::string&, storage::Callback<bool> then) override { disk_.answer_read(std::move(then), false); }
+
+ private:
+  MemoryDisk& disk_;
+};
+
+/// No feature knows it: what is written into it is nowhere.
+class NoOutbound final : public storage::OutboundStore {
+ public:
+  explicit NoOutbound(MemoryDisk& disk) : disk_(disk) {}
+  Added add(const std::string&, const std::string&, const xmpp::BareJid&, WallTime, std::string) override {
+    return {.id = ++last_, .ticket = disk_.write([] {})};
+  }
+  void page(const std::string&, const std::string&, std::uint64_t, std::size_t, std::size_t,
+            storage::Callback<std::vector<storage::OutboundMessage>> then) override {
+    disk_.answer_read(std::move(then), std::vector<storage::OutboundMessage>());
+  }
+  storage::Ticket remove_through(const std::string&, const std::string&, std::uint64_t) override {
+    return disk_.write([] {});
+  }
+  void lines(storage::Callback<std::vector<storage::OutboundLine>> then) override {
+    disk_.answer_read(std::move(then), std::vector<storage::OutboundLine>());
+  }
+
+ private:
+  MemoryDisk& disk_;
+  std::uint64_t last_ = 0;
+};
+
 }  // namespace kith::module::testing

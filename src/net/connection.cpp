@@ -7,8 +7,10 @@
 #include <system_error>
 #include <utility>
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace kith::net {
@@ -125,6 +127,12 @@ void Connection::write(std::string_view bytes) {
 std::size_t Connection::unsent() const {
   const std::size_t wire = extra_ ? extra_->wire.size() - extra_->wire_sent : 0;
   return out_.size() - out_sent_ + wire;
+}
+
+std::size_t Connection::unacknowledged() const {
+  int in_kernel = 0;
+  if (socket_.open() && ::ioctl(socket_.get(), SIOCOUTQ, &in_kernel) != 0) in_kernel = 0;
+  return unsent() + static_cast<std::size_t>(in_kernel);
 }
 
 void Connection::pause_reading() { paused_ = true; }

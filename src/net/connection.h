@@ -50,11 +50,13 @@ class Connection final : public Transport, private runtime::Watched, private run
   void set_handler(TransportHandler* handler) override { handler_ = handler; }
   void write(std::string_view bytes) override;
   std::size_t unsent() const override;
+  std::size_t unacknowledged() const override;
   void pause_reading() override;
   void resume_reading() override;
   void start_tls(std::string_view domain) override;
   void start_tls_to(std::string_view peer, std::string_view own) override;
   bool certifies(std::string_view domain) const override;
+  std::string certificate_problem(std::string_view domain) const override { return tls_.certificate_problem(domain); }
   void close() override;
   void abort() override;
   const std::string& peer_address() const override { return peer_address_; }

@@ -24,16 +24,18 @@ struct Service {
   unsigned weight;
   std::uint16_t port;
   std::string host;
+  bool direct_tls = false;
 };
 
-/// Nothing: there are no such records.
-std::optional<std::vector<Service>> look_up_services(const std::string& name) {
+/// Nothing: there are no such records, or DNS can't tell now.
+std::optional<std::vector<Service>> look_up_services(const std::string& name, bool& no_answer) {
   struct __res_state state{};
   if (res_ninit(&state) != 0) return std::nullopt;
   const std::unique_ptr<struct __res_state, void (*)(struct __res_state*)> closing(
       &state, [](struct __res_state* open) { res_nclose(open); });
   std::array<unsigned char, 16 * 1024> answer{};
   const int size = res_nquery(&state, name.c_str(), ns_c_in, ns_t_srv, answer.data(), static_cast<int>(answer.size()));
+  if (size < 0) no_answer = state.res_h_errno != HOST_NOT_FOUND && state.res_h_errno != NO_DATA;
   ns_msg message;
   if (size < 0 || ns_initparse(answer.data(), std::min<int>(size, static_cast<int>(answer.size())), &message) != 0) {
     return std::nullopt;
@@ -82,13 +84,21 @@ void put_in_order(std::vector<Service>& services, Random& random) {
   }
 }
 
-void add_addresses(std::vector<ServerAddress>& found, const std::string& host, std::uint16_t port) {
+/// `no_answer` becomes true if DNS can't tell now.
+void add_addresses(std::vector<ServerAddress>& found, const std::string& host, std::uint16_t port, bool direct_tls,
+                   bool& no_answer) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
-  if (getaddrinfo(host.c_str(), nullptr, &hints, &list) != 0) return;
+  if (const int error = getaddrinfo(host.c_str(), nullptr, &hints, &list); error != 0) {
+    no_answer = no_answer || (error != EAI_NONAME && error != EAI_NODATA);
+    return;
+  }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(list, &freeaddrinfo);
-  for (const addrinfo* one = list; one != nullptr && found.size() < most_addresses; one = one->ai_next) {
+  // Each family in the resolver's order (RFC 6724); they take turns, and the first of all begins.
+  std::array<std::vector<std::string>, 2> texts;
+  int first_family = AF_UNSPEC;
+  for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
     std::array<char, INET6_ADDRSTRLEN> text{};
     if (one->ai_family == AF_INET) {
       inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(one->ai_addr)->sin_addr, text.data(), text.size());
@@ -97,26 +107,52 @@ void add_addresses(std::vector<ServerAddress>& found, const std::string& host, s
     } else {
       continue;
     }
-    found.push_back({.address = text.data(), .port = port});
+    if (first_family == AF_UNSPEC) first_family = one->ai_family;
+    texts[one->ai_family == first_family ? 0 : 1].emplace_back(text.data());
   }
+  for (std::size_t i = 0; i < std::max(texts[0].size(), texts[1].size()); ++i) {
+    for (const std::vector<std::string>& family : texts) {
+      if (i < family.size() && found.size() < most_addresses)
+        found.push_back({.address = family[i], .port = port, .direct_tls = direct_tls});
+    }
+  }
+}
+
+/// RFC 2782: "." says that the service is decidedly not there.
+bool says_no(const std::vector<Service>& services) {
+  return services.size() == 1 && (services.front().host.empty() || services.front().host == ".");
 }
 
 }  // namespace
 
-std::expected<std::vector<ServerAddress>, std::string> look_up_server(const std::string& domain, Random& random) {
+std::expected<std::vector<ServerAddress>, NoAddress> look_up_server(const std::string& domain, Random& random) {
   std::vector<ServerAddress> found;
-  if (auto services = look_up_services("_xmpp-server._tcp." + domain)) {
-    if (services->size() == 1 && (services->front().host.empty() || services->front().host == ".")) {
-      return std::unexpected("its DNS says that there is no XMPP server");
+  bool no_answer = false;
+  auto services = look_up_services("_xmpp-server._tcp." + domain, no_answer);
+  auto direct = look_up_services("_xmpps-server._tcp." + domain, no_answer);
+  const bool refused = services && says_no(*services);
+  if (refused) services.reset();
+  if (direct && says_no(*direct)) direct.reset();
+  if (refused && !direct) {
+    return std::unexpected(NoAddress{.why = "its DNS says that there is no XMPP server", .for_good = true});
+  }
+  if (services || direct) {
+    std::vector<Service> all = services ? *std::move(services) : std::vector<Service>();
+    if (direct) {
+      for (Service& service : *direct) {
+        service.direct_tls = true;
+        all.push_back(std::move(service));
+      }
     }
-    put_in_order(*services, random);
-    for (const Service& service : *services) add_addresses(found, service.host, service.port);
-    if (found.empty()) return std::unexpected("the hosts that its SRV records name have no address");
+    put_in_order(all, random);
+    for (const Service& service : all) add_addresses(found, service.host, service.port, service.direct_tls, no_answer);
+    if (found.empty()) return std::unexpected(NoAddress{.why = "the hosts that its SRV records name have no address"});
     return found;
   }
-  add_addresses(found, domain, default_port);
-  if (found.empty()) return std::unexpected("DNS knows no such domain, or does not answer");
-  return found;
+  add_addresses(found, domain, default_port, false, no_answer);
+  if (!found.empty()) return found;
+  if (no_answer) return std::unexpected(NoAddress{.why = "DNS does not answer"});
+  return std::unexpected(NoAddress{.why = "DNS knows no such domain", .for_good = true});
 }
 
 Socket begin_connect(const ServerAddress& target) {

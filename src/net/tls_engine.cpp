@@ -287,6 +287,29 @@ bool TlsEngine::certifies(std::string_view domain) const {
                          X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) == 1;
 }
 
+std::string TlsEngine::certificate_problem(std::string_view domain) const {
+  if (certifies(domain)) return {};
+  const std::unique_ptr<X509, decltype(&X509_free)> shown(ssl_ ? SSL_get1_peer_certificate(ssl_.get()) : nullptr,
+                                                          &X509_free);
+  if (shown == nullptr) return "it shows none";
+  if (const long verdict = SSL_get_verify_result(ssl_.get()); verdict != X509_V_OK) {
+    return std::string("it is not trusted: ") + X509_verify_cert_error_string(verdict);
+  }
+  std::string names;
+  constexpr std::size_t most_named = 200;
+  const std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> all(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(shown.get(), NID_subject_alt_name, nullptr, nullptr)),
+      &GENERAL_NAMES_free);
+  for (int i = 0; all != nullptr && i < sk_GENERAL_NAME_num(all.get()) && names.size() < most_named; ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(all.get(), i);
+    if (name->type != GEN_DNS) continue;
+    const unsigned char* text = ASN1_STRING_get0_data(name->d.dNSName);
+    if (!names.empty()) names += ", ";
+    names.append(reinterpret_cast<const char*>(text), static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
+  }
+  return "it is not for " + std::string(domain) + (names.empty() ? "" : " but for " + names);
+}
+
 TlsEngine::Result TlsEngine::explain(int result, std::string& why) {
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_NONE:

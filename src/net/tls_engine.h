@@ -82,6 +82,7 @@ class TlsEngine {
   TlsFacts facts() const;
   /// Only after the handshake: see Transport::certifies().
   bool certifies(std::string_view domain) const;
+  std::string certificate_problem(std::string_view domain) const;
 
  private:
   struct Free {

@@ -47,6 +47,8 @@ class Transport {
   virtual void write(std::string_view bytes) = 0;
   /// Bytes written and not yet taken by the kernel.
   virtual std::size_t unsent() const = 0;
+  /// The same with those that the kernel has and the peer's machine has not acknowledged yet (TCP).
+  virtual std::size_t unacknowledged() const { return unsent(); }
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
   /// The server's side of a TLS handshake, after what was written so far has left in the clear; with the certificate of
@@ -64,6 +66,10 @@ class Transport {
   virtual bool certifies(std::string_view domain) const {
     static_cast<void>(domain);
     return false;
+  }
+  /// Why not, in words for the administrator; empty if it does.
+  virtual std::string certificate_problem(std::string_view domain) const {
+    return certifies(domain) ? std::string() : "it is not trusted";
   }
   /// Sends what was written, then a TLS close_notify, then closes; gives up after a few seconds. on_closed(local)
   /// follows.

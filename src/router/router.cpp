@@ -204,6 +204,7 @@ void Router::send_on(Deliver item, bool ours) {
 }
 
 void Router::from_server(xml::Element element) {
+  addressed_ = 0;
   const Turn turn(*this);
   const std::string name(element.name());
   const std::string id(element.attribute("id").value_or(""));
@@ -224,6 +225,34 @@ void Router::unreachable(const xmpp::Stanza& stanza, const StanzaError& error, s
   const bool answer = stanza.kind() != StanzaKind::presence || stanza.type() == StanzaType::available ||
                       stanza.type() == StanzaType::subscribe;
   if (answer) refuse(stanza, error, gate);
+}
+
+void Router::give_back(xmpp::Stanza message, StanzaError error, std::string sentence,
+                       std::move_only_function<void(bool)> then) {
+  const xmpp::BareJid account = xmpp::BareJid::of(*message.from());
+  auto answer = [here = deps_.shard, &roads = deps_.crossroads, then = std::move(then)](bool told) mutable {
+    roads.at(here, [then = std::move(then), told](Router&) mutable { then(told); });
+  };
+  deps_.crossroads.at(
+      owner(account), [account, message = std::move(message), error = std::move(error), sentence = std::move(sentence),
+                       answer = std::move(answer)](Router& there) mutable {
+        there.accounts_.with_room(account, [&there, account, message = std::move(message), error = std::move(error),
+                                            sentence = std::move(sentence), answer = std::move(answer)](
+                                               std::expected<module::Account*, Absence> found) mutable {
+          const Turn turn(there);
+          if (!found) return answer(found.error() == Absence::no_such_account);
+          const module::Session* session = (*found)->session(message.from()->resourcepart());
+          if (session != nullptr && !session->hibernating()) {
+            if (auto reply = xmpp::error_reply(message, error)) there.route(*std::move(reply));
+          } else {
+            xml::Element notice("message", xmpp::ns::client);
+            notice.set("from", std::string(account.domainpart())).set("to", account.text());
+            notice.add_text_child("body", sentence);
+            there.route(xmpp::Stanza::make(std::move(notice)));
+          }
+          answer(true);
+        });
+      });
 }
 
 void Router::refuse(const xmpp::Stanza& stanza, const StanzaError& error, storage::Ticket gate) {
@@ -268,7 +297,7 @@ void Router::deliver(Deliver item) {
       return;
     }
     if (remote_ != nullptr) {
-      remote_->send(std::move(item));
+      latest_ = storage::later(latest_, remote_->send(std::move(item)));
       return;
     }
   }

@@ -46,8 +46,11 @@ struct RouterDeps {
 class RemoteServers {
  public:
   virtual ~RemoteServers() = default;
-  /// Takes a stanza over whose `to` is of another domain, and answers it if it cannot be brought there.
-  virtual void send(Deliver item) = 0;
+  /// Takes a stanza over whose `to` is of another domain, and answers it if it cannot be brought there. The write that
+  /// keeps it meanwhile, if there is one.
+  virtual storage::Ticket send(Deliver item) = 0;
+  /// The server of this domain has just been heard: what waits for it need wait no longer.
+  virtual void awake(const std::string& remote) = 0;
   /// Asks the server of `remote` whether it gave out the dialback key that somebody has shown to `local` in its name on
   /// the stream with this id. `then` is called once, on this shard.
   virtual void verify(std::string remote, std::string local, std::string stream_id, std::string key,
@@ -79,7 +82,8 @@ class Router final : public module::Delivery, public module::Accounts {
   using OutputFinder = std::move_only_function<module::SessionOutput*()>;
   void bind(const xmpp::BareJid& account, std::optional<std::string> resource, OutputFinder output,
             module::ConnectionFacts facts, std::move_only_function<void(BindResult)> then);
-  /// The shards to which what from_client() was given last has led, a bit each (by their number modulo 64).
+  /// The shards to which what from_client() or from_server() was given last has led, a bit each (by their number modulo
+  /// 64).
   std::uint64_t shards_addressed() const { return addressed_; }
   /// Calls `then` when every write is decided that stanzas handed to from_client() before have led to, on this shard
   /// and on those of `shards`, and what comes back because one failed has been handed to its session. At once if this
@@ -114,6 +118,11 @@ class Router final : public module::Delivery, public module::Accounts {
   void from_server(xml::Element element);
   /// Answers a stanza that cannot be brought to another server, if anybody waits for an answer.
   void unreachable(const xmpp::Stanza& stanza, const xmpp::StanzaError& error, storage::Ticket gate = {});
+  /// Answers an account's message that has waited in vain, perhaps for days. If the client that sent it is not there
+  /// any more, the account gets `sentence` instead, in a message of the server that is kept. `then` is called on this
+  /// shard, with false if the account could not be loaded.
+  void give_back(xmpp::Stanza message, xmpp::StanzaError error, std::string sentence,
+                 std::move_only_function<void(bool told)> then);
 
   /// Takes what another shard sent.
   void receive(Crossing crossing);

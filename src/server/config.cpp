@@ -271,6 +271,7 @@ class Reader {
         {"listen.c2s_direct_tls", &config_.listen.c2s_direct_tls},
         {"listen.c2s_plaintext", &config_.listen.c2s_plaintext},
         {"listen.s2s", &config_.listen.s2s},
+        {"listen.s2s_direct_tls", &config_.listen.s2s_direct_tls},
         {"listen.metrics", &config_.listen.metrics}};
     for (const auto& [name, list] : lists) {
       for (const Endpoint& endpoint : *list) {

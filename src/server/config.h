@@ -55,8 +55,9 @@ struct Config {
     std::vector<Endpoint> c2s{{"0.0.0.0", 5222}, {"::", 5222}};
     std::vector<Endpoint> c2s_direct_tls{{"0.0.0.0", 5223}, {"::", 5223}};
     std::vector<Endpoint> c2s_plaintext;  ///< loopback only
-    std::vector<Endpoint> s2s;            ///< none: no federation
-    std::vector<Endpoint> metrics;        ///< loopback only
+    std::vector<Endpoint> s2s;            ///< none, here and below: no federation
+    std::vector<Endpoint> s2s_direct_tls;
+    std::vector<Endpoint> metrics;  ///< loopback only
   } listen;
 
   struct Certificates {
@@ -85,6 +86,7 @@ struct Config {
   /// The settings of a feature, for Module::configure().
   module::Settings settings_of(std::string_view feature) const;
   bool enabled(std::string_view feature) const;
+  bool federates() const { return !listen.s2s.empty() || !listen.s2s_direct_tls.empty(); }
 };
 
 struct ConfigError {

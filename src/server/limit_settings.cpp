@@ -236,6 +236,22 @@ void add_limits(Table& table) {
   table.duration(
       "s2s_idle_time", [](auto& c) -> auto& { return c.limits.s2s_idle_time; }, seconds(10), hours(24 * 7),
       "After which a stream with another server that nobody uses ends.");
+  table.duration(
+      "s2s_wait_time", [](auto& c) -> auto& { return c.limits.s2s_wait_time; }, seconds(0), hours(24 * 30),
+      "How long a message waits for a server that can't be reached, before it comes back to its sender; with 0 s, it "
+      "comes back at once.");
+  table.duration(
+      "s2s_longest_pause", [](auto& c) -> auto& { return c.limits.s2s_longest_pause; }, seconds(1), hours(24),
+      "To which the pauses grow between two attempts to reach a server for which messages wait.");
+  table.count(
+      "s2s_waiting_messages", [](auto& c) -> auto& { return c.limits.s2s_waiting_messages; }, {0, 10'000'000},
+      "Messages that wait for one server, of one domain of this one.");
+  table.size(
+      "s2s_waiting_bytes", [](auto& c) -> auto& { return c.limits.s2s_waiting_bytes; }, {0, 1024 * gib},
+      "What these may take on the disk.");
+  table.size(
+      "s2s_waiting_bytes_in_all", [](auto& c) -> auto& { return c.limits.s2s_waiting_bytes_in_all; }, {0, 1024 * gib},
+      "What the messages for all other servers may take, on each thread.");
   table.rate(
       "registrations_per_address", [](auto& c) -> auto& { return c.limits.registrations_per_address; }, false,
       "Accounts that may be made from one address, where registration is open.");

@@ -20,7 +20,7 @@ struct CoreSpec {
   std::string_view summary;
 };
 
-constexpr std::array<CoreSpec, 19> core_specs{{
+constexpr std::array<CoreSpec, 22> core_specs{{
     {{.version = "RFC 6120"}, "XML streams, STARTTLS, SASL, resource binding, stanzas and errors."},
     {{.version = "RFC 6121"}, "Rosters, subscriptions, presence, and where messages go."},
     {{.version = "RFC 7622"}, "Addresses; those that only the older RFC 6122 allows are understood, too."},
@@ -30,10 +30,13 @@ constexpr std::array<CoreSpec, 19> core_specs{{
     {{.version = "RFC 4616"}, "PLAIN, under TLS only."},
     {{.version = "RFC 5929", .note = "tls-server-end-point only"}, "Channel binding."},
     {{.version = "RFC 9266"}, "Channel binding by tls-exporter."},
-    {{.version = "RFC 7301"}, "ALPN: xmpp-client."},
-    {{.xep = 198, .version = "1.6.3", .note = "clients only"},
+    {{.version = "RFC 7301"}, "ALPN: xmpp-client, xmpp-server."},
+    {{.xep = 178, .version = "1.2", .note = "between servers"}, "Servers prove their domains by certificates."},
+    {{.xep = 185, .version = "1.0"}, "How the keys of dialback are made."},
+    {{.xep = 198, .version = "1.6.3", .note = "between servers without resumption"},
      "Acknowledgements, and sessions that are resumed after a cut and after a restart of the server."},
-    {{.xep = 368, .version = "1.1.0"}, "Direct TLS."},
+    {{.xep = 220, .version = "1.1.1"}, "Dialback between servers, where that suffices."},
+    {{.xep = 368, .version = "1.1.0"}, "Direct TLS, of clients and between servers."},
     {{.xep = 386, .version = "1.1.0"}, "A session bound within the login, with what it needs from the first moment."},
     {{.xep = 388, .version = "1.0.4", .note = "tasks: SASL upgrades"}, "Logging in with one request."},
     {{.xep = 440, .version = "1.0.0"}, "Which channel bindings there are."},

@@ -46,6 +46,8 @@ using Security = stream::Negotiation::Security;
 namespace {
 
 constexpr std::chrono::seconds drain_time{8};
+/// To look for another server and not to find it takes some time.
+constexpr std::chrono::seconds admin_request_time{40};
 constexpr unsigned resolver_threads = 4;
 constexpr std::size_t most_lookups = 256;
 
@@ -155,6 +157,7 @@ struct Server::Parts {
   net::ConnectionSettings direct_settings;
   net::ConnectionSettings plaintext_settings;
   net::ConnectionSettings s2s_settings;
+  net::ConnectionSettings s2s_direct_settings;
   Secret dialback_secret;
 
   std::unique_ptr<PasswordCheckWork> password_checks;
@@ -207,6 +210,10 @@ std::expected<void, std::string> Server::Parts::open() {
   start_threads();
   // Before anybody can come to resume one.
   on_every_shard([](ShardUnit& unit, Task done) { unit.runtime->c2s().restore_sessions(std::move(done)); });
+  on_every_shard([](ShardUnit& unit, Task done) {
+    if (session::S2sService* streams = unit.runtime->s2s()) return streams->restore(std::move(done));
+    done();
+  });
   if (auto ok = listen_on_first_shard(); !ok) return ok;
   return open_control();
 }
@@ -268,7 +275,7 @@ ShardSettings Server::Parts::shard_settings() const {
 }
 
 std::expected<void, std::string> Server::Parts::open_federation() {
-  if (config.listen.s2s.empty()) return {};
+  if (!config.federates()) return {};
   // Not the secret itself: what goes out over the network is made with a key of its own.
   dialback_secret = Secret(sha256("dialback " + std::string(decoy_secret.reveal())));
   try {
@@ -277,6 +284,8 @@ std::expected<void, std::string> Server::Parts::open_federation() {
                     .handshake_time = limits.tls_handshake_time,
                     .trusted = net::load_trusted_certificates(config.federation.trusted_certificates.string()),
                     .client_context = net::new_client_context()};
+    s2s_direct_settings = s2s_settings;
+    s2s_direct_settings.alpn = "xmpp-server";
   } catch (const std::exception& trouble) {
     return std::unexpected(trouble.what());
   }
@@ -287,7 +296,7 @@ std::expected<void, std::string> Server::Parts::open_federation() {
 }
 
 std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardUnit& unit) {
-  if (config.listen.s2s.empty()) return std::nullopt;
+  if (!config.federates()) return std::nullopt;
   // A copy that nobody changes: the configuration is replaced by a reload, on another thread.
   auto resolve = [this, &unit,
                   hosts = std::make_shared<const decltype(config.federation.hosts)>(config.federation.hosts)](
@@ -303,21 +312,24 @@ std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardU
       const auto found = net::look_up_server(xmpp::domain_to_ascii(domain), random);
       session::S2sDeps::Targets targets;
       if (found) {
-        for (const net::ServerAddress& one : *found) targets->push_back({one.address, one.port});
+        for (const net::ServerAddress& one : *found) targets->push_back({one.address, one.port, one.direct_tls});
       } else {
-        targets = std::unexpected(found.error());
+        targets = std::unexpected(session::NoTargets{.why = found.error().why, .for_good = found.error().for_good});
       }
       unit.shard.post([shared, targets = std::move(targets)]() mutable { (*shared)(std::move(targets)); });
     });
     if (!taken) {
       events.limit_hit("dns_lookups");
-      unit.shard.post([shared] { (*shared)(std::unexpected(std::string("too many addresses are being looked up"))); });
+      unit.shard.post([shared] {
+        (*shared)(std::unexpected(session::NoTargets{.why = "too many addresses are being looked up"}));
+      });
     }
   };
   auto dial = [this, &unit](const session::S2sTarget& target) -> std::unique_ptr<net::Transport> {
     net::Socket socket = net::begin_connect({target.address, target.port});
     if (!socket.open()) return nullptr;
-    return std::make_unique<net::Connection>(unit.shard, std::move(socket), target.address, s2s_settings,
+    return std::make_unique<net::Connection>(unit.shard, std::move(socket), target.address,
+                                             target.direct_tls ? s2s_direct_settings : s2s_settings,
                                              net::Connection::Begin::plain);
   };
   return ShardSurroundings::Federation{.secret = dialback_secret,
@@ -378,7 +390,7 @@ std::expected<void, std::string> Server::Parts::open_shards() {
 std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& endpoint,
                                                               const net::ConnectionSettings& settings,
                                                               Security security, std::string_view name) {
-  const bool servers = name == "s2s";
+  const bool servers = name.starts_with("s2s");
   auto accepted = [this, &settings, security, servers](net::Socket socket, std::string address) {
     auto place = limiter.admit(address);
     if (!place) {
@@ -388,13 +400,13 @@ std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& en
     ShardUnit& unit = *units[next_shard++ % units.size()];
     unit.shard.post([&unit, &settings, security, servers, socket = std::move(socket), address = std::move(address),
                      admission = std::make_unique<LimiterAdmission>(std::move(*place))]() mutable {
+      const auto begin = security == Security::direct_tls ? net::Connection::Begin::tls : net::Connection::Begin::plain;
       if (servers) {
-        unit.runtime->s2s()->accept(std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address),
-                                                                      settings, net::Connection::Begin::plain),
-                                    std::move(admission));
+        unit.runtime->s2s()->accept(
+            std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address), settings, begin),
+            std::move(admission));
         return;
       }
-      const auto begin = security == Security::direct_tls ? net::Connection::Begin::tls : net::Connection::Begin::plain;
       unit.runtime->c2s().accept(
           std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address), settings, begin),
           security, std::move(admission));
@@ -443,6 +455,9 @@ std::expected<void, std::string> Server::Parts::listen() {
       !ok)
     return ok;
   if (auto ok = open_all(config.listen.s2s, s2s_settings, Security::starttls_required, "s2s"); !ok) return ok;
+  if (auto ok = open_all(config.listen.s2s_direct_tls, s2s_direct_settings, Security::direct_tls, "s2s-direct-tls");
+      !ok)
+    return ok;
   if (listeners.empty())
     return std::unexpected("Nothing to listen on: every list under [listen] in kith.toml is empty.");
   return {};
@@ -457,7 +472,8 @@ std::expected<void, std::string> Server::Parts::open_control() {
                                                            .listeners = [this] { return listener_names; },
                                                            .reload = [this] { return reload(); }});
   admin_api = std::make_unique<AdminApi>(*admin_work);
-  admin_server = std::make_unique<AdminServer>(control, *admin_api);
+  admin_server =
+      std::make_unique<AdminServer>(control, *admin_api, SmallHttpLimits{.request_time = admin_request_time});
   if (auto ok = admin_server->start(config.admin_socket); !ok) return ok;
   for (const Endpoint& endpoint : config.listen.metrics) {
     auto server = std::make_unique<MetricsServer>(control, [this] { return events.open_metrics(); });

@@ -95,6 +95,9 @@ void add_listen(Table& table) {
       "Where other servers connect, as a rule at port 5269. An empty list means that there is no federation: nothing "
       "comes in from other servers, and nothing goes out.");
   table.at_start().endpoints(
+      "s2s_direct_tls", [](auto& c) -> auto& { return c.listen.s2s_direct_tls; }, false,
+      "Where other servers connect with TLS from the first byte (XEP-0368), as a rule at port 5270.");
+  table.at_start().endpoints(
       "metrics", [](auto& c) -> auto& { return c.listen.metrics; }, true,
       "Where OpenMetrics are read over HTTP, for example at \"127.0.0.1:5280\"; loopback only.");
 }

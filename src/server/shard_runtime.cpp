@@ -41,6 +41,7 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
                          .timers = surroundings.timers,
                          .limits = limits_,
                          .hosts = hosts_,
+                         .stores = stores_,
                          .router = router_,
                          .crossroads = surroundings.crossroads,
                          .secret = surroundings.federation->secret,

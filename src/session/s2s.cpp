@@ -2,23 +2,28 @@
 
 #include <utility>
 
+#include "session/s2s_backlog.h"
 #include "session/s2s_incoming.h"
 #include "session/s2s_link.h"
+#include "session/s2s_probe.h"
 
 namespace kith::session {
 
 namespace {
 constexpr std::size_t most_failed = 10'000;
-}
+constexpr std::size_t most_probes = 8;
+}  // namespace
 
 S2sService::S2sService(S2sDeps deps)
     : deps_(std::move(deps)),
+      backlog_(std::make_unique<S2sBacklog>(*this)),
       open_(deps_.events.gauge("kith_server_streams", "Open streams with other servers.")),
       received_(
           deps_.events.counter("kith_server_stanzas_total", "Stanzas from and to other servers.", "direction=\"in\"")),
       sent_(deps_.events.counter("kith_server_stanzas_total", "Stanzas from and to other servers.",
                                  "direction=\"out\"")) {
   surroundings_.is_local = [this](std::string_view domain) { return deps_.router.is_ours(domain); };
+  surroundings_.is_blocked = [this](std::string_view domain) { return blocks(domain); };
   surroundings_.random = &deps_.random;
   surroundings_.secret = &deps_.secret;
   surroundings_.require_certificates = deps_.require_certificates;
@@ -65,14 +70,15 @@ void S2sService::drop_stream_of(const std::string& domain) {
   if (found != streams_of_.end() && --found->second == 0) streams_of_.erase(found);
 }
 
-S2sLink* S2sService::link(const stream::DomainPair& pair) {
+S2sLink* S2sService::link(const stream::DomainPair& pair, bool one_is_at_hand) {
   const auto found = links_.find(pair);
   if (found != links_.end()) return found->second.get();
   if (links_.size() + leaving_.size() >= deps_.limits.s2s_links) {
     deps_.events.limit_hit("s2s_links");
     return nullptr;
   }
-  S2sLink& made = *links_.emplace(pair, std::make_unique<S2sLink>(*this, pair)).first->second;
+  const bool behind = backlog_->messages(pair) > (one_is_at_hand ? 1U : 0U);
+  S2sLink& made = *links_.emplace(pair, std::make_unique<S2sLink>(*this, pair, behind)).first->second;
   open_.add(1);
   made.begin();
   return &made;
@@ -93,24 +99,131 @@ void S2sService::gone(S2sLink* link) {
   });
 }
 
-void S2sService::send(router::Deliver item) {
+storage::Ticket S2sService::send(router::Deliver item) {
   const stream::DomainPair pair{std::string(item.stanza.to()->domainpart()),
                                 std::string(item.stanza.from() ? item.stanza.from()->domainpart() : "")};
   // SECURITY: in nobody's name but ours.
   if (pair.local.empty() || !deps_.router.is_ours(pair.local)) {
-    return deps_.router.unreachable(item.stanza, xmpp::StanzaError::of(xmpp::Condition::remote_server_not_found));
+    deps_.router.unreachable(item.stanza, xmpp::StanzaError::of(xmpp::Condition::remote_server_not_found));
+    return {};
+  }
+  const auto refuse = [&](xmpp::StanzaError error) {
+    deps_.router.unreachable(item.stanza, error, item.gate);
+    return storage::Ticket{};
+  };
+  if (blocks(pair.remote)) {
+    return refuse(xmpp::StanzaError::of(xmpp::Condition::policy_violation, "This server does not talk to that one."));
+  }
+  std::optional<S2sBacklog::Kept> kept;
+  if (backlog_->concerns(item)) {
+    kept = backlog_->keep(pair, item.stanza);
+    if (!kept) {
+      return refuse({xmpp::ErrorType::wait, xmpp::Condition::resource_constraint, "Too much waits for that server."});
+    }
   }
   if (!links_.contains(pair)) {
     const auto failed = failed_.find(pair);
     const bool too_soon = failed != failed_.end() && deps_.clock.now() - failed->second < deps_.limits.s2s_retry_time;
     if (stopping_ || too_soon) {
-      return deps_.router.unreachable(item.stanza, xmpp::StanzaError::of(xmpp::Condition::remote_server_timeout),
-                                      item.gate);
+      if (kept) backlog_->rest(pair);
+      return kept ? kept->ticket : refuse(xmpp::StanzaError::of(xmpp::Condition::remote_server_timeout));
     }
     if (failed_.size() > most_failed) failed_.clear();
   }
-  if (S2sLink* way = link(pair)) return way->send(std::move(item));
-  deps_.router.unreachable(item.stanza, xmpp::StanzaError::of(xmpp::Condition::resource_constraint), item.gate);
+  S2sLink* const way = link(pair, kept.has_value());
+  if (way != nullptr) {
+    way->send(std::move(item), kept ? std::optional(*kept) : std::nullopt);
+  } else if (kept) {
+    backlog_->failed(pair, "there are too many streams to other servers");
+  } else {
+    return refuse(xmpp::StanzaError::of(xmpp::Condition::resource_constraint));
+  }
+  return kept ? kept->ticket : storage::Ticket{};
+}
+
+// --- for the administrator
+// -------------------------------------------------------------------------------------------------------
+
+std::vector<ServerStream> S2sService::streams() const {
+  std::vector<ServerStream> all;
+  for (const auto& [pair, link] : links_) {
+    all.push_back({.remote = pair.remote, .local = pair.local, .incoming = false, .ready = link->ready()});
+  }
+  for (const auto& [id, stream] : incoming_) {
+    for (const std::string& domain : stream->domains()) {
+      all.push_back({.remote = domain, .local = {}, .incoming = true, .ready = true});
+    }
+  }
+  return all;
+}
+
+std::vector<ServerLine> S2sService::lines() const { return backlog_->lines(); }
+
+bool S2sService::check(const std::string& remote, const std::string& local, Checked then) {
+  if (probes_.size() >= most_probes || stopping_) return false;
+  const std::uint64_t number = ++ids_;
+  S2sProbe& probe = *probes_
+                         .emplace(number, std::make_unique<S2sProbe>(*this, number, stream::DomainPair{remote, local},
+                                                                     std::move(then)))
+                         .first->second;
+  probe.begin();
+  return true;
+}
+
+void S2sService::probe_done(std::uint64_t number) {
+  // What it wrote last leaves at the end of this turn.
+  deps_.shard.post([this, number] { probes_.erase(number); });
+}
+
+std::uint64_t S2sService::retry(const std::string& remote) {
+  for (auto at = failed_.lower_bound({remote, {}}); at != failed_.end() && at->first.remote == remote;) {
+    at = failed_.erase(at);
+  }
+  return backlog_->awake(remote);
+}
+
+bool S2sService::blocks(std::string_view domain) const {
+  if (blocked_.empty()) return false;
+  while (true) {
+    if (blocked_.contains(domain)) return true;
+    const std::size_t dot = domain.find('.');
+    if (dot == std::string_view::npos) return false;
+    domain.remove_prefix(dot + 1);
+  }
+}
+
+void S2sService::block(std::set<std::string, std::less<>> domains) {
+  blocked_ = std::move(domains);
+  for (const auto& [id, stream] : incoming_) {
+    for (const std::string& domain : stream->domains()) {
+      if (!blocks(domain)) continue;
+      stream->fail({xmpp::StreamCondition::policy_violation, "This server does not talk to yours."});
+      break;
+    }
+  }
+  std::vector<S2sLink*> ending;
+  for (const auto& [pair, link] : links_) {
+    if (blocks(pair.remote)) ending.push_back(link.get());
+  }
+  for (S2sLink* link : ending) link->cut_off();
+  for (const ServerLine& line : lines()) {
+    if (blocks(line.remote))
+      backlog_->refuse({line.remote, line.local}, "this server does not talk to that one any more");
+  }
+}
+
+void S2sService::awake(const std::string& remote) { static_cast<void>(backlog_->awake(remote)); }
+
+void S2sService::restore(Task done) {
+  deps_.stores.blocked_servers.all(
+      [this, done = std::move(done)](storage::Result<std::vector<std::string>> all) mutable {
+        if (all) {
+          blocked_.insert(all->begin(), all->end());
+        } else {
+          deps_.events.record(LogLevel::error, "blocked_servers_not_read");
+        }
+        backlog_->restore(std::move(done));
+      });
 }
 
 void S2sService::verify(std::string remote, std::string local, std::string stream_id, std::string key,
@@ -129,7 +242,8 @@ void S2sService::verify(std::string remote, std::string local, std::string strea
 
 void S2sService::shut_down() {
   stopping_ = true;
-  for (const auto& [id, stream] : incoming_) stream->fail({xmpp::StreamCondition::system_shutdown});
+  backlog_->stop();
+  for (const auto& [id, stream] : incoming_) stream->end_after_acknowledging({xmpp::StreamCondition::system_shutdown});
   while (!links_.empty()) links_.begin()->second->shut_down();
 }
 

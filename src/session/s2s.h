@@ -3,12 +3,14 @@
 // of another server are on the shard that owns the domain, one for each domain of ours that has something to say.
 //
 // What is for another server waits in its link's queue, in order, until the stream is ready and the write that it
-// depends on is committed; what can't be brought is answered by remote-server-not-found or remote-server-timeout.
+// depends on is committed; what can't be brought is answered by remote-server-not-found or remote-server-timeout. A
+// person's messages are written down first and lie on the disk until the other server has acknowledged them (XEP-0198;
+// without it, until its machine has taken them and the stream has gone on for a while): s2s_backlog.h.
 //
 // Limits: s2s_streams that come in and s2s_links that go out on each shard, s2s_streams_per_domain, s2s_queue_stanzas
 // and s2s_queue_bytes for each link, s2s_dial_time until a stream must be ready, a pause of s2s_retry_time after a
-// failure, bytes_from_server in both directions, s2s_idle_time until a silent stream ends. No store and forward over
-// restarts, no stream management, no bidirectional streams (XEP-0288).
+// failure, bytes_from_server in both directions, s2s_idle_time until a silent stream ends. No streams are resumed, and
+// none is bidirectional (XEP-0288).
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -40,6 +44,13 @@ namespace kith::session {
 struct S2sTarget {
   std::string address;  ///< numeric
   std::uint16_t port = 5269;
+  bool direct_tls = false;  ///< XEP-0368
+};
+
+/// Why nothing is known of where a server is, in words.
+struct NoTargets {
+  std::string why;
+  bool for_good = false;  ///< there is no such server, and waiting does not help
 };
 
 struct S2sDeps {
@@ -50,21 +61,47 @@ struct S2sDeps {
   TimerWheel& timers;
   const Limits& limits;
   const module::Hosts& hosts;
+  storage::Stores& stores;
   router::Router& router;
   router::Crossroads& crossroads;
   /// Behind the keys of dialback; the same on all shards.
   const Secret& secret;
   bool require_certificates = false;
-  using Targets = std::expected<std::vector<S2sTarget>, std::string>;
-  /// Finds out where a domain's server is, the best place first; the error says in words why not. `then` is called on
-  /// this shard, never inside the call.
+  using Targets = std::expected<std::vector<S2sTarget>, NoTargets>;
+  /// Finds out where a domain's server is, the best place first. `then` is called on this shard, never inside the call.
   std::function<void(const std::string& domain, std::move_only_function<void(Targets)> then)> resolve;
   /// A connection that is being made; null if that is impossible at once.
   std::function<std::unique_ptr<net::Transport>(const S2sTarget& target)> dial;
 };
 
+/// A step on the way to another server, for people.
+struct ServerCheckStep {
+  bool good;
+  std::string step;  ///< "DNS", "certificate" …
+  std::string words;
+};
+
+/// A stream with another server.
+struct ServerStream {
+  std::string remote;
+  std::string local;  ///< empty for one that came in
+  bool incoming;
+  bool ready;  ///< it carries stanzas
+};
+
+/// Messages that wait for another server.
+struct ServerLine {
+  std::string remote;
+  std::string local;
+  std::uint64_t messages;
+  std::uint64_t bytes;
+  std::string why;  ///< the last attempt failed; empty: none did
+};
+
+class S2sBacklog;
 class S2sIncoming;
 class S2sLink;
+class S2sProbe;
 
 class S2sService final : public router::RemoteServers {
  public:
@@ -75,23 +112,43 @@ class S2sService final : public router::RemoteServers {
 
   /// A connection that was just accepted.
   void accept(std::unique_ptr<net::Transport> transport, std::unique_ptr<Admission> admission);
-  void send(router::Deliver item) override;
+  storage::Ticket send(router::Deliver item) override;
+  void awake(const std::string& remote) override;
+  /// Takes up what waited for other servers when this one stopped.
+  void restore(Task done);
   void verify(std::string remote, std::string local, std::string stream_id, std::string key,
               std::move_only_function<void(bool valid)> then) override;
+  // --- for the administrator
+  std::vector<ServerStream> streams() const;
+  std::vector<ServerLine> lines() const;
+  using Checked = std::move_only_function<void(std::vector<ServerCheckStep>)>;
+  /// Tries to reach the server of a domain in the name of ours. On the shard that owns the domain. False, and `then` is
+  /// not called, if too many are being tried.
+  bool check(const std::string& remote, const std::string& local, Checked then);
+  /// What waits for it is tried again now; how much that is.
+  std::uint64_t retry(const std::string& remote);
+  /// SECURITY: no stanza comes from these domains or those below them, and none goes there. Streams with them end.
+  void block(std::set<std::string, std::less<>> domains);
+  bool blocks(std::string_view domain) const;
+
   /// The server stops: every stream ends with system-shutdown, and no other begins.
   void shut_down();
   std::size_t size() const { return incoming_.size() + links_.size(); }
 
  private:
+  friend class S2sBacklog;
   friend class S2sIncoming;
   friend class S2sLink;
+  friend class S2sProbe;
+  friend class S2sRace;
+  void probe_done(std::uint64_t number);
   S2sIncoming* find(std::uint64_t id) const;
   void remove_soon(std::uint64_t id);
   /// One more incoming stream has proven this domain; false if there are too many.
   bool add_stream_of(const std::string& domain);
   void drop_stream_of(const std::string& domain);
-  /// Null if there are too many.
-  S2sLink* link(const stream::DomainPair& pair);
+  /// Null if there are too many. `one_is_at_hand`: of the messages that are written down, the caller has the last.
+  S2sLink* link(const stream::DomainPair& pair, bool one_is_at_hand = false);
   /// The link ends: what comes next finds another.
   void leave(const stream::DomainPair& pair);
   /// Its connection has gone, too.
@@ -103,6 +160,9 @@ class S2sService final : public router::RemoteServers {
   std::unordered_map<std::uint64_t, std::unique_ptr<S2sIncoming>> incoming_;
   std::map<stream::DomainPair, std::unique_ptr<S2sLink>> links_;
   std::unordered_map<S2sLink*, std::unique_ptr<S2sLink>> leaving_;
+  std::unique_ptr<S2sBacklog> backlog_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<S2sProbe>> probes_;
+  std::set<std::string, std::less<>> blocked_;
   std::map<stream::DomainPair, MonotonicTime> failed_;  ///< when it was tried last, in vain
   std::uint64_t ids_ = 0;
   bool stopping_ = false;

@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "stream/dialback.h"
+#include "stream/management.h"
 #include "xml/writer.h"
 #include "xmpp/jid.h"
 #include "xmpp/namespaces.h"
@@ -16,7 +18,8 @@ using xmpp::StreamError;
 
 namespace {
 constexpr Duration farewell_time = std::chrono::seconds(5);
-}
+constexpr Duration fence_again_after = std::chrono::milliseconds(200);
+}  // namespace
 
 S2sIncoming::S2sIncoming(S2sService& service, std::uint64_t id, std::unique_ptr<net::Transport> transport,
                          std::unique_ptr<Admission> admission)
@@ -31,7 +34,13 @@ S2sIncoming::S2sIncoming(S2sService& service, std::uint64_t id, std::unique_ptr<
       pause_([this] {
         if (!closed_) transport_->resume_reading();
       }),
-      last_bytes_(service.deps_.clock.now()) {
+      last_bytes_(service.deps_.clock.now()),
+      fence_again_([this] {
+        if (!closed_ && fencing_) {
+          fencing_ = false;
+          acknowledge();
+        }
+      }) {
   service_.deps_.timers.schedule(timer_, service_.deps_.limits.login_time);
 }
 
@@ -40,7 +49,7 @@ S2sIncoming::~S2sIncoming() {
 }
 
 void S2sIncoming::on_bytes(std::string_view bytes) {
-  if (closed_) return;
+  if (closed_ || parting_) return;
   last_bytes_ = service_.deps_.clock.now();
   const Duration wait = bytes_.take_in_debt(static_cast<double>(bytes.size()), last_bytes_);
   if (wait > Duration::zero() && !pause_.waiting()) {
@@ -49,7 +58,7 @@ void S2sIncoming::on_bytes(std::string_view bytes) {
     service_.deps_.timers.schedule(pause_, wait);
   }
   parser_.feed(bytes);
-  while (!closed_) {
+  while (!closed_ && !parting_) {
     std::expected<xml::StreamEvent, xml::ParseError> event = parser_.next();
     if (!event) return fail(stream::stream_error_of(event.error()));
     if (std::holds_alternative<xml::NeedMore>(*event)) return;
@@ -58,12 +67,73 @@ void S2sIncoming::on_bytes(std::string_view bytes) {
     } else if (auto* element = std::get_if<xml::Element>(&*event)) {
       apply(machine_.received(std::move(*element)));
     } else {
-      closed_ = true;
-      if (machine_.header_sent()) transport_->write("</stream:stream>");
-      transport_->close();
-      service_.deps_.timers.schedule(timer_, farewell_time);
+      close();
     }
   }
+}
+
+// --- stream management
+// ---------------------------------------------------------------------------------------------------
+
+void S2sIncoming::manage(const xml::Element& element) {
+  if (element.name() == "enable" && !managed_) {
+    managed_ = true;
+    write(stream::enabled_element({}, std::nullopt));
+  } else if (element.name() == "r" && managed_) {
+    acknowledge();
+  } else if (element.name() == "enable" || element.name() == "resume") {
+    write(stream::sm_failed_element(xmpp::Condition::unexpected_request));
+  }
+  // An <a/> is about what we send, and that is nothing that counts.
+}
+
+void S2sIncoming::acknowledge() {
+  if (fencing_) {
+    asked_again_ = true;
+    return;
+  }
+  fencing_ = true;
+  asked_again_ = false;
+  const std::uint64_t shards = std::exchange(shards_, 0);
+  const bool asked = service_.deps_.router.fence(shards, [&service = service_, id = id_, handled = handled_] {
+    if (S2sIncoming* self = service.find(id)) self->settled(handled);
+  });
+  if (asked) return;
+  shards_ |= shards;
+  service_.deps_.timers.schedule(fence_again_, fence_again_after);
+}
+
+void S2sIncoming::settled(std::uint32_t handled) {
+  fencing_ = false;
+  if (closed_) return;
+  told_ = handled;
+  write(stream::acknowledgement(told_));
+  if (asked_again_ || (parting_ && told_ != handled_)) {
+    acknowledge();
+  } else if (parting_) {
+    say_farewell();
+  }
+}
+
+void S2sIncoming::close() {
+  parting_ = true;
+  service_.deps_.timers.schedule(timer_, farewell_time);
+  if (managed_ && told_ != handled_) return acknowledge();
+  say_farewell();
+}
+
+void S2sIncoming::say_farewell() {
+  if (parting_with_) return fail(*std::exchange(parting_with_, std::nullopt));
+  closed_ = true;
+  if (machine_.header_sent()) transport_->write("</stream:stream>");
+  transport_->close();
+  service_.deps_.timers.schedule(timer_, farewell_time);
+}
+
+void S2sIncoming::end_after_acknowledging(StreamError error) {
+  if (closed_ || parting_) return;
+  parting_with_ = std::move(error);
+  close();
 }
 
 void S2sIncoming::on_secure() {
@@ -99,6 +169,11 @@ void S2sIncoming::apply(stream::S2sInActions actions) {
     } else if (auto* proven = std::get_if<stream::Proven>(&action)) {
       service_.deps_.events.record(LogLevel::info, "server_proven",
                                    {{"domain", proven->pair.remote}, {"how", std::string(proven->how)}});
+      // Whoever can speak can most likely hear.
+      service_.deps_.crossroads.at(service_.deps_.router.owner_of_domain(proven->pair.remote),
+                                   [remote = proven->pair.remote](router::Router& there) {
+                                     if (there.remote_servers() != nullptr) there.remote_servers()->awake(remote);
+                                   });
       if (!domains_.contains(proven->pair.remote)) {
         if (!service_.add_stream_of(proven->pair.remote)) {
           service_.deps_.events.limit_hit("s2s_streams_per_domain");
@@ -112,6 +187,12 @@ void S2sIncoming::apply(stream::S2sInActions actions) {
       service_.deps_.timers.schedule(timer_, service_.deps_.limits.s2s_idle_time);
     } else if (auto* stanza = std::get_if<stream::FromPeer>(&action)) {
       take(std::move(stanza->element));
+    } else if (auto* management = std::get_if<stream::Management>(&action)) {
+      manage(management->element);
+    } else if (auto* ended = std::get_if<stream::PeerEnded>(&action)) {
+      service_.deps_.events.record(LogLevel::info, "server_ended_stream",
+                                   {{"domain", machine_.remote()}, {"condition", ended->condition}});
+      close();
     } else {
       fail(std::get<stream::Close>(action).error);
     }
@@ -144,12 +225,15 @@ void S2sIncoming::take(xml::Element element) {
   service_.received_.add();
   element.replace_namespace(ns::server, ns::client);
   service_.deps_.router.from_server(std::move(element));
+  if (!managed_) return;
+  ++handled_;
+  shards_ |= service_.deps_.router.shards_addressed();
 }
 
 void S2sIncoming::write(const xml::Element& element) {
   std::string& out = service_.scratch_;
   out.clear();
-  xml::write(out, element, ns::server);
+  stream::write_between_servers(out, element);
   transport_->write(out);
   if (transport_->unsent() <= service_.deps_.limits.outbox_bytes_before_login) return;
   service_.deps_.events.limit_hit("outbox_bytes");
@@ -177,6 +261,7 @@ void S2sIncoming::on_closed(net::CloseReason reason) {
   closed_ = true;
   timer_.cancel();
   pause_.cancel();
+  fence_again_.cancel();
   service_.remove_soon(id_);
 }
 
@@ -186,6 +271,7 @@ void S2sIncoming::on_timer() {
     service_.remove_soon(id_);
     return;
   }
+  if (parting_) return say_farewell();
   const Duration silent = service_.deps_.clock.now() - last_bytes_;
   if (machine_.proven() && silent < service_.deps_.limits.s2s_idle_time) {
     service_.deps_.timers.schedule(timer_, service_.deps_.limits.s2s_idle_time - silent);

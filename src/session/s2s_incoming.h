@@ -1,6 +1,7 @@
 // One stream from another server; see s2s.h. Private to this room.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 
@@ -22,6 +23,10 @@ class S2sIncoming final : public net::TransportHandler {
 
   void verified(const stream::DomainPair& pair, bool valid);
   void fail(const xmpp::StreamError& error);
+  /// Proven ones.
+  const std::set<std::string>& domains() const { return domains_; }
+  /// Hears nothing more, acknowledges what it has heard, then fails.
+  void end_after_acknowledging(xmpp::StreamError error);
 
  private:
   void apply(stream::S2sInActions actions);
@@ -29,6 +34,13 @@ class S2sIncoming final : public net::TransportHandler {
   void take(xml::Element element);
   void write(const xml::Element& element);
   void on_timer();
+  void manage(const xml::Element& element);
+  /// XEP-0198: tells the other server what of its stanzas is in good hands: every write that they led to is decided,
+  /// and what comes back because one failed is on its way.
+  void acknowledge();
+  void settled(std::uint32_t handled);
+  void close();
+  void say_farewell();
 
   S2sService& service_;
   const std::uint64_t id_;
@@ -41,6 +53,15 @@ class S2sIncoming final : public net::TransportHandler {
   Timer pause_;
   std::set<std::string> domains_;  ///< proven, and counted by the service
   MonotonicTime last_bytes_{};
+  bool managed_ = false;       ///< the other server has asked for stream management
+  std::uint32_t handled_ = 0;  ///< of its stanzas
+  std::uint32_t told_ = 0;     ///< of these, to it
+  std::uint64_t shards_ = 0;   ///< that they went to since the last fence
+  bool fencing_ = false;
+  bool asked_again_ = false;
+  Timer fence_again_;     ///< the way to a shard was full
+  bool parting_ = false;  ///< what is to be acknowledged still is, and nothing more is heard
+  std::optional<xmpp::StreamError> parting_with_{};
   bool closed_ = false;
 };
 

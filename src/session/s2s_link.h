@@ -7,19 +7,26 @@
 
 #include "base/token_bucket.h"
 #include "session/s2s.h"
+#include "session/s2s_backlog.h"
+#include "session/s2s_race.h"
 #include "xml/stream_parser.h"
 
 namespace kith::session {
 
 class S2sLink final : public net::TransportHandler {
  public:
-  S2sLink(S2sService& service, stream::DomainPair pair);
+  /// `behind`: messages lie on the disk that go before all that it is given.
+  S2sLink(S2sService& service, stream::DomainPair pair, bool behind);
   ~S2sLink() override;
 
   void begin();
-  void send(router::Deliver item);
+  /// `kept`: where it lies on the disk.
+  void send(router::Deliver item, std::optional<S2sBacklog::Kept> kept);
   void verify(std::string stream_id, std::string key, std::move_only_function<void(bool)> then);
   void shut_down();
+  /// Nobody talks to that server any more.
+  void cut_off() { give_up("it was blocked", xmpp::Condition::policy_violation); }
+  bool ready() const { return machine_ && machine_->ready(); }
 
   void on_bytes(std::string_view bytes) override;
   void on_secure() override;
@@ -30,36 +37,65 @@ class S2sLink final : public net::TransportHandler {
   struct Waiting {
     router::Deliver item;
     std::size_t bytes;
+    std::uint64_t kept = 0;  ///< its number on the disk, if it lies there
+    WallTime since{};
   };
+  /// What was written and may not have come there.
+  struct Written {
+    std::uint64_t kept;
+    std::size_t bytes;
+    std::optional<xmpp::Stanza> stanza{};  ///< to be answered, if the stream ends before it is acknowledged
+    std::optional<MonotonicTime> taken{};  ///< by the other side's machine
+  };
+  /// Of stream management (XEP-0198) on this stream.
+  enum class Management : std::uint8_t { none, asked, on };
+  enum class Fault : std::uint8_t { ours, theirs };
   void targets_found(S2sDeps::Targets found);
-  void dial_next(std::string why_not);
+  void heard(std::unique_ptr<net::Transport> transport, const S2sTarget& target, std::string_view said);
   void apply(stream::S2sOutActions actions);
   void flush();
   void write(const xml::Element& element);
-  void attempt_took_too_long();
   /// There is no way: what waits is answered, and the link goes.
-  void give_up(const std::string& why, xmpp::Condition condition);
+  void give_up(const std::string& why, xmpp::Condition condition, Fault fault = Fault::ours);
   void end();
   void on_timer();
+  void read_backlog();
+  void take_page(S2sBacklog::Page page);
+  bool has_room() const;
+  void manage(const xml::Element& element);
+  void acknowledged(std::size_t count);
+  /// Without stream management: what the other side's machine has taken a while ago is believed to have come there.
+  void settle();
+  void hear_last(std::string_view bytes);
+  void hang_up();
 
   S2sService& service_;
   const stream::DomainPair pair_;
-  std::deque<S2sTarget> targets_;
+  std::unique_ptr<S2sRace> race_;
   std::unique_ptr<net::Transport> transport_;
-  std::unique_ptr<net::Transport> spent_;  ///< the one before, whose call may still be under way
   std::optional<stream::S2sOut> machine_;
   std::optional<xml::StreamParser> parser_;
   std::vector<std::pair<std::string, std::string>> questions_;
   std::map<std::string, std::move_only_function<void(bool)>> asked_;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
+  std::deque<Written> written_;
+  std::size_t written_bytes_ = 0;
+  std::uint64_t read_through_ = 0;  ///< the last of the messages on the disk that came here
+  bool behind_;                     ///< there are more of them
+  bool reading_ = false;            ///< a page of them is on its way
+  Management management_ = Management::none;
+  std::uint32_t acknowledged_ = 0;
+  bool asking_ = false;  ///< an <r/> was sent and not answered yet
+  MonotonicTime asked_at_{};
+  bool served_ = false;   ///< something was acknowledged
+  bool parting_ = false;  ///< closed, but its last word is heard
   TokenBucket bytes_;
   Timer timer_;
-  Timer attempt_;  ///< until the next address is tried
-  Timer pause_;    ///< until more is read
+  Timer pause_;  ///< until more is read
+  MonotonicTime ready_since_{};
   MonotonicTime last_sent_{};
   std::optional<MonotonicTime> behind_since_;  ///< since when something has been written that the peer has not taken
-  bool heard_ = false;                         ///< the other side has said something on this connection
   bool closed_ = false;                        ///< nothing more is sent; the link goes
   bool gate_watched_ = false;
   bool cut_ = false;  ///< the connection has gone

@@ -14,9 +14,11 @@
 
 #include "storage/sqlite/account_sql.h"
 #include "storage/sqlite/archive_sql.h"
+#include "storage/sqlite/blocked_server_sql.h"
 #include "storage/sqlite/document_sql.h"
 #include "storage/sqlite/migrations.h"
 #include "storage/sqlite/offline_sql.h"
+#include "storage/sqlite/outbound_sql.h"
 #include "storage/sqlite/pubsub_sql.h"
 #include "storage/sqlite/push_log_sql.h"
 #include "storage/sqlite/read_pool.h"
@@ -122,6 +124,9 @@ struct SqlStorage::Parts {
         writer->number("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'archive'");
     if (!last) throw Unusable("cannot read the database " + path + ": " + writer->error_words());
     archive_ids.start_above(static_cast<std::uint64_t>(*last));
+    const Result<std::int64_t> outbound = writer->number("SELECT coalesce(max(id), 0) FROM outbound");
+    if (!outbound) throw Unusable("cannot read the database " + path + ": " + writer->error_words());
+    outbound_ids.start_above(static_cast<std::uint64_t>(*outbound));
     if (options.mode == Mode::immediate) {
       reads.emplace(*writer);
     } else {
@@ -149,6 +154,7 @@ struct SqlStorage::Parts {
   std::optional<FileLock> lock;
   std::optional<Db> writer;
   sqlite::ArchiveIds archive_ids;
+  sqlite::OutboundIds outbound_ids;
   std::optional<sqlite::ReadPool> reads;
   std::optional<sqlite::CommitQueue> writes;
 };
@@ -158,8 +164,8 @@ namespace {
 class SqlShardStores final : public ShardStores {
  public:
   SqlShardStores(Executor& shard, sqlite::CommitQueue& writes, sqlite::ReadPool& reads, sqlite::ArchiveIds& archive_ids,
-                 Events& events)
-      : access_(shard, writes, reads, events), archive_(access_, archive_ids) {}
+                 sqlite::OutboundIds& outbound_ids, Events& events)
+      : access_(shard, writes, reads, events), archive_(access_, archive_ids), outbound_(access_, outbound_ids) {}
   Stores stores() override {
     return {.accounts = accounts_,
             .rosters = rosters_,
@@ -170,7 +176,9 @@ class SqlShardStores final : public ShardStores {
             .tokens = tokens_,
             .pubsub = pubsub_,
             .rooms = rooms_,
-            .push_log = push_log_};
+            .push_log = push_log_,
+            .outbound = outbound_,
+            .blocked_servers = blocked_servers_};
   }
 
  private:
@@ -185,6 +193,8 @@ class SqlShardStores final : public ShardStores {
   sqlite::PubsubSql pubsub_{access_};
   sqlite::RoomSql rooms_{access_};
   sqlite::PushLogSql push_log_{access_};
+  sqlite::OutboundSql outbound_;
+  sqlite::BlockedServerSql blocked_servers_{access_};
 };
 
 }  // namespace
@@ -194,7 +204,8 @@ SqlStorage::SqlStorage(const std::string& path, Events& events, const Clock& clo
 SqlStorage::~SqlStorage() = default;
 
 std::unique_ptr<ShardStores> SqlStorage::make_stores(Executor& shard) {
-  return std::make_unique<SqlShardStores>(shard, *parts_->writes, *parts_->reads, parts_->archive_ids, parts_->events);
+  return std::make_unique<SqlShardStores>(shard, *parts_->writes, *parts_->reads, parts_->archive_ids,
+                                          parts_->outbound_ids, parts_->events);
 }
 const CommitLog& SqlStorage::commit_log() const { return parts_->writes->log(); }
 void SqlStorage::on_decided(Executor& shard, std::function<void()> tell) {

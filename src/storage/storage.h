@@ -391,6 +391,53 @@ class PushLogStore {
   virtual void expire(WallTime when, std::size_t most, Callback<bool> then) = 0;
 };
 
+/// A message that waits for another server.
+struct OutboundMessage {
+  std::uint64_t id = 0;
+  WallTime when;       ///< when it was given to the store
+  std::string stanza;  ///< as XML text (default namespace jabber:client)
+};
+
+/// What of it waits between two domains.
+struct OutboundLine {
+  std::string remote;
+  std::string local;
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Messages on their way to other servers, in order for each pair of domains (the other's and ours), until that server
+/// has acknowledged them.
+class OutboundStore {
+ public:
+  virtual ~OutboundStore() = default;
+  struct Added {
+    std::uint64_t id;
+    Ticket ticket;
+  };
+  /// Ids grow in the order of the calls, over all domains and restarts. `sender`: with whose account it goes.
+  virtual Added add(const std::string& remote, const std::string& local, const xmpp::BareJid& sender, WallTime when,
+                    std::string stanza) = 0;
+  /// The oldest `most` messages with an id above `after`, in order; fewer if they take more than `most_bytes`, but one
+  /// in any case.
+  virtual void page(const std::string& remote, const std::string& local, std::uint64_t after, std::size_t most,
+                    std::size_t most_bytes, Callback<std::vector<OutboundMessage>> then) = 0;
+  /// Removes all messages between these domains up to and with `id`.
+  virtual Ticket remove_through(const std::string& remote, const std::string& local, std::uint64_t id) = 0;
+  /// All pairs of domains between which something waits.
+  virtual void lines(Callback<std::vector<OutboundLine>> then) = 0;
+};
+
+/// The domains of other servers that this one does not talk to.
+class BlockedServerStore {
+ public:
+  virtual ~BlockedServerStore() = default;
+  virtual void all(Callback<std::vector<std::string>> then) = 0;
+  /// `then` is called after the commit, with false if nothing changed.
+  virtual void add(const std::string& domain, WallTime when, Callback<bool> then) = 0;
+  virtual void remove(const std::string& domain, Callback<bool> then) = 0;
+};
+
 struct Stores {
   AccountStore& accounts;
   RosterStore& rosters;
@@ -402,6 +449,8 @@ struct Stores {
   PubsubStore& pubsub;
   RoomStore& rooms;
   PushLogStore& push_log;
+  OutboundStore& outbound;
+  BlockedServerStore& blocked_servers;
 };
 
 /// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.

@@ -3,6 +3,8 @@
 #include "base/digest.h"
 #include "base/encoding.h"
 #include "sasl/hash.h"
+#include "xml/writer.h"
+#include "xmpp/namespaces.h"
 
 namespace kith::stream {
 
@@ -25,6 +27,21 @@ xml::Element dialback_element(std::string_view name, std::string_view from, std:
   element.set("from", std::string(from)).set("to", std::string(to));
   if (!type.empty()) element.set("type", std::string(type));
   return element;
+}
+
+void write_between_servers(std::string& out, const xml::Element& element) {
+  if (element.ns() != ns::dialback) return xml::write(out, element, xmpp::ns::server);
+  const std::string name = "db:" + std::string(element.name());
+  out += "<" + name;
+  for (const xml::Attribute& attribute : element.attributes()) {
+    out.append(" ").append(std::string_view(attribute.name)).append("='");
+    xml::escape_attribute(out, attribute.value);
+    out += '\'';
+  }
+  out += '>';
+  xml::escape_text(out, element.text());
+  element.for_each_child([&](const xml::Element& child) { xml::write(out, child, xmpp::ns::server); });
+  out += "</" + name + ">";
 }
 
 }  // namespace kith::stream

@@ -26,4 +26,9 @@ bool is_dialback_key(const Secret& secret, std::string_view receiving, std::stri
 xml::Element dialback_element(std::string_view name, std::string_view from, std::string_view to,
                               std::string_view type = {});
 
+/// Appends an element of a stream between servers, whose default namespace is jabber:server. XEP-0220 §2: those of
+/// dialback have the prefix `db`, which the stream's header has declared.
+/// COMPAT(ejabberd 23.01, 2026-11, never): it knows them by that prefix alone.
+void write_between_servers(std::string& out, const xml::Element& element);
+
 }  // namespace kith::stream

@@ -46,12 +46,23 @@ struct Proven {
 struct FromPeer {
   xml::Element element;
 };
-using S2sInAction = std::variant<SendOpen, Send, StartTls, RestartStream, VerifyKey, Proven, FromPeer, Close>;
+/// An element of stream management (XEP-0198) from a server that has proven a domain.
+struct Management {
+  xml::Element element;
+};
+/// The other side ends the stream, with this error.
+struct PeerEnded {
+  std::string condition;
+};
+using S2sInAction =
+    std::variant<SendOpen, Send, StartTls, RestartStream, VerifyKey, Proven, FromPeer, Management, PeerEnded, Close>;
 using S2sInActions = std::vector<S2sInAction>;
 
 struct S2sInSurroundings {
   /// Prepared domainparts.
   std::function<bool(std::string_view)> is_local;
+  /// Domains of other servers that ours does not talk to.
+  std::function<bool(std::string_view)> is_blocked = [](std::string_view) { return false; };
   Random* random = nullptr;
   const Secret* secret = nullptr;  ///< behind the keys of dialback
   /// Whether the other server must show a certificate for its domains even if it proves them by dialback.

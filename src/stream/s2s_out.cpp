@@ -15,17 +15,18 @@ S2sOutActions S2sOut::give_up(std::string why) {
   return actions;
 }
 
-SendOpen S2sOut::header() const {
+SendOpen header_to(const DomainPair& pair) {
   SendOpen open;
-  open.attributes.emplace_back("from", pair_.local);
-  open.attributes.emplace_back("to", pair_.remote);
+  open.attributes.emplace_back("xmlns:db", ns::dialback);
+  open.attributes.emplace_back("from", pair.local);
+  open.attributes.emplace_back("to", pair.remote);
   open.attributes.emplace_back("version", "1.0");
   return open;
 }
 
 S2sOutActions S2sOut::start() {
   S2sOutActions actions;
-  actions.emplace_back(header());
+  actions.emplace_back(header_to(pair_));
   phase_ = Phase::header;
   return actions;
 }
@@ -113,6 +114,7 @@ S2sOutActions S2sOut::features(const xml::Element& features) {
     return actions;
   }
   may_ask_ = true;
+  offers_management_ = features.child("sm", xmpp::ns::sm) != nullptr;
   ask(actions);
   if (external_) {
     phase_ = Phase::ready;

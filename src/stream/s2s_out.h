@@ -34,6 +34,9 @@ struct GivenUp {
 using S2sOutAction = std::variant<SendOpen, Send, StartTlsTo, RestartStream, Ready, KeyVerified, GivenUp>;
 using S2sOutActions = std::vector<S2sOutAction>;
 
+/// The header of a stream between these domains.
+SendOpen header_to(const DomainPair& pair);
+
 class S2sOut {
  public:
   struct Policy {
@@ -51,11 +54,12 @@ class S2sOut {
   /// Asks whether `key` is one that the other side gave out for the stream with this id; at once or when it can.
   S2sOutActions verify(std::string stream_id, std::string key);
   bool ready() const { return phase_ == Phase::ready; }
+  /// The other side knows stream management (XEP-0198); to be asked for when the stream is ready.
+  bool offers_management() const { return offers_management_; }
 
  private:
   enum class Phase { header, features, tls, sasl, dialback, ready, dead };
   S2sOutActions give_up(std::string why);
-  SendOpen header() const;
   S2sOutActions features(const xml::Element& features);
   S2sOutActions prove_by_dialback();
   void ask(S2sOutActions& actions);
@@ -66,6 +70,7 @@ class S2sOut {
   bool tls_ = false;
   bool external_ = false;
   bool may_ask_ = false;
+  bool offers_management_ = false;
   std::string id_;
   std::vector<std::pair<std::string, std::string>> questions_;  // stream id, key
 };

@@ -41,6 +41,21 @@ TEST(Dialback, a_key_is_good_for_its_stream_and_its_domains_only) {
   EXPECT_FALSE(is_dialback_key(secret, "a.example", "b.example", "1", ""));
 }
 
+TEST(Dialback, elements_have_the_prefix_that_all_servers_know_them_by) {
+  std::string out;
+  write_between_servers(
+      out, element("<result xmlns='jabber:server:dialback' from='a.example' to='b.example'>k&amp;y</result>"));
+  EXPECT_EQ(out, "<db:result from='a.example' to='b.example'>k&amp;y</db:result>");
+  out.clear();
+  xml::Element refusal = dialback_element("result", "a'b", "b.example", "error");
+  refusal.add(xml::Element("error", xmpp::ns::server));
+  write_between_servers(out, refusal);
+  EXPECT_EQ(out, "<db:result from='a&apos;b' to='b.example' type='error'><error/></db:result>");
+  out.clear();
+  write_between_servers(out, element("<message><body>hi</body></message>"));
+  EXPECT_EQ(out, "<message><body>hi</body></message>");
+}
+
 class S2sInTest : public testing::Test {
  protected:
   S2sInTest() {
@@ -69,6 +84,10 @@ class S2sInTest : public testing::Test {
         lines.push_back("proven " + proven->pair.remote + " " + std::string(proven->how));
       } else if (std::holds_alternative<FromPeer>(action)) {
         lines.emplace_back("stanza");
+      } else if (const auto* management = std::get_if<Management>(&action)) {
+        lines.push_back("management " + std::string(management->element.name()));
+      } else if (const auto* ended = std::get_if<PeerEnded>(&action)) {
+        lines.push_back("ended by " + ended->condition);
       } else {
         lines.push_back("close " + std::string(wire_word(std::get<Close>(action).error.condition)));
       }
@@ -228,6 +247,44 @@ TEST_F(S2sInTest, what_is_no_stanza_or_has_no_addresses_ends_the_stream) {
   machine = S2sIn{surroundings};
   secure();
   EXPECT_EQ(says("<nonsense/>"), Lines{"close unsupported-stanza-type"});
+}
+
+TEST_F(S2sInTest, an_empty_key_is_not_even_asked_about) {
+  secure();
+  const auto answers = says("<result xmlns='jabber:server:dialback' from='there.example' to='here.example'/>");
+  ASSERT_EQ(answers.size(), 2U);
+  EXPECT_NE(answers[0].find("type='invalid'"), std::string::npos);
+  EXPECT_EQ(answers[1], "close not-authorized");
+}
+
+TEST_F(S2sInTest, who_is_blocked_is_told_so_and_heard_no_further) {
+  surroundings.is_blocked = [](std::string_view domain) { return domain == "there.example"; };
+  EXPECT_EQ(did(machine.opened(header("version='1.0' to='here.example' from='there.example'"))),
+            Lines{"close policy-violation"});
+}
+
+TEST_F(S2sInTest, one_who_proves_a_blocked_domain_later_is_refused) {
+  secure({}, "elsewhere.example");
+  surroundings.is_blocked = [](std::string_view domain) { return domain == "there.example"; };
+  const auto answers =
+      says("<result xmlns='jabber:server:dialback' from='there.example' to='here.example'>key</result>");
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_NE(answers[0].find("policy-violation"), std::string::npos);
+}
+
+TEST_F(S2sInTest, stream_management_is_for_those_who_have_proven_something) {
+  secure();
+  EXPECT_NE(says("<enable xmlns='urn:xmpp:sm:3'/>").at(0).find("unexpected-request"), std::string::npos);
+  says("<result xmlns='jabber:server:dialback' from='there.example' to='here.example'>key</result>");
+  did(machine.verified({"there.example", "here.example"}, true));
+  EXPECT_EQ(says("<enable xmlns='urn:xmpp:sm:3'/>"), Lines{"management enable"});
+}
+
+TEST_F(S2sInTest, an_error_of_the_other_side_ends_the_stream_without_another) {
+  secure();
+  EXPECT_EQ(says("<error xmlns='http://etherx.jabber.org/streams'><reset "
+                 "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></error>"),
+            Lines{"ended by reset"});
 }
 
 class S2sOutTest : public testing::Test {

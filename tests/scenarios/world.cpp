@@ -122,6 +122,9 @@ void World::start(WallTime wall) {
     });
   }
   for (const Unit& unit : units_) unit.runtime->c2s().restore_sessions([] {});
+  for (const Unit& unit : units_) {
+    if (session::S2sService* streams = unit.runtime->s2s()) streams->restore([] {});
+  }
   settle();
 }
 
@@ -132,7 +135,7 @@ std::optional<server::ShardSurroundings::Federation> World::federation() {
       .require_certificates = false,
       .resolve =
           [this](const std::string& domain, auto then) {
-            session::S2sDeps::Targets targets = std::unexpected(std::string("nobody knows it"));
+            session::S2sDeps::Targets targets = std::unexpected(session::NoTargets{"nobody knows it", true});
             if (const auto known = options_.servers->find(domain); known != options_.servers->end()) {
               targets.emplace();
               for (const std::string& address : known->second) targets->push_back({address, 5269});
@@ -162,7 +165,10 @@ std::unique_ptr<net::LinkClient> World::dialled(const std::string& address) {
 }
 
 void World::stop_and_start() {
-  for (const Unit& unit : units_) unit.runtime->c2s().shut_down();
+  for (const Unit& unit : units_) {
+    unit.runtime->c2s().shut_down();
+    if (session::S2sService* streams = unit.runtime->s2s()) streams->shut_down();
+  }
   // Clients that do not close their side are waited for no longer than the daemon would.
   loop_->advance(std::chrono::seconds(8));
   for (const Unit& unit : units_) unit.runtime->c2s().save_sessions([] {});
@@ -185,6 +191,7 @@ void World::stop() {
   for (const Unit& unit : units_) unit.runtime->router().retire();
   storage_->forget(*loop_);
   loop_->drop_tasks();
+  dialled_.clear();
   units_.clear();
   storage_.reset();
 }

@@ -6,7 +6,7 @@
 
 #include "base/encoding.h"
 #include "module/message_targets.h"
-#include "modules/offline/worth.h"
+#include "module/worth.h"
 #include "xml/writer.h"
 #include "xmpp/datetime.h"
 #include "xmpp/namespaces.h"
@@ -15,9 +15,11 @@ namespace kith::modules {
 
 using module::Account;
 using module::Done;
+using module::judge;
 using module::Next;
 using module::Outcome;
 using module::Session;
+using module::Worth;
 using xmpp::Condition;
 using xmpp::StanzaError;
 using xmpp::StanzaType;

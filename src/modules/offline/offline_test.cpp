@@ -6,14 +6,16 @@
 #include <gtest/gtest.h>
 
 #include "module/testing_scene.h"
+#include "module/worth.h"
 #include "modules/delivery/delivery.h"
-#include "modules/offline/worth.h"
 #include "modules/presence/presence.h"
 
 namespace kith::modules {
 namespace {
 
+using module::judge;
 using module::Session;
+using module::Worth;
 using module::testing::bare;
 using module::testing::Scene;
 using ::testing::AllOf;

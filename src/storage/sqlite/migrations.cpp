@@ -221,6 +221,28 @@ constexpr Sql version_8 = R"sql(
   PRAGMA user_version = 8;
 )sql";
 
+// Version 9. Messages on their way to other servers, and the servers that this one does not talk to.
+constexpr Sql version_9 = R"sql(
+  CREATE TABLE outbound (
+    remote  TEXT NOT NULL,
+    local   TEXT NOT NULL,
+    id      INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    stanza  TEXT NOT NULL,
+    PRIMARY KEY (remote, local, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX outbound_by_account ON outbound (account);
+
+  CREATE TABLE blocked_servers (
+    domain TEXT PRIMARY KEY NOT NULL,
+    at     INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  PRAGMA user_version = 9;
+)sql";
+
 constexpr Migration all_migrations[] = {
     {.version = 1, .script = version_1},
     {.version = 2, .script = version_2},
@@ -230,6 +252,7 @@ constexpr Migration all_migrations[] = {
     {.version = 6, .script = version_6},
     {.version = 7, .script = version_7},
     {.version = 8, .script = version_8},
+    {.version = 9, .script = version_9},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

@@ -5,7 +5,7 @@
 
 #include "xmpp/stanza.h"
 
-namespace kith::modules {
+namespace kith::module {
 
 enum class Worth : std::uint8_t {
   keep,
@@ -15,4 +15,4 @@ enum class Worth : std::uint8_t {
 
 Worth judge(const xmpp::Stanza& message);
 
-}  // namespace kith::modules
+}  // namespace kith::module

@@ -1,4 +1,4 @@
-#include "modules/offline/worth.h"
+#include "module/worth.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 
 #include "xmpp/namespaces.h"
 
-namespace kith::modules {
+namespace kith::module {
 
 namespace {
 
@@ -41,4 +41,4 @@ Worth judge(const xmpp::Stanza& message) {
   return lasting ? Worth::keep : Worth::drop;
 }
 
-}  // namespace kith::modules
+}  // namespace kith::module

@@ -18,7 +18,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::chrono::seconds answer_time{20};
+constexpr std::chrono::seconds answer_time{45};
 constexpr std::size_t answer_bytes = 256U * 1024 * 1024;  // a list of all accounts of a large server
 
 std::string why_unreachable(const std::string& socket, const error_code& error) {
@@ -68,7 +68,7 @@ std::expected<Answer, std::string> ask(const std::string& path, const Request& r
   io.run_for(answer_time);
   wipe(message.body());
   if (outcome == asio::error::timed_out) {
-    return std::unexpected("kithd did not answer at " + path + " within 20 seconds; look at its log.");
+    return std::unexpected("kithd did not answer at " + path + " within 45 seconds; look at its log.");
   }
   if (outcome)
     return std::unexpected("What answers at " + path +

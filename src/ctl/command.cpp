@@ -114,6 +114,22 @@ std::expected<Command, Printed> parse_command(std::vector<std::string> arguments
       ->required();
   client_end->footer("Example:\n  kithctl client end juliet@example.org d4565fa7-4d72-4749-b3d3-740edbf87770\n");
 
+  CLI::App* federation = app.add_subcommand("federation", "Other servers: status, check, retry, block, unblock");
+  federation->require_subcommand(1);
+  federation->fallthrough();
+  add(*federation, "status", "Streams with other servers, and what waits for those that can't be reached",
+      Action::federation_status);
+  const auto about_server = [&](const char* name, const char* help, Action action) {
+    CLI::App* sub = add(*federation, name, help, action);
+    sub->add_option("domain", command.subject, "The other server's domain")->type_name("DOMAIN")->required();
+    sub->footer("Example:\n  kithctl federation " + std::string(name) + " example.net\n");
+  };
+  about_server("check", "Find out, step by step, whether a server can be reached, and if not, why",
+               Action::federation_check);
+  about_server("retry", "Try again now to bring the messages that wait for a server", Action::federation_retry);
+  about_server("block", "Talk no longer to a server and those below its domain", Action::federation_block);
+  about_server("unblock", "Talk to a blocked server again", Action::federation_unblock);
+
   add(app, "reload", "Read configuration and certificates again, without ending a connection", Action::reload);
 
   try {

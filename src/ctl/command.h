@@ -21,6 +21,11 @@ enum class Action {
   session_end,
   clients,
   client_end,
+  federation_status,
+  federation_check,
+  federation_retry,
+  federation_block,
+  federation_unblock,
   reload
 };
 

@@ -70,7 +70,9 @@ std::string body_with(json object, const Secret& password) {
 bool needs_address(const Command& command) {
   const bool is_list =
       command.action == Action::status || command.action == Action::reload || command.action == Action::user_list;
-  return !is_list && !(command.action == Action::sessions && command.subject.empty());
+  const bool about_servers =
+      command.action >= Action::federation_status && command.action <= Action::federation_unblock;
+  return !is_list && !about_servers && !(command.action == Action::sessions && command.subject.empty());
 }
 
 std::expected<Request, Refusal> make_request(const Command& command, Terminal& terminal) {
@@ -96,6 +98,16 @@ std::expected<Request, Refusal> make_request(const Command& command, Terminal& t
       return Request{"GET", "/v1/users/" + subject + "/clients"};
     case Action::client_end:
       return Request{"DELETE", "/v1/users/" + subject + "/clients/" + percent_encode(command.client)};
+    case Action::federation_status:
+      return Request{"GET", "/v1/federation"};
+    case Action::federation_check:
+      return Request{"POST", "/v1/federation/" + subject + "/check"};
+    case Action::federation_retry:
+      return Request{"POST", "/v1/federation/" + subject + "/retry"};
+    case Action::federation_block:
+      return Request{"PUT", "/v1/federation/" + subject + "/block"};
+    case Action::federation_unblock:
+      return Request{"DELETE", "/v1/federation/" + subject + "/block"};
     case Action::user_remove: {
       const auto confirmed = confirm_removal(command, terminal);
       if (!confirmed) return std::unexpected(confirmed.error());
@@ -136,6 +148,16 @@ std::string show(const Command& command, const json& body, WallTime now) {
       return show_clients(body, now);
     case Action::client_end:
       return "The client " + command.client + " of " + jid + " has no access any more without the password.\n";
+    case Action::federation_status:
+      return show_federation(body);
+    case Action::federation_check:
+      return show_check(body, command.subject);
+    case Action::federation_retry:
+      return show_retry(body, command.subject);
+    case Action::federation_block:
+      return command.subject + " is blocked: nothing comes from it or the domains below it, and nothing goes there.\n";
+    case Action::federation_unblock:
+      return command.subject + " is not blocked any more.\n";
     case Action::reload:
       return show_reload(body);
   }
@@ -190,7 +212,7 @@ Exit run(std::vector<std::string> arguments, const Surroundings& surroundings) {
   if (command->json) terminal.out(answer->body + "\n");
   if (answer->status >= 300) return fail(Exit::refused, sentence_of(body, answer->status));
   if (!command->json) terminal.out(show(*command, body, surroundings.clock.wall()));
-  return Exit::done;
+  return command->action == Action::federation_check && !is_reached(body) ? Exit::refused : Exit::done;
 }
 
 }  // namespace kith::ctl

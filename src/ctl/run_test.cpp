@@ -197,6 +197,44 @@ TEST_F(KithctlTest, what_is_no_address_is_told_before_the_password_is_asked) {
   EXPECT_EQ(terminal.errors, "kithctl: \"juliet\" is not an address; write NAME@DOMAIN.\n");
 }
 
+TEST_F(KithctlTest, other_servers_are_listed_checked_tried_and_blocked) {
+  EXPECT_EQ(run_with({"federation", "status"}, 200,
+                     R"({"streams":[{"domain":"far.example","own":"example.org","incoming":false,"ready":true},
+                         {"domain":"far.example","incoming":true,"ready":true}],
+                         "waiting":[{"domain":"away.example","own":"example.org","messages":2,"bytes":1500,
+                                     "why":"the connection broke"}],"blocked":["spam.example"]})"),
+            Exit::done);
+  EXPECT_EQ(request_line, "GET /v1/federation");
+  EXPECT_EQ(terminal.output,
+            "SERVER       STREAM                   \n"
+            "far.example  to it, from example.org  \n"
+            "far.example  from it                  \n\n"
+            "SERVER        WAITING     KIB  WHY\n"
+            "away.example  2 messages  2    the connection broke\n\n"
+            "Blocked: spam.example\n");
+  terminal.output.clear();
+  EXPECT_EQ(run_with({"federation", "check", "far.example"}, 200,
+                     R"({"steps":[{"good":true,"step":"DNS","words":"192.0.2.1:5269"},
+                         {"good":false,"step":"certificate","words":"it is not trusted: certificate has expired"}]})"),
+            Exit::refused);
+  EXPECT_EQ(request_line, "POST /v1/federation/far.example/check");
+  EXPECT_EQ(terminal.output,
+            "ok  DNS          192.0.2.1:5269\n"
+            "--  certificate  it is not trusted: certificate has expired\n\n"
+            "far.example can't be reached; look at: certificate.\n");
+  terminal.output.clear();
+  EXPECT_EQ(run_with({"federation", "check", "far.example"}, 200,
+                     R"({"steps":[{"good":true,"step":"login","words":"fine"}]})"),
+            Exit::done);
+  EXPECT_EQ(run_with({"federation", "retry", "far.example"}, 200, R"({"messages":2})"), Exit::done);
+  EXPECT_EQ(request_line, "POST /v1/federation/far.example/retry");
+  EXPECT_EQ(run_with({"federation", "block", "far.example"}, 200, "{}"), Exit::done);
+  EXPECT_EQ(request_line, "PUT /v1/federation/far.example/block");
+  EXPECT_EQ(run_with({"federation", "unblock", "far.example"}, 200, "{}"), Exit::done);
+  EXPECT_EQ(request_line, "DELETE /v1/federation/far.example/block");
+  EXPECT_EQ(run_alone({"federation", "check"}), Exit::usage);
+}
+
 TEST_F(KithctlTest, user_is_removed_when_that_is_confirmed) {
   terminal.somebody_there = true;
   terminal.lines = {"yes"};

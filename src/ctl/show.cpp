@@ -187,6 +187,50 @@ std::string show_pushes(const json& body) {
   return show_table(rows) + "A notification says that there is something, not from whom or what.\n";
 }
 
+std::string show_federation(const json& body) {
+  std::string text;
+  std::vector<std::vector<std::string>> streams{{"SERVER", "STREAM", ""}};
+  for (const json& stream : list_of(body, "streams")) {
+    const bool incoming = flag_of(stream, "incoming");
+    streams.push_back({text_of(stream, "domain"), incoming ? "from it" : "to it, from " + text_of(stream, "own"),
+                       flag_of(stream, "ready") ? "" : "being made"});
+  }
+  text += streams.size() == 1 ? "No stream with another server is open.\n" : show_table(streams);
+  std::vector<std::vector<std::string>> waiting{{"SERVER", "WAITING", "KIB", "WHY"}};
+  for (const json& line : list_of(body, "waiting")) {
+    waiting.push_back({text_of(line, "domain"), counted(number_of(line, "messages"), "message"),
+                       std::to_string((number_of(line, "bytes") + 1023) / 1024), text_of(line, "why", "on their way")});
+  }
+  if (waiting.size() > 1) text += "\n" + show_table(waiting);
+  if (!list_of(body, "blocked").empty()) text += "\n" + without_controls("Blocked: " + joined(body, "blocked")) + "\n";
+  return text;
+}
+
+bool is_reached(const json& body) {
+  const json& steps = list_of(body, "steps");
+  return !steps.empty() && text_of(steps.back(), "step") == "login" && flag_of(steps.back(), "good");
+}
+
+std::string show_check(const json& body, const std::string& domain) {
+  std::vector<std::vector<std::string>> rows;
+  std::string obstacle;
+  for (const json& step : list_of(body, "steps")) {
+    const bool good = flag_of(step, "good");
+    rows.push_back({good ? "ok" : "--", text_of(step, "step"), text_of(step, "words")});
+    if (!good) obstacle = text_of(step, "step");
+  }
+  std::string end = domain + " can be reached.";
+  if (!is_reached(body)) end = domain + " can't be reached" + (obstacle.empty() ? "." : "; look at: " + obstacle + ".");
+  return show_table(rows) + "\n" + without_controls(std::move(end)) + "\n";
+}
+
+std::string show_retry(const json& body, const std::string& domain) {
+  const std::int64_t messages = number_of(body, "messages");
+  if (messages == 0) return "Nothing waits for " + domain + ".\n";
+  return fmt::format("{} for {} {} tried again now; 'kithctl federation status' shows what comes of it.\n",
+                     counted(messages, "message"), domain, messages == 1 ? "is" : "are");
+}
+
 std::string show_reload(const json& body) {
   std::string text = "Configuration and certificates were read again.\n";
   for (const json& note : list_of(body, "notes")) {

@@ -25,6 +25,12 @@ std::string show_users(const nlohmann::json& body, WallTime now);
 std::string show_sessions(const nlohmann::json& body, WallTime now);
 std::string show_clients(const nlohmann::json& body, WallTime now);
 std::string show_pushes(const nlohmann::json& body);
+std::string show_federation(const nlohmann::json& body);
+/// The steps on the way to another server, and what that comes to.
+std::string show_check(const nlohmann::json& body, const std::string& domain);
+std::string show_retry(const nlohmann::json& body, const std::string& domain);
+/// Whether the last step of such a way was a good one.
+bool is_reached(const nlohmann::json& body);
 std::string show_reload(const nlohmann::json& body);
 
 }  // namespace kith::ctl

@@ -188,6 +188,32 @@ json to_json(const std::vector<AdminSession>& sessions) {
   return {{"sessions", std::move(list)}};
 }
 
+json to_json(const AdminFederation& federation) {
+  json streams = json::array();
+  for (const auto& stream : federation.streams) {
+    json entry{{"domain", stream.domain}, {"incoming", stream.incoming}, {"ready", stream.ready}};
+    if (!stream.own.empty()) entry["own"] = stream.own;
+    streams.push_back(std::move(entry));
+  }
+  json waiting = json::array();
+  for (const auto& line : federation.waiting) {
+    json entry{{"domain", line.domain}, {"own", line.own}, {"messages", line.messages}, {"bytes", line.bytes}};
+    if (!line.why.empty()) entry["why"] = line.why;
+    waiting.push_back(std::move(entry));
+  }
+  return {{"streams", std::move(streams)}, {"waiting", std::move(waiting)}, {"blocked", federation.blocked}};
+}
+
+json to_json(const AdminCheck& check) {
+  json steps = json::array();
+  for (const auto& step : check.steps) {
+    steps.push_back({{"good", step.good}, {"step", step.step}, {"words", step.words}});
+  }
+  return {{"steps", std::move(steps)}};
+}
+
+json to_json(const AdminRetry& retry) { return {{"messages", retry.messages}}; }
+
 json to_json(const AdminReload& reload) { return {{"notes", reload.notes}}; }
 
 /// Turns an action's answer into a response; `about` is the address that the action was about, if any.
@@ -292,6 +318,37 @@ struct Call {
     actions.end_session(*jid, respond<AdminDone>(std::move(then), 200, jid->text()));
   }
 
+  void get_federation() { actions.federation(respond<AdminFederation>(std::move(then))); }
+
+  /// The domain in the path, prepared; empty if it is none, and that was answered.
+  std::string server() {
+    const std::string& text = target.segments[2];
+    std::optional<std::string> prepared = xmpp::prepare_domainpart(text);
+    if (prepared && !prepared->empty()) return *std::move(prepared);
+    refuse({400, "jid-malformed", "\"" + text + "\" is not a domain."});
+    return {};
+  }
+  void post_check() {
+    if (std::string domain = server(); !domain.empty()) {
+      actions.check_server(std::move(domain), respond<AdminCheck>(std::move(then)));
+    }
+  }
+  void post_retry() {
+    if (std::string domain = server(); !domain.empty()) {
+      actions.retry_server(std::move(domain), respond<AdminRetry>(std::move(then)));
+    }
+  }
+  void put_block() {
+    if (std::string domain = server(); !domain.empty()) {
+      actions.block_server(std::move(domain), true, respond<AdminDone>(std::move(then)));
+    }
+  }
+  void delete_block() {
+    if (std::string domain = server(); !domain.empty()) {
+      actions.block_server(std::move(domain), false, respond<AdminDone>(std::move(then)));
+    }
+  }
+
   void post_reload() { actions.reload(respond<AdminReload>(std::move(then))); }
 };
 
@@ -317,7 +374,7 @@ AdminResponse error_response(const AdminError& error) {
 }
 
 void AdminApi::handle(AdminRequest request, Then then) {
-  static const std::array<Route, 11> routes{{
+  static const std::array<Route, 16> routes{{
       {"GET", {"v1", "status"}, &Call::get_status},
       {"GET", {"v1", "users"}, &Call::get_users},
       {"POST", {"v1", "users"}, &Call::post_user},
@@ -328,6 +385,11 @@ void AdminApi::handle(AdminRequest request, Then then) {
       {"GET", {"v1", "users", "*", "pushes"}, &Call::get_pushes},
       {"GET", {"v1", "sessions"}, &Call::get_sessions},
       {"DELETE", {"v1", "sessions", "*"}, &Call::delete_session},
+      {"GET", {"v1", "federation"}, &Call::get_federation},
+      {"POST", {"v1", "federation", "*", "check"}, &Call::post_check},
+      {"POST", {"v1", "federation", "*", "retry"}, &Call::post_retry},
+      {"PUT", {"v1", "federation", "*", "block"}, &Call::put_block},
+      {"DELETE", {"v1", "federation", "*", "block"}, &Call::delete_block},
       {"POST", {"v1", "reload"}, &Call::post_reload},
   }};
   const std::optional<Target> target = parse_target(request.target);

@@ -10,6 +10,11 @@
 //   DELETE /v1/sessions/{full jid}                               ends a session
 //   GET    /v1/users/{jid}/clients                               which clients have access
 //   DELETE /v1/users/{jid}/clients/{id}                          takes a client's tokens and ends its sessions
+//   GET    /v1/federation                                        streams with other servers, what waits, who is blocked
+//   POST   /v1/federation/{domain}/check                         finds out whether a server can be reached
+//   POST   /v1/federation/{domain}/retry                         tries again now what waits for it
+//   PUT    /v1/federation/{domain}/block                         no longer talks to it
+//   DELETE /v1/federation/{domain}/block                         talks to it again
 //   POST   /v1/reload                                            reads configuration and certificates again
 //
 // {…} stands for one percent-encoded segment of the path, so that the '/' of a full JID is %2F; segments and query
@@ -74,6 +79,38 @@ struct AdminSession {
   bool hibernating = false;  ///< its connection is lost, and its client may resume it
 };
 
+struct AdminFederation {
+  struct Stream {
+    std::string domain;
+    std::string own;  ///< our domain; empty for one that came in
+    bool incoming = false;
+    bool ready = false;
+  };
+  struct Line {
+    std::string domain;
+    std::string own;
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+    std::string why;  ///< the server could not be reached; empty: it can
+  };
+  std::vector<Stream> streams{};
+  std::vector<Line> waiting{};
+  std::vector<std::string> blocked{};
+};
+
+struct AdminCheck {
+  struct Step {
+    bool good;
+    std::string step;
+    std::string words;
+  };
+  std::vector<Step> steps{};
+};
+
+struct AdminRetry {
+  std::uint64_t messages = 0;  ///< that wait for it
+};
+
 struct AdminReload {
   std::vector<std::string> notes{};  ///< what was taken over, and what waits for a restart; one sentence each
 };
@@ -99,6 +136,13 @@ class AdminActions {
   virtual void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) = 0;
   /// 404 no-such-session.
   virtual void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) = 0;
+  /// Prepared domains of other servers. For all of these: 409 no-federation.
+  virtual void federation(AdminAnswer<AdminFederation> then) = 0;
+  /// 409 own-domain, 503 busy.
+  virtual void check_server(std::string domain, AdminAnswer<AdminCheck> then) = 0;
+  virtual void retry_server(std::string domain, AdminAnswer<AdminRetry> then) = 0;
+  /// 409 own-domain, 404 not-blocked, 503 storage-failed.
+  virtual void block_server(std::string domain, bool block, AdminAnswer<AdminDone> then) = 0;
   /// 409 configuration-refused, with file, line and key in the sentence; the daemon keeps what it had.
   virtual void reload(AdminAnswer<AdminReload> then) = 0;
 };

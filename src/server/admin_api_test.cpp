@@ -81,6 +81,28 @@ class FakeActions final : public AdminActions {
                                             .priority = 5},
                                            {.jid = *xmpp::FullJid::parse("a@example.org/s")}});
   }
+  void federation(AdminAnswer<AdminFederation> then) override {
+    calls.emplace_back("federation");
+    answer(then, AdminFederation{.streams = {{.domain = "far.example", .own = "example.org", .ready = true}},
+                                 .waiting = {{.domain = "away.example",
+                                              .own = "example.org",
+                                              .messages = 2,
+                                              .bytes = 300,
+                                              .why = "it did not answer in time"}},
+                                 .blocked = {"spam.example"}});
+  }
+  void check_server(std::string domain, AdminAnswer<AdminCheck> then) override {
+    calls.push_back("check_server " + domain);
+    answer(then, AdminCheck{.steps = {{.good = false, .step = "DNS", .words = "DNS knows no such domain"}}});
+  }
+  void retry_server(std::string domain, AdminAnswer<AdminRetry> then) override {
+    calls.push_back("retry_server " + domain);
+    answer(then, AdminRetry{.messages = 7});
+  }
+  void block_server(std::string domain, bool block, AdminAnswer<AdminDone> then) override {
+    calls.push_back((block ? "block_server " : "unblock_server ") + domain);
+    answer(then, AdminDone{});
+  }
   void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) override {
     calls.push_back("end_session " + jid.text());
     answer(then, AdminDone{});
@@ -139,6 +161,23 @@ TEST_F(AdminApiTest, users_are_listed_for_all_domains_or_one) {
     {"jid":"b@example.org","disabled":true}]})"));
   ask("GET", "/v1/users?domain=M%C3%9CNCHEN.de");
   EXPECT_EQ(actions.calls, (std::vector<std::string>{"list_users ", "list_users m\u00FCnchen.de"}));
+}
+
+TEST_F(AdminApiTest, other_servers_are_told_of_checked_tried_and_blocked) {
+  EXPECT_EQ(ask("GET", "/v1/federation").body,
+            json::parse(R"({"streams":[{"domain":"far.example","own":"example.org","incoming":false,"ready":true}],
+    "waiting":[{"domain":"away.example","own":"example.org","messages":2,"bytes":300,"why":"it did not answer in time"}],
+    "blocked":["spam.example"]})"));
+  EXPECT_EQ(ask("POST", "/v1/federation/Far.example/check").body,
+            json::parse(R"({"steps":[{"good":false,"step":"DNS","words":"DNS knows no such domain"}]})"));
+  EXPECT_EQ(ask("POST", "/v1/federation/far.example/retry").body, json::parse(R"({"messages":7})"));
+  EXPECT_EQ(ask("PUT", "/v1/federation/far.example/block").status, 200);
+  EXPECT_EQ(ask("DELETE", "/v1/federation/far.example/block").status, 200);
+  EXPECT_EQ(actions.calls,
+            (std::vector<std::string>{"federation", "check_server far.example", "retry_server far.example",
+                                      "block_server far.example", "unblock_server far.example"}));
+  actions.calls.clear();
+  expect_refused(ask("PUT", "/v1/federation/not%20a%20domain/block"), 400, "jid-malformed");
 }
 
 TEST_F(AdminApiTest, clients_are_listed_and_ended) {

@@ -36,11 +36,18 @@ class AdminWork final : public AdminActions {
   void list_pushes(xmpp::BareJid account, AdminAnswer<std::vector<storage::PushRecord>> then) override;
   void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) override;
   void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) override;
+  void federation(AdminAnswer<AdminFederation> then) override;
+  void check_server(std::string domain, AdminAnswer<AdminCheck> then) override;
+  void retry_server(std::string domain, AdminAnswer<AdminRetry> then) override;
+  void block_server(std::string domain, bool block, AdminAnswer<AdminDone> then) override;
   void reload(AdminAnswer<AdminReload> then) override;
 
  private:
   ShardUnit& owner(const xmpp::BareJid& jid);
+  ShardUnit& owner_of_server(std::string_view domain);
   bool has_domain(std::string_view domain) const;
+  /// Why nothing can be done about this server, if so.
+  std::optional<AdminError> not_a_peer(std::string_view domain) const;
   void derive(ShardUnit& unit, Secret password,
               std::move_only_function<void(std::expected<xmpp::Credentials, AdminError>)> then);
 

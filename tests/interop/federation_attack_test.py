@@ -1,10 +1,11 @@
 """What a server that is none, or not the one that it says, can do at the port for servers: nothing."""
+import base64
 import re
 import socket
 import ssl
 import unittest
 
-from kith import Kith, free_port, join
+from kith import Authority, Kith, free_port, join
 
 HEADER = ("<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
           "to='capulet.example' from='{}'>")
@@ -14,7 +15,7 @@ DIALBACK = "<result xmlns='jabber:server:dialback' from='{}' to='capulet.example
 class Peer:
     """Says what the test wants."""
 
-    def __init__(self, test, port, tls=True, name="montague.example"):
+    def __init__(self, test, port, tls=True, name="montague.example", certificate=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         test.addCleanup(lambda: self.socket.close())
         self.say(HEADER.format(name))
@@ -24,9 +25,19 @@ class Peer:
             self.expect("<proceed")
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            if certificate is not None:
+                context.load_cert_chain(certificate, certificate.parent / "privkey.pem")
             self.socket = context.wrap_socket(self.socket)
             self.say(HEADER.format(name))
-            self.expect("</stream:features>")
+            self.features = self.expect("</stream:features>")
+
+    def authenticate(self, authzid="="):
+        """SASL EXTERNAL, and the stream that follows."""
+        self.say(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>{authzid}</auth>")
+        self.expect("<success")
+        self.say(HEADER.format("montague.example"))
+        self.expect("</stream:features>")
+        return self
 
     def say(self, text):
         self.socket.sendall(text.encode())
@@ -80,6 +91,75 @@ class Attack(unittest.TestCase):
         peer.expect("<policy-violation")
         peer.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
         peer.expect("<not-authorized")
+
+    def certificate(self, kith, domain):
+        """One of an authority that Kith trusts."""
+        return kith.authority.issue(kith.folder / "others", domain)
+
+    def test_a_certificate_speaks_for_its_own_domain_and_no_other(self):
+        kith, port = self.kith()
+        montague = self.certificate(kith, "montague.example")
+        message = "<message from='{}' to='{}'><body>b</body></message>"
+        for sender, receiver, error in (("tybalt@capulet.example", "juliet@capulet.example", "invalid-from"),
+                                        ("paris@verona.example", "juliet@capulet.example", "invalid-from"),
+                                        ("romeo@montague.example.evil.example", "juliet@capulet.example", "invalid-from"),
+                                        ("romeo@montague.example", "juliet@verona.example", "invalid-from"),
+                                        ("", "juliet@capulet.example", "improper-addressing")):
+            peer = Peer(self, port, certificate=montague).authenticate()
+            peer.say(message.format(sender, receiver))
+            peer.expect(f"<{error}")
+        self.assertEqual(kith.metrics().get('kith_server_stanzas_total{direction="in"}', 0), 0)
+        # The second stream header is for the domain that was proven.
+        peer = Peer(self, port, certificate=montague)
+        peer.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
+        peer.expect("<success")
+        peer.say(HEADER.format("verona.example"))
+        peer.expect("<invalid-from")
+
+    def test_what_is_not_in_the_certificate_is_not_believed(self):
+        kith, port = self.kith()
+        montague = self.certificate(kith, "montague.example")
+        authzid = base64.b64encode(b"verona.example").decode()
+        peer = Peer(self, port, certificate=montague)
+        peer.say(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>{authzid}</auth>")
+        peer.expect("<invalid-authzid")
+        # Whose certificate is for another domain, of an authority that nobody trusts, or one that has lost its date.
+        stranger = Authority(kith.folder / "stranger").issue(kith.folder / "strangers", "montague.example")
+        for certificate in (self.certificate(kith, "verona.example"), self.certificate(kith, "sub.montague.example"), stranger):
+            peer = Peer(self, port, certificate=certificate)
+            self.assertNotIn("EXTERNAL", peer.features)
+            peer.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")
+            peer.expect("<not-authorized")
+
+    def test_unsolicited_answers_and_acknowledgements_do_nothing(self):
+        kith, port = self.kith()
+        montague = self.certificate(kith, "montague.example")
+        for text, error in (("<result xmlns='jabber:server:dialback' from='verona.example' to='capulet.example' type='valid'/>",
+                             "improper-addressing"),
+                            ("<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>", "<failed")):
+            peer = Peer(self, port, certificate=montague).authenticate()
+            peer.say(text)
+            peer.expect(error)
+        peer = Peer(self, port, certificate=montague).authenticate()
+        peer.say("<a xmlns='urn:xmpp:sm:3' h='77'/><enable xmlns='urn:xmpp:sm:3'/><enable xmlns='urn:xmpp:sm:3'/><r xmlns='urn:xmpp:sm:3'/>")
+        peer.expect("<enabled(.|\n)*<failed(.|\n)*<a [^>]*h='0'")
+
+    def test_a_flood_of_stanzas_is_slowed_and_others_are_served(self):
+        kith, port = self.kith()
+        montague = self.certificate(kith, "montague.example")
+        peer = Peer(self, port, certificate=montague).authenticate()
+        message = "<message from='romeo@montague.example' to='nobody@capulet.example'><body>" + "x" * 10_000 + "</body></message>"
+        peer.socket.settimeout(3)
+        try:
+            for _ in range(3000):
+                peer.say(message)
+        except OSError:
+            pass  # It is not read any longer.
+        other = Peer(self, port, certificate=montague).authenticate()
+        other.say("<enable xmlns='urn:xmpp:sm:3'/><message from='romeo@montague.example' to='juliet@capulet.example'><body>hi</body>"
+                  "</message><r xmlns='urn:xmpp:sm:3'/>")
+        other.expect("<a [^>]*h='1'")
+        self.assertLess(kith.memory_kib(), 400 * 1024)
 
     def test_what_is_said_before_tls_is_not_heard_under_it(self):
         kith, port = self.kith()

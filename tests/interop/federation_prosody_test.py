@@ -18,6 +18,18 @@ class Prosody(unittest.TestCase):
     def test_dialback_suffices_where_certificates_are_not_required(self):
         self.inside("test_by_dialback")
 
+    def test_it_is_asked_whether_a_key_is_its_own(self):
+        self.inside("test_wrong_keys")
+
+    def test_messages_wait_for_it_with_stream_management(self):
+        self.inside("test_waiting_with_stream_management")
+
+    def test_messages_wait_for_it_without_stream_management(self):
+        self.inside("test_waiting_without_stream_management")
+
+    def test_messages_wait_for_it_when_it_was_killed(self):
+        self.inside("test_waiting_after_a_kill")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,7 @@
 import asyncio
 import unittest
 
+from slixmpp.exceptions import IqError
 from slixmpp.xmlstream import ET
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
@@ -14,7 +15,11 @@ JULIET, ROMEO = "juliet@capulet.example", "romeo@montague.example"
 
 class Federation(Conversation):
     def setUp(self):
-        self.capulet, self.montague = Kith(domains=("capulet.example",)), Kith(domains=("montague.example",))
+        self.set_up_with({})
+
+    def set_up_with(self, limits):
+        self.capulet = Kith(domains=("capulet.example",), limits=limits)
+        self.montague = Kith(domains=("montague.example",), limits=limits)
         for kith in (self.capulet, self.montague):
             self.addCleanup(kith.remove)
 
@@ -73,6 +78,7 @@ class Federation(Conversation):
         self.capulet.wait_for_log("server_proven domain=montague.example how=dialback")
 
     async def test_a_server_without_a_trusted_certificate_is_not_believed(self):
+        self.set_up_with({"s2s_wait_time": "0 seconds"})
         juliet, romeo = await self.two_people(strangers=(self.montague,))
         for sender, receiver in ((juliet, ROMEO), (romeo, JULIET)):
             await self.comes_back(sender, receiver, "remote-server-timeout")
@@ -81,7 +87,9 @@ class Federation(Conversation):
     async def test_a_server_that_is_away_is_told_of_and_tried_again(self):
         juliet, _ = await self.two_people()
         self.montague.terminate()
-        await self.comes_back(juliet, ROMEO, "remote-server-timeout")
+        with self.assertRaises(IqError) as refused:
+            await juliet["xep_0199"].send_ping(ROMEO, timeout=30)
+        self.assertEqual(refused.exception.condition, "remote-server-timeout")
 
     async def test_a_phone_that_is_away_is_woken_through_a_service_that_learns_nothing(self):
         juliet, app = await self.two_people()

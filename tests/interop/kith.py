@@ -136,7 +136,10 @@ directories = ["{self.live}"]
         if self.federation is None:
             return ""
         hosts = [f"{domain}=127.0.0.1:{port}" for domain, port in self.federation["hosts"].items()]
+        direct = self.federation.get("direct")
+        direct = f's2s_direct_tls = ["{self.host}:{direct}"]' if direct else ""
         return f"""s2s = ["{self.host}:{self.federation["port"]}"]
+{direct}
 
 [federation]
 hosts = {json.dumps(hosts)}

@@ -1,0 +1,133 @@
+"""A Kith and Debian's ejabberd, which find each other by DNS: contacts, messages, questions; by certificates and by dialback; over
+direct TLS; and messages that wait.
+
+To be run in a namespace of its own, as federation_ejabberd_test.py does it.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+
+from kith import Authority, free_port
+from with_prosody import WithPeer
+
+HEADER = ("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='montague.example'>")
+REGISTER = ("<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>romeo</username><password>pencil</password></query></iq>")
+
+
+class Ejabberd:
+    """Serves montague.example; as far as the clients of slix.py are concerned, it is a Kith."""
+
+    def __init__(self, *, require, more_modules=()):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kith-ejabberd-"))
+        self.authority = Authority(self.folder / "ca")
+        self.port, self.s2s_port = free_port(), free_port()
+        self.authority.issue(self.folder / "live", "montague.example")
+        self.trusted = self.folder / "trusted.pem"
+        self.require = require
+        self.process = None
+
+    def start(self):
+        live = self.folder / "live" / "montague.example"
+        both = self.folder / "both.pem"
+        both.write_bytes((live / "fullchain.pem").read_bytes() + (live / "privkey.pem").read_bytes())
+        for name in ("db", "log"):
+            (self.folder / name).mkdir()
+        dialback = "" if self.require else "  mod_s2s_dialback: {}\n"
+        (self.folder / "ejabberd.yml").write_text(f"""hosts: [montague.example]
+loglevel: info
+certfiles: ["{both}"]
+ca_file: "{self.trusted}"
+s2s_use_starttls: {"required" if self.require else "true"}
+listen:
+  - {{port: {self.port}, ip: "127.0.0.1", module: ejabberd_c2s, starttls_required: true}}
+  - {{port: {self.s2s_port}, ip: "127.0.0.1", module: ejabberd_s2s_in}}
+auth_method: internal
+auth_password_format: scram
+access_rules:
+  register: [{{allow: all}}]
+registration_timeout: infinity
+modules:
+  mod_roster: {{}}
+  mod_register: {{ip_access: all, access: register}}
+  mod_ping: {{}}
+  mod_offline: {{}}
+  mod_disco: {{}}
+  mod_caps: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
+{dialback}""")
+        self.launch()
+        self.register()
+
+    def launch(self):
+        environment = {**os.environ, "EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"), "HOME": str(self.folder),
+                       "EJABBERD_LOG_PATH": str(self.folder / "log" / "ejabberd.log"), "ERL_LIBS": "/usr/lib/x86_64-linux-gnu",
+                       "ERL_CRASH_DUMP_SECONDS": "0"}
+        with open(self.folder / "console", "ab") as console:
+            self.process = subprocess.Popen(["erl", "+K", "true", "-noinput", "-mnesia", "dir", f'"{self.folder}/db"', "-s", "ejabberd"],
+                                            cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise AssertionError("ejabberd did not start:\n" + self.log())
+
+    def register(self):
+        """Romeo's account, as a client makes it."""
+        with socket.create_connection(("127.0.0.1", self.port), 30) as link:
+            def say(channel, text, until):
+                channel.sendall(text.encode())
+                read = ""
+                while until not in read:
+                    piece = channel.recv(65536).decode()
+                    if not piece:
+                        raise AssertionError(f"ejabberd closed the stream: {read}")
+                    read += piece
+            say(link, HEADER, "</stream:features>")
+            say(link, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", "<proceed")
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with context.wrap_socket(link) as secure:
+                say(secure, HEADER, "</stream:features>")
+                say(secure, REGISTER, "type='result'")
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(30)
+
+    def log(self):
+        return "\n".join(path.read_text(errors="replace")[-4000:]
+                         for path in (self.folder / "console", self.folder / "log" / "ejabberd.log") if path.exists())
+
+    def remove(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class WithEjabberd(WithPeer):
+    peer = Ejabberd
+
+    async def test_by_certificates(self):
+        await self.by_certificates()
+
+    async def test_by_dialback(self):
+        await self.by_dialback()
+
+    async def test_waiting(self):
+        heard = await self.waiting(*await self.two_people(require=True), signal.SIGTERM)
+        # Without acknowledgements, what was on its way when it went may come twice.
+        self.assertEqual([body for body in dict.fromkeys(heard) if body != "first"], [*map(str, range(1, 41)), "last"])

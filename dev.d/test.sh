@@ -164,8 +164,10 @@ build_tsan() {
   for program in $(threaded_test_programs); do targets+=("${program}_tests"); done
   build tsan "${targets[@]}" kithd kithctl
 }
-# What crosses shards for real crosses them here, under ThreadSanitizer.
-conversation_under_tsan() { KITH_TEST_PRESET=tsan python_tests tests/interop --only conversation_test; }
+# What crosses shards and servers for real crosses them here, under ThreadSanitizer; sessions come back after cuts and restarts, too.
+conversations_under_tsan() {
+  KITH_TEST_PRESET=tsan KITH_CUTS=24 python_tests tests/interop --only conversation_test resumption_test rooms_test federation_test
+}
 
 dev_test() {
   local extent=${1:-usual} fuzz_seconds=60 line
@@ -200,7 +202,7 @@ dev_test() {
     step "Build: TSan" build_tsan
     # shellcheck disable=SC2046
     step "Threaded rooms under TSan" unit_tests tsan $(threaded_test_programs)
-    step "A conversation on a daemon under TSan" conversation_under_tsan
+    step "Conversations on a daemon under TSan" conversations_under_tsan
     step "Fuzzing, $fuzz_seconds seconds a target" fuzz_briefly "$fuzz_seconds"
   fi
   if [ "$extent" = full ]; then

@@ -53,8 +53,7 @@ Result<void> purge(Db& db, const std::string& account) {
       "DELETE FROM saved_sessions WHERE account = ?", "DELETE FROM tokens WHERE account = ?",
       "DELETE FROM pubsub_nodes WHERE owner = ?",     "DELETE FROM pubsub_people WHERE owner = ?",
       "DELETE FROM pubsub_items WHERE owner = ?",     "DELETE FROM room_people WHERE jid = ?",
-      "DELETE FROM push_log WHERE account = ?",
-      "DELETE FROM outbound WHERE account = ?",
+      "DELETE FROM push_log WHERE account = ?",       "DELETE FROM outbound WHERE account = ?",
   };
   for (const Sql& statement : statements) {
     if (const auto done = db.exec(statement, account); !done) return std::unexpected(done.error());

@@ -20,20 +20,6 @@ using xmpp::StanzaType;
 using xmpp::StreamCondition;
 using xmpp::StreamError;
 
-class Router::Turn {
- public:
-  explicit Turn(Router& router) : router_(router) { ++router_.turns_; }
-  ~Turn() {
-    if (router_.turns_ == 1) router_.drain();
-    if (--router_.turns_ == 0) router_.pass_fences();
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  Router& router_;
-};
-
 Router::Router(const RouterDeps& deps)
     : deps_(deps),
       commits_(deps.commit_log),

@@ -124,6 +124,12 @@ class Router final : public module::Delivery, public module::Accounts {
   void give_back(xmpp::Stanza message, xmpp::StanzaError error, std::string sentence,
                  std::move_only_function<void(bool told)> then);
 
+  /// A server can't be reached any more: who of this shard's accounts sees contacts there is told that they are gone,
+  /// since nobody else will say so.
+  void server_vanished(std::string_view domain);
+  /// … or is there again: its people are asked whether they are (RFC 6121 §4.3.1).
+  void server_back(std::string_view domain);
+
   /// Takes what another shard sent.
   void receive(Crossing crossing);
   /// The commit log has advanced.
@@ -221,6 +227,20 @@ class Router final : public module::Delivery, public module::Accounts {
   Counter& routed_presences_;
   Counter& routed_iqs_;
   Gauge& sessions_;
+};
+
+class Router::Turn {
+ public:
+  explicit Turn(Router& router) : router_(router) { ++router_.turns_; }
+  ~Turn() {
+    if (router_.turns_ == 1) router_.drain();
+    if (--router_.turns_ == 0) router_.pass_fences();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Router& router_;
 };
 
 }  // namespace kith::router

@@ -212,7 +212,32 @@ void S2sService::block(std::set<std::string, std::less<>> domains) {
   }
 }
 
-void S2sService::awake(const std::string& remote) { static_cast<void>(backlog_->awake(remote)); }
+// --- whether servers are there
+// ----------------------------------------------------------------------------------------------------
+
+void S2sService::tell_routers(const std::string& domain, void (router::Router::*what)(std::string_view)) {
+  for (unsigned shard = 0; shard < deps_.crossroads.shards(); ++shard) {
+    deps_.crossroads.at(shard, [domain, what](router::Router& there) { (there.*what)(domain); });
+  }
+}
+
+void S2sService::reached(const std::string& domain) {
+  if (known_.size() >= most_failed) known_.clear();
+  known_.insert(domain);
+  if (vanished_.erase(domain) + doubted_.erase(domain) > 0) tell_routers(domain, &router::Router::server_back);
+}
+
+void S2sService::not_reached(const std::string& domain) {
+  // SECURITY: whoever connects can make us call any domain in vain; only of those that were there can people be seen.
+  doubted_.erase(domain);
+  if (stopping_ || !known_.contains(domain) || !vanished_.insert(domain).second) return;
+  tell_routers(domain, &router::Router::server_vanished);
+}
+
+void S2sService::awake(const std::string& remote) {
+  if (vanished_.erase(remote) > 0) tell_routers(remote, &router::Router::server_back);
+  static_cast<void>(backlog_->awake(remote));
+}
 
 void S2sService::restore(Task done) {
   deps_.stores.blocked_servers.all(

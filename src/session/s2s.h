@@ -142,6 +142,12 @@ class S2sService final : public router::RemoteServers {
   friend class S2sProbe;
   friend class S2sRace;
   void probe_done(std::uint64_t number);
+  /// A stream to it is ready.
+  void reached(const std::string& domain);
+  /// One to it broke, and another is tried: if that is ready, its people may not be where they were.
+  void doubt(const std::string& domain) { doubted_.insert(domain); }
+  void not_reached(const std::string& domain);
+  void tell_routers(const std::string& domain, void (router::Router::*what)(std::string_view));
   S2sIncoming* find(std::uint64_t id) const;
   void remove_soon(std::uint64_t id);
   /// One more incoming stream has proven this domain; false if there are too many.
@@ -163,6 +169,9 @@ class S2sService final : public router::RemoteServers {
   std::unique_ptr<S2sBacklog> backlog_;
   std::unordered_map<std::uint64_t, std::unique_ptr<S2sProbe>> probes_;
   std::set<std::string, std::less<>> blocked_;
+  std::set<std::string> known_;  ///< those that were reached since the start
+  std::set<std::string> doubted_;
+  std::set<std::string> vanished_;                      ///< of the known ones
   std::map<stream::DomainPair, MonotonicTime> failed_;  ///< when it was tried last, in vain
   std::uint64_t ids_ = 0;
   bool stopping_ = false;

@@ -251,6 +251,11 @@ void S2sBacklog::looked(const DomainPair& pair, Page page) {
     line->away = false;
     return take_off(pair, line->messages, line->bytes);
   }
+  // Blocked when the server stopped before all of it had gone back.
+  if (service_.blocks(pair.remote)) {
+    line->hopeless = true;
+    line->why = "this server does not talk to that one";
+  }
   const WallTime due = service_.deps_.clock.wall() - service_.deps_.limits.s2s_wait_time;
   const auto stays = [&](const storage::OutboundMessage& message) {
     const bool culprit = message.id == line->suspect && line->suspected >= suspected_most;

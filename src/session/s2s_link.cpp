@@ -346,6 +346,7 @@ void S2sLink::apply(stream::S2sOutActions actions) {
       ready_since_ = last_sent_ = service_.deps_.clock.now();
       service_.deps_.timers.schedule(timer_, check_time);
       service_.backlog_->reached(pair_);
+      service_.reached(pair_.remote);
       if (machine_->offers_management()) {
         management_ = Management::asked;
         asked_at_ = last_sent_;
@@ -387,7 +388,7 @@ void S2sLink::on_closed(net::CloseReason reason) {
 void S2sLink::give_up(const std::string& why, Condition condition, Fault fault) {
   if (closed_) return;
   settle();
-  const bool was_ready = machine_ && machine_->ready();
+  const bool was_ready = ready_since_.has_value();
   const bool stuck = behind_since_ && service_.deps_.clock.now() - *behind_since_ >= stuck_time;
   service_.deps_.events.record(was_ready ? LogLevel::info : LogLevel::warning,
                                was_ready ? "server_lost" : "server_not_reached",
@@ -406,9 +407,13 @@ void S2sLink::give_up(const std::string& why, Condition condition, Fault fault) 
   std::erase_if(left, [](const Waiting& waited) { return waited.kept != 0; });
   // A stream that has served and ended is the way of the world: what waited for its turn begins another.
   const bool served =
-      was_ready && (served_ || service_.deps_.clock.now() - ready_since_ >= service_.deps_.limits.s2s_retry_time);
-  const bool at_once = served && !stuck && !refused && condition == Condition::remote_server_timeout &&
-                       !service_.stopping_ && (!left.empty() || backlog.messages(pair_) != 0);
+      was_ready && (served_ || service_.deps_.clock.now() - *ready_since_ >= service_.deps_.limits.s2s_retry_time);
+  // One that broke is tried anew even if nothing waits for it: it may have vanished with all who were seen there.
+  const bool broke = fault == Fault::ours && condition == Condition::remote_server_timeout;
+  const bool at_once = served && !stuck && !refused && !service_.stopping_ &&
+                       condition == Condition::remote_server_timeout &&
+                       (broke || !left.empty() || backlog.messages(pair_) != 0);
+  if (at_once && broke) service_.doubt(pair_.remote);
   if (S2sLink* next = at_once ? service_.link(pair_) : nullptr) {
     for (Waiting& waited : left) next->send(std::move(waited.item), std::nullopt);
     return;
@@ -416,6 +421,7 @@ void S2sLink::give_up(const std::string& why, Condition condition, Fault fault) 
   for (Waiting& waited : left) {
     service_.deps_.router.unreachable(waited.item.stanza, StanzaError::of(condition), waited.item.gate);
   }
+  if (!was_ready || fault == Fault::ours) service_.not_reached(pair_.remote);
   if (condition != Condition::remote_server_timeout) {
     backlog.refuse(pair_, why);
   } else {

@@ -93,7 +93,7 @@ class S2sLink final : public net::TransportHandler {
   TokenBucket bytes_;
   Timer timer_;
   Timer pause_;  ///< until more is read
-  MonotonicTime ready_since_{};
+  std::optional<MonotonicTime> ready_since_;
   MonotonicTime last_sent_{};
   std::optional<MonotonicTime> behind_since_;  ///< since when something has been written that the peer has not taken
   bool closed_ = false;                        ///< nothing more is sent; the link goes

@@ -11,10 +11,9 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import time
 
 from kith import Authority, free_port
-from with_prosody import WithPeer
+from with_prosody import WithPeer, wait_for_port
 
 HEADER = ("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='montague.example'>")
 REGISTER = ("<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>romeo</username><password>pencil</password></query></iq>")
@@ -71,14 +70,7 @@ modules:
         with open(self.folder / "console", "ab") as console:
             self.process = subprocess.Popen(["erl", "+K", "true", "-noinput", "-mnesia", "dir", f'"{self.folder}/db"', "-s", "ejabberd"],
                                             cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.2)
-        raise AssertionError("ejabberd did not start:\n" + self.log())
+        wait_for_port(self.process, self.port)
 
     def register(self):
         """Romeo's account, as a client makes it."""

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 import slixmpp.exceptions
 
@@ -19,6 +20,19 @@ from nameserver import A, SRV, NameServer, bring_loopback_up
 from slix import Conversation, befriend
 
 JULIET, ROMEO = "juliet@capulet.example", "romeo@montague.example"
+
+
+def wait_for_port(process, port, seconds=60):
+    """Until somebody answers there; fails if the process ends before."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                raise AssertionError(f"it ended with status {process.wait(0.2)}") from None
+    raise AssertionError("nobody answers in time")
 
 
 class Prosody:
@@ -169,11 +183,7 @@ class WithPeer(Conversation):
             raise
 
     async def client_when_up(self):
-        for _ in range(100):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.montague.port), 1).close()
-                break
-            await asyncio.sleep(0.1)
+        await asyncio.to_thread(wait_for_port, self.montague.process, self.montague.port)
         return await self.client(self.montague, ROMEO).login()
 
 

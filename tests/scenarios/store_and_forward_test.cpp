@@ -69,6 +69,7 @@ TEST_F(StoreAndForward, messages_wait_and_arrive_in_order_with_the_time_at_which
   EXPECT_THAT(sent, HasSubstr(ask));
   // What comes now goes behind them, without a stamp.
   server->send(a(3));
+  juliet = available(world, "juliet@localhost", "balcony");
   write("romeo@far.example", "four");
   EXPECT_THAT(taken(*server), AllOf(HasSubstr("four"), Not(HasSubstr("<delay"))));
 }
@@ -299,13 +300,17 @@ class Heard : public StoreAndForward {
     world.settle();
     const std::string id = between(taken(*asked), "<db:verify ", "</db:verify>");
     asked->send("<verify xmlns='jabber:server:dialback' from='far.example' to='localhost' type='valid' id='" +
-                between(id, "id='", "'") + "'/>");
+                between(id, "id='", "'") + "'/>" +
+                "<result xmlns='jabber:server:dialback' from='far.example' to='localhost' type='valid'/>");
     world.settle();
     EXPECT_THAT(server->take(), HasSubstr("type='valid'"));
+    way = std::move(asked);
     server->send("<enable xmlns='urn:xmpp:sm:3'/>");
     EXPECT_THAT(taken(*server), HasSubstr("<enabled xmlns='urn:xmpp:sm:3'"));
     return server;
   }
+  std::unique_ptr<net::LinkClient> way;  ///< our stream to it, by which we asked
+
   static std::string letter(const std::string& to, const std::string& body) {
     return "<message type='chat' from='romeo@far.example/x' to='" + to + "'><body>" + body + "</body></message>";
   }
@@ -354,6 +359,43 @@ TEST_F(Heard, a_server_that_asks_us_hears_that_nothing_was_counted_on_our_stream
   server->send(a(7));
   world.settle();
   EXPECT_TRUE(server->closed()) << "it acknowledges more than there was";
+}
+
+TEST_F(Heard, people_of_a_server_that_vanishes_are_seen_to_go_and_asked_for_when_it_is_back) {
+  auto server = proven();
+  juliet->send("<presence type='subscribe' to='romeo@far.example'/>");
+  EXPECT_THAT(taken(*way), HasSubstr("type='subscribe'"));
+  server->send(
+      "<presence type='subscribed' from='romeo@far.example' to='juliet@localhost'/>"
+      "<presence from='romeo@far.example/x' to='juliet@localhost'/>");
+  EXPECT_THAT(heard(), HasSubstr("from='romeo@far.example/x'"));
+  world.advance(seconds(15));
+  // A stream that breaks is no more than a doubt: if the next one is ready, they are asked whether they are still
+  // there.
+  way->cut();
+  world.settle();
+  way = ready();
+  ASSERT_NE(way, nullptr);
+  EXPECT_THAT(taken(*way), AllOf(HasSubstr("type='probe'"), HasSubstr("to='romeo@far.example'")));
+  EXPECT_EQ(heard(), "");
+  world.advance(seconds(15));
+  way->cut();
+  world.settle();
+  refuse_call();
+  EXPECT_THAT(heard(), AllOf(HasSubstr("type='unavailable'"), HasSubstr("from='romeo@far.example'")));
+  // Once: there is nobody left to go.
+  juliet->send("<iq type='get' id='q' to='romeo@far.example'><ping xmlns='urn:xmpp:ping'/></iq>");
+  world.advance(seconds(15));
+  juliet->send("<iq type='get' id='q' to='romeo@far.example'><ping xmlns='urn:xmpp:ping'/></iq>");
+  world.settle();
+  refuse_call();
+  EXPECT_THAT(heard(), Not(HasSubstr("type='unavailable'")));
+  world.advance(seconds(15));
+  world.shard(0).s2s()->awake("far.example");
+  world.settle();
+  way = ready();
+  ASSERT_NE(way, nullptr);
+  EXPECT_THAT(taken(*way), HasSubstr("type='probe'"));
 }
 
 class FewMessages : public StoreAndForward {

@@ -1,137 +1,19 @@
 """Gajim in a window: Romeo reads Juliet's message in it and answers from it. The picture goes to build/test-results/.
 
-Juliet is the client of tests/interop/wire.py; Gajim runs under Xvfb, on a D-Bus of its own, with a prepared account.
+Juliet is the client of tests/interop/wire.py.
 """
-import json
-import os
-import pathlib
-import select
-import shutil
-import sqlite3
-import subprocess
-import sys
-import tempfile
-import time
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "interop"))
+from window import CLIENT, PICTURES, GajimCase
 
-from kith import running_kith  # noqa: E402
-from wire import CLIENT, Wire  # noqa: E402
-
-PICTURES = ROOT / "build" / "test-results"
 QUESTION = "Art thou not Romeo, and a Montague?"
 ANSWER = "Neither, fair saint, if either thee dislike."
 
 
-class Screen:
-    """An X server that draws into memory."""
-
-    def __init__(self):
-        reading, writing = os.pipe()
-        self.process = subprocess.Popen(["Xvfb", "-displayfd", str(writing), "-screen", "0", "1000x500x24", "-nolisten", "tcp", "-noreset", "-ac"],
-                                        pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        os.close(writing)
-        number = b""
-        while not number.endswith(b"\n"):  # it comes in pieces, and Xvfb ends if nobody takes them all
-            if not select.select([reading], [], [], 30)[0]:
-                raise AssertionError("Xvfb did not start")
-            number += os.read(reading, 16)
-        self.display = ":" + number.decode().strip()
-        os.close(reading)
-
-    def remove(self):
-        self.process.terminate()
-        self.process.wait(10)
-
-    def picture(self, path, environment):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["import", "-window", "root", path], check=True, env=environment, timeout=30)
-
-
-def prepare(home, kith):
-    """Gajim's settings as its account window would have left them, and trust in the certificate that Kith shows."""
-    config, data = home / "config" / "gajim", home / "data" / "gajim"
-    (data / "cert_store").mkdir(parents=True)
-    config.mkdir(parents=True)
-    shutil.copy(kith.live / "example.org" / "cert.pem", data / "cert_store" / "kith")
-    account = {"account": {"name": "romeo", "hostname": "example.org", "password": "pencil", "savepass": True, "autoconnect": True,
-                           "active": True, "use_custom_host": True, "custom_host": "127.0.0.1", "custom_port": kith.port,
-                           "custom_type": "START TLS", "account_label": "romeo@example.org", "resource": "gajim"},
-               "contact": {}, "group_chat": {}}
-    chat = {"account": "romeo", "jid": "juliet@example.org", "type": "contact", "pinned": True, "position": 0}
-    settings = {"app": {"use_keyring": False, "show_main_window": "always", "check_for_update": False, "is_window_visible": True,
-                        "tray_icon": False},
-                "soundevents": {}, "status_presets": {}, "proxies": {}, "plugins": {},
-                "workspaces": {"one": {"name": "Verona", "chats": [chat]}}}
-    database = sqlite3.connect(config / "settings.sqlite")
-    with database:
-        database.execute("CREATE TABLE settings (name TEXT UNIQUE, settings TEXT)")
-        database.execute("CREATE TABLE account_settings (account TEXT UNIQUE, settings TEXT)")
-        database.executemany("INSERT INTO settings VALUES (?, ?)", [(name, json.dumps(value)) for name, value in settings.items()])
-        database.execute("INSERT INTO account_settings VALUES (?, ?)", ("romeo", json.dumps(account)))
-        database.execute("PRAGMA user_version = 5")
-    database.close()
-
-
-class Gajim(unittest.TestCase):
-    def setUp(self):
-        self.kith = running_kith(self, "juliet", "romeo")
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="kith-gajim-"))
-        self.addCleanup(shutil.rmtree, self.home, ignore_errors=True)
-        prepare(self.home, self.kith)
-        self.screen = Screen()
-        self.addCleanup(self.screen.remove)
-        self.environment = {**os.environ, "DISPLAY": self.screen.display, "HOME": str(self.home), "LANG": "C.UTF-8", "GDK_BACKEND": "x11",
-                            "XDG_CONFIG_HOME": str(self.home / "config"), "XDG_DATA_HOME": str(self.home / "data"),
-                            "XDG_CACHE_HOME": str(self.home / "cache"), "XDG_RUNTIME_DIR": str(self.home / "run"), "NO_AT_BRIDGE": "1",
-                            "GTK_THEME": "Adwaita"}
-        self.environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
-        (self.home / "run").mkdir(mode=0o700)
-        # Gajim refuses to run as root; a container's only user may be root.
-        self.as_somebody = {}
-        if os.getuid() == 0:
-            self.as_somebody = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-            for path in [self.home, *self.home.rglob("*")]:
-                shutil.chown(path, "nobody", "nogroup")
-
-    def wire(self):
-        wire = Wire(self.kith.port, authority=self.kith.authority.certificate, seconds=90)
-        self.addCleanup(wire.close)
-        return wire
-
-    def befriend(self):
-        """Juliet stays online; Romeo leaves again, so that Gajim finds a roster with her in it."""
-        juliet, romeo = self.wire().login("juliet", resource="balcony"), self.wire().login("romeo")
-        for wire in (juliet, romeo):
-            wire.iq("get", "<query xmlns='jabber:iq:roster'/>")  # who never asked for it hears nothing of subscriptions
-        for asking, asked, who, whom in ((juliet, romeo, "juliet", "romeo"), (romeo, juliet, "romeo", "juliet")):
-            asking.iq("set", f"<query xmlns='jabber:iq:roster'><item jid='{whom}@example.org' name='{whom.title()}'/></query>")
-            asking.send(f"<presence to='{whom}@example.org' type='subscribe'/>")
-            asked.until(lambda element: element.get("type") == "subscribe")
-            asked.send(f"<presence to='{who}@example.org' type='subscribed'/>")
-            asking.until(lambda element: element.get("type") == "subscribed")
-        romeo.send("</stream:stream>")
-        romeo.stream_error()
-        juliet.until(lambda element: element.tag == CLIENT + "presence" and element.get("type") == "unavailable")
-        return juliet
-
-    def run_in_session(self, *command):
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
-
+class Gajim(GajimCase):
     def test_a_message_arrives_in_the_window_and_an_answer_leaves_it(self):
         juliet = self.befriend()
-        log = open(self.home / "gajim.log", "w+", encoding="utf-8")
-        self.addCleanup(log.close)
-        gajim = subprocess.Popen(["dbus-run-session", "--", "gajim", "-s"], env=self.environment, stdout=log, stderr=subprocess.STDOUT,
-                                 start_new_session=True, cwd=self.home, **self.as_somebody)
-
-        def end():
-            os.killpg(gajim.pid, 15)
-            gajim.wait(20)
-        self.addCleanup(end)
-
+        log = self.run_gajim()
         try:
             juliet.until(lambda element: element.tag == CLIENT + "presence" and element.get("type") is None
                          and (element.get("from") or "").startswith("romeo@example.org/"))
@@ -140,29 +22,17 @@ class Gajim(unittest.TestCase):
             log.seek(0)
             raise AssertionError(f"Gajim did not log in ({error}); its log ends:\n" + log.read()[-4000:]) from error
         juliet.message("romeo@example.org", QUESTION)
-        self.answer_from_the_window(juliet)
-
-    def answer_from_the_window(self, juliet):
-        """Types into the chat until Juliet has the answer; each try is seen by her, or shows a picture."""
-        window = self.run_in_session("xdotool", "search", "--sync", "--onlyvisible", "--class", "gajim").stdout.split()
-        self.assertTrue(window, "Gajim has no window")
         juliet.socket.settimeout(5)
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            # The one chat of the list on the left, then the line at the foot of the chat.
-            for place in ((240, 187), (700, 478)):
-                self.run_in_session("xdotool", "mousemove", *map(str, place), "click", "1")
-            self.run_in_session("xdotool", "type", "--delay", "5", ANSWER)
-            self.screen.picture(PICTURES / "gajim.png", self.environment)
-            self.run_in_session("xdotool", "key", "Return")
+
+        def arrived():
             try:
                 said = juliet.until(lambda element: element.tag == CLIENT + "message" and element.find(CLIENT + "body") is not None)
             except TimeoutError:
-                continue
+                return False
             self.assertIn(ANSWER, said.findtext(CLIENT + "body"))
-            self.screen.picture(PICTURES / "gajim.png", self.environment)
-            return
-        self.fail(f"nothing that was typed reached Juliet; {PICTURES / 'gajim.png'} shows the window")
+            return True
+        self.type_until(ANSWER, "gajim.png", arrived)
+        self.screen.picture(PICTURES / "gajim.png", self.environment)
 
 
 if __name__ == "__main__":

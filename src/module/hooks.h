@@ -168,14 +168,36 @@ struct ItemsPublished {
   const std::vector<xml::Element>& items;
   storage::Ticket gate;
 };
+/// Items of a node of the account are gone (§7.2, §8.4, §8.5): these, or all if there are no `ids`.
+struct ItemsRetracted {
+  Account& account;
+  const std::string& node;
+  const std::vector<std::string>& ids;
+  storage::Ticket gate;
+};
 /// A feature asks for items to be published in the account's name; `config` is the node's if it must be made. `ticket`
-/// is what the feature that does it answers with.
+/// is what the feature that does it answers with, `refused` why it did not.
 struct PublishItems {
   Account& account;
   std::string node;
   std::vector<xml::Element> items;
   xmpp::NodeConfig config;
+  /// A node that there is gets the access model of `config`, and keeps as many items as that does.
+  bool as_configured = false;
   storage::Ticket ticket{};
+  std::optional<xmpp::StanzaError> refused{};
+};
+/// A feature asks for items to be deleted in the account's name, and for those to be told who want to know.
+struct RetractItems {
+  Account& account;
+  std::string node;
+  std::vector<std::string> ids;
+  storage::Ticket ticket{};
+};
+/// One of the account's own clients asks for what is stored for it, or changes it (XEP-0049, XEP-0060), before the
+/// feature that stores it is asked. Done: another feature has taken the request over.
+struct StoreRequest {
+  IqRequest& request;
 };
 /// An available session has become unavailable by sending so (not by ending: that is SessionEnded).
 struct SessionUnavailable {
@@ -356,8 +378,9 @@ class Hooks {
              List<PresenceToAccount>, List<IqToSession>, List<IqAnswerToAccount>, List<NonzaFromClient>,
              List<SessionBound>, List<SessionEnded>, List<SessionHibernates>, List<SessionResumed>, List<SessionSaved>,
              List<SessionRestored>, List<SessionAvailable>, List<SightChanged>, List<ItemsPublished>,
-             List<PublishItems>, List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>,
-             List<BindInlineFeatures>, List<BindInline>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
+             List<ItemsRetracted>, List<PublishItems>, List<RetractItems>, List<StoreRequest>, List<SessionUnavailable>,
+             List<AccountRemoved>, List<StreamFeatures>, List<BindInlineFeatures>, List<BindInline>,
+             List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   std::vector<Service*> services_;
   std::vector<Command> commands_;

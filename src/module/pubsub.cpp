@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/encoding.h"
+#include "module/pubsub_requests.h"
 #include "xml/stream_parser.h"
 #include "xml/writer.h"
 #include "xmpp/data_form.h"
@@ -13,7 +14,6 @@
 namespace kith::module {
 
 namespace ns = xmpp::ns;
-using xmpp::AccessModel;
 using xmpp::Affiliation;
 using xmpp::Condition;
 using xmpp::ErrorType;
@@ -28,19 +28,6 @@ namespace {
 constexpr std::size_t most_answer_bytes = 256 * 1024;
 constexpr std::size_t most_name_bytes = 1023;
 constexpr std::string_view ns_avatar_data = "urn:xmpp:avatar:data";  // XEP-0084 §4.1
-
-StanzaError bad_request(std::string_view specific) {
-  return xmpp::pubsub_error(ErrorType::modify, Condition::bad_request, specific);
-}
-
-std::string node_of(const xml::Element& element) { return std::string(element.attribute("node").value_or("")); }
-
-/// `<pubsub/>` with one child.
-xml::Element wrapped(std::string_view ns, xml::Element child) {
-  xml::Element pubsub("pubsub", ns);
-  pubsub.add(std::move(child));
-  return pubsub;
-}
 
 xml::Element item_element(std::string_view ns, const std::string& id, const xml::Element* payload) {
   xml::Element item("item", ns);
@@ -77,18 +64,6 @@ xml::Element node_event(std::string_view name, const std::string& node) {
   xml::Element event("event", ns::pubsub_event);
   event.append_child(xml::Element(name, ns::pubsub_event)).set("node", node);
   return event;
-}
-
-/// Whether `who` may change what a node is, and the node; else the error.
-std::expected<Node*, StanzaError> owned_node(PubsubOwner& owner, const xmpp::Jid& from, const xml::Element& element) {
-  const Standing who = owner.standing_of(from);
-  Node* node = owner.nodes().find(node_of(element));
-  const bool may = who.owner || (node != nullptr && node->affiliation_of(who.jid) == Affiliation::owner);
-  // SECURITY: who may not hears the same whether there is such a node or not.
-  if (!may) return std::unexpected(StanzaError::of(Condition::forbidden));
-  if (node_of(element).empty()) return std::unexpected(bad_request("nodeid-required"));
-  if (node == nullptr) return std::unexpected(StanzaError::of(Condition::item_not_found));
-  return node;
 }
 
 }  // namespace
@@ -337,6 +312,7 @@ void Pubsub::delete_node(PubsubOwner& owner, IqRequest request, const xml::Eleme
   if ((*node)->config.notify_delete) owner.notify(name, **node, node_event("delete", name), ticket);
   owner.nodes().remove(name);
   request.reply({}, ticket);
+  owner.retracted(name, {}, ticket);
 }
 
 void Pubsub::purge(PubsubOwner& owner, IqRequest request, const xml::Element& purge) {
@@ -347,188 +323,7 @@ void Pubsub::purge(PubsubOwner& owner, IqRequest request, const xml::Element& pu
   const storage::Ticket ticket = wrote(owner, deps_.store.trim(owner.jid(), name, 0));
   if ((*node)->config.notify_retract) owner.notify(name, **node, node_event("purge", name), ticket);
   request.reply({}, ticket);
-}
-
-// --- people
-// ----------------------------------------------------------------------------------------------------------------
-
-storage::Ticket Pubsub::put_person(PubsubOwner& owner, const std::string& name, const Node& node,
-                                   const xmpp::Jid& jid) {
-  storage::PubsubPerson person{.jid = jid};
-  if (jid.is_bare()) {
-    const Affiliation affiliation = node.affiliation_of(xmpp::BareJid::of(jid));
-    if (affiliation != Affiliation::none) person.affiliation = wire_word(affiliation);
-  }
-  const NodeSubscription subscription = node.subscription_of(jid);
-  if (subscription != NodeSubscription::none) person.subscription = wire_word(subscription);
-  return wrote(owner, deps_.store.put_person(owner.jid(), name, person));
-}
-
-void Pubsub::subscribe(PubsubOwner& owner, IqRequest request, const xml::Element& subscribe) {
-  const std::string name = node_of(subscribe);
-  if (name.empty()) return request.fail(bad_request("nodeid-required"));
-  const std::optional<xmpp::Jid> jid = xmpp::Jid::parse(subscribe.attribute("jid").value_or(""));
-  // §6.1.3.1: itself or its account, nobody else.
-  if (!jid || (*jid != request.from() && *jid != xmpp::BareJid::of(request.from()))) {
-    return request.fail(bad_request("invalid-jid"));
-  }
-  const Standing who = owner.standing_of(request.from());
-  Node* node = owner.nodes().find(name);
-  const bool asks = node != nullptr && node->config.access_model == AccessModel::authorize && !who.owner &&
-                    node->affiliation_of(who.jid) == Affiliation::none;
-  if (!asks) {
-    if (const auto why = may_read(node, who)) return request.fail(*why);
-  }
-  NodeSubscription state = node->subscription_of(*jid);
-  storage::Ticket ticket = owner.nodes().last_write();
-  const bool fresh = state == NodeSubscription::none;
-  if (fresh) {
-    if (node->subscriptions.size() + node->affiliations.size() >= deps_.limits.pubsub_people) {
-      deps_.events.limit_hit("pubsub_people");
-      return request.fail(xmpp::pubsub_error(ErrorType::wait, Condition::policy_violation, "too-many-subscriptions"));
-    }
-    state = asks && !node->is_subscribed(who.jid) ? NodeSubscription::pending : NodeSubscription::subscribed;
-    node->subscriptions[*jid] = state;
-    ticket = put_person(owner, name, *node, *jid);
-  }
-  xml::Element answer("subscription", ns::pubsub);
-  answer.set("node", name).set("jid", jid->text()).set("subscription", std::string(wire_word(state)));
-  request.reply(wrapped(ns::pubsub, std::move(answer)), ticket);
-  if (fresh && state == NodeSubscription::subscribed && node->config.send_last_item != xmpp::SendLastItem::never) {
-    send_newest(owner.jid(), name, *jid, ticket);
-  }
-}
-
-void Pubsub::send_newest(const xmpp::BareJid& owner, const std::string& name, const xmpp::Jid& subscriber,
-                         storage::Ticket gate) {
-  deps_.store.newest(
-      owner, {name},
-      [this, owner, name, subscriber, gate](storage::Result<std::map<std::string, storage::PubsubItem>> found) {
-        if (!found || found->empty()) return;
-        deps_.find(owner, [&](PubsubOwner& still) {
-          const Node* node = still.nodes().find(name);
-          if (node == nullptr || node->subscription_of(subscriber) != NodeSubscription::subscribed) return;
-          still.notify_one(subscriber, *node, event_of(name, *node, found->begin()->second), gate);
-        });
-      });
-}
-
-void Pubsub::unsubscribe(PubsubOwner& owner, IqRequest request, const xml::Element& unsubscribe) {
-  const std::string name = node_of(unsubscribe);
-  if (name.empty()) return request.fail(bad_request("nodeid-required"));
-  const std::optional<xmpp::Jid> jid = xmpp::Jid::parse(unsubscribe.attribute("jid").value_or(""));
-  if (!jid || (*jid != request.from() && *jid != xmpp::BareJid::of(request.from()))) {
-    return request.fail(StanzaError::of(Condition::forbidden));
-  }
-  Node* node = owner.nodes().find(name);
-  if (node == nullptr || node->subscriptions.erase(*jid) == 0) {
-    const auto why = may_read(node, owner.standing_of(request.from()));
-    return request.fail(why ? *why
-                            : xmpp::pubsub_error(ErrorType::cancel, Condition::unexpected_request, "not-subscribed"));
-  }
-  request.reply({}, put_person(owner, name, *node, *jid));
-}
-
-void Pubsub::get_people(PubsubOwner& owner, IqRequest request, const xml::Element& people) {
-  const auto node = owned_node(owner, request.from(), people);
-  if (!node) return request.fail(node.error());
-  xml::Element answer(people.name(), ns::pubsub_owner);
-  answer.set("node", node_of(people));
-  if (people.name() == "affiliations") {
-    answer.append_child(xml::Element("affiliation", ns::pubsub_owner))
-        .set("jid", owner.jid().text())
-        .set("affiliation", std::string(wire_word(Affiliation::owner)));
-    for (const auto& [jid, affiliation] : (*node)->affiliations) {
-      answer.append_child(xml::Element("affiliation", ns::pubsub_owner))
-          .set("jid", jid.text())
-          .set("affiliation", std::string(wire_word(affiliation)));
-    }
-  } else {
-    for (const auto& [jid, state] : (*node)->subscriptions) {
-      answer.append_child(xml::Element("subscription", ns::pubsub_owner))
-          .set("jid", jid.text())
-          .set("subscription", std::string(wire_word(state)));
-    }
-  }
-  request.reply(wrapped(ns::pubsub_owner, std::move(answer)));
-}
-
-void Pubsub::set_affiliations(PubsubOwner& owner, IqRequest request, const xml::Element& affiliations) {
-  const auto node = owned_node(owner, request.from(), affiliations);
-  if (!node) return request.fail(node.error());
-  std::vector<std::pair<xmpp::BareJid, Affiliation>> changes;
-  bool sound = true;
-  affiliations.for_each_child([&](const xml::Element& child) {
-    const auto jid = xmpp::Jid::parse(child.attribute("jid").value_or(""));
-    const auto affiliation = xmpp::affiliation_from(child.attribute("affiliation").value_or(""));
-    if (!child.is("affiliation", ns::pubsub_owner) || !jid || !jid->is_bare() || !affiliation) {
-      sound = false;
-    } else {
-      changes.emplace_back(xmpp::BareJid::of(*jid), *affiliation);
-    }
-  });
-  if (!sound || changes.empty()) return request.fail(StanzaError::of(Condition::bad_request));
-  // §8.9.2.4: there is always an owner: the one whose nodes they are.
-  const bool own = std::ranges::any_of(changes, [&](const auto& change) { return change.first == owner.jid(); });
-  if (own) return request.fail({ErrorType::modify, Condition::not_acceptable, "The owner stays the owner."});
-  if ((*node)->affiliations.size() + (*node)->subscriptions.size() + changes.size() > deps_.limits.pubsub_people) {
-    deps_.events.limit_hit("pubsub_people");
-    return request.fail(StanzaError::of(Condition::policy_violation, "Too many addresses."));
-  }
-  storage::Ticket ticket;
-  for (const auto& [jid, affiliation] : changes) {
-    if (affiliation == Affiliation::none) {
-      (*node)->affiliations.erase(jid);
-    } else {
-      (*node)->affiliations.insert_or_assign(jid, affiliation);
-    }
-    ticket = put_person(owner, node_of(affiliations), **node, jid);
-  }
-  request.reply({}, ticket);
-}
-
-void Pubsub::set_subscriptions(PubsubOwner& owner, IqRequest request, const xml::Element& subscriptions) {
-  const auto node = owned_node(owner, request.from(), subscriptions);
-  if (!node) return request.fail(node.error());
-  const std::string name = node_of(subscriptions);
-  std::vector<std::pair<xmpp::Jid, NodeSubscription>> changes;
-  bool sound = true;
-  subscriptions.for_each_child([&](const xml::Element& child) {
-    const auto jid = xmpp::Jid::parse(child.attribute("jid").value_or(""));
-    const auto state = xmpp::node_subscription_from(child.attribute("subscription").value_or(""));
-    if (!child.is("subscription", ns::pubsub_owner) || !jid || !state) {
-      sound = false;
-    } else {
-      changes.emplace_back(*jid, *state);
-    }
-  });
-  if (!sound || changes.empty()) return request.fail(StanzaError::of(Condition::bad_request));
-  if ((*node)->affiliations.size() + (*node)->subscriptions.size() + changes.size() > deps_.limits.pubsub_people) {
-    deps_.events.limit_hit("pubsub_people");
-    return request.fail(StanzaError::of(Condition::policy_violation, "Too many addresses."));
-  }
-  storage::Ticket ticket;
-  for (const auto& [jid, state] : changes) {
-    const NodeSubscription before = (*node)->subscription_of(jid);
-    if (state == NodeSubscription::none) {
-      (*node)->subscriptions.erase(jid);
-    } else {
-      (*node)->subscriptions.insert_or_assign(jid, state);
-    }
-    ticket = put_person(owner, name, **node, jid);
-    if (before == state) continue;
-    // §8.8.2.3: the subscriber is told.
-    xml::Element event("event", ns::pubsub_event);
-    event.append_child(xml::Element("subscription", ns::pubsub_event))
-        .set("node", name)
-        .set("jid", jid.text())
-        .set("subscription", std::string(wire_word(state)));
-    owner.notify_one(jid, **node, event, ticket);
-    if (state == NodeSubscription::subscribed && (*node)->config.send_last_item != xmpp::SendLastItem::never) {
-      send_newest(owner.jid(), name, jid, ticket);
-    }
-  }
-  request.reply({}, ticket);
+  owner.retracted(name, {}, ticket);
 }
 
 // --- publishing
@@ -675,29 +470,39 @@ storage::Ticket Pubsub::publish_now(PubsubOwner& owner, const std::string& name,
   return gate;
 }
 
-storage::Ticket Pubsub::publish(PubsubOwner& owner, const std::string& name, std::vector<xml::Element> items,
-                                const NodeConfig& options) {
+std::expected<storage::Ticket, StanzaError> Pubsub::publish(PubsubOwner& owner, const std::string& name,
+                                                            std::vector<xml::Element> items, const NodeConfig& options,
+                                                            bool as_configured) {
   std::uint64_t bytes = 0;
   for (const xml::Element& item : items) {
     const std::size_t its = item.first_child() == nullptr ? 0 : xml::to_string(*item.first_child()).size();
     bytes += its;
     if (its <= most_bytes(name) && item.attribute("id").value_or("").size() <= most_name_bytes) continue;
     deps_.events.limit_hit("pubsub_item_bytes");
-    return {};
+    return std::unexpected(StanzaError::of(Condition::policy_violation));
   }
   if (owner.nodes().bytes_at_most() + bytes > deps_.limits.pubsub_owner_bytes) {
     deps_.events.limit_hit("pubsub_owner_bytes");
     // It may be less than it seems; the next time that is known.
     reload(owner.jid(), [](PubsubOwner&, bool) {});
-    return {};
+    return std::unexpected(StanzaError::of(Condition::policy_violation));
   }
   Node* node = owner.nodes().find(name);
   storage::Ticket gate;
   if (node == nullptr) {
     const auto made = make_node(owner, name, options);
-    if (!made) return {};
+    if (!made) return std::unexpected(made.error());
     node = *made;
     gate = owner.nodes().last_write();
+  } else if (as_configured) {
+    NodeConfig config = node->config;
+    config.access_model = options.access_model;
+    config.persist_items = options.persist_items;
+    config.max_items = options.max_items;
+    if (config != node->config) {
+      node->config = std::move(config);
+      wrote(owner, deps_.store.put_node(owner.jid(), name, node->config.to_text(NodeConfig())));
+    }
   }
   return publish_now(owner, name, *node, std::move(items), gate);
 }
@@ -733,12 +538,14 @@ void Pubsub::retract_request(PubsubOwner& owner, IqRequest request, const xml::E
 
 void Pubsub::retract_now(PubsubOwner& owner, const std::string& name, const Node& node,
                          const std::vector<std::string>& ids, bool notify, storage::Ticket gate) {
-  if (!notify) return;
-  xml::Element event("event", ns::pubsub_event);
-  xml::Element& list = event.append_child(xml::Element("items", ns::pubsub_event));
-  list.set("node", name);
-  for (const std::string& id : ids) list.append_child(xml::Element("retract", ns::pubsub_event)).set("id", id);
-  owner.notify(name, node, event, gate);
+  if (notify) {
+    xml::Element event("event", ns::pubsub_event);
+    xml::Element& list = event.append_child(xml::Element("items", ns::pubsub_event));
+    list.set("node", name);
+    for (const std::string& id : ids) list.append_child(xml::Element("retract", ns::pubsub_event)).set("id", id);
+    owner.notify(name, node, event, gate);
+  }
+  owner.retracted(name, ids, gate);
 }
 
 storage::Ticket Pubsub::retract(PubsubOwner& owner, const std::string& name, std::vector<std::string> ids) {

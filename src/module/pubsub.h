@@ -49,6 +49,8 @@ class PubsubOwner {
   /// Some items were published: for features that keep something else in step.
   virtual void published(const std::string& node, const Node& about, const std::vector<xml::Element>& items,
                          storage::Ticket gate) = 0;
+  /// Some items are gone; without `ids`, all.
+  virtual void retracted(const std::string& node, const std::vector<std::string>& ids, storage::Ticket gate) = 0;
 };
 
 class Pubsub {
@@ -72,10 +74,12 @@ class Pubsub {
   /// Answers an iq with `<pubsub/>` of either namespace.
   void handle(PubsubOwner& owner, IqRequest request);
 
-  /// Publishes in the owner's own name. `options` apply if the node must be made. What its item limit forbids is
-  /// dropped with an event.
-  storage::Ticket publish(PubsubOwner& owner, const std::string& node, std::vector<xml::Element> items,
-                          const xmpp::NodeConfig& options);
+  /// Publishes in the owner's own name. `options` apply if the node must be made; with `as_configured` the node also
+  /// gets their access model, and keeps as many items, if there is one. Error: policy_violation, what a limit forbids.
+  std::expected<storage::Ticket, xmpp::StanzaError> publish(PubsubOwner& owner, const std::string& node,
+                                                            std::vector<xml::Element> items,
+                                                            const xmpp::NodeConfig& options,
+                                                            bool as_configured = false);
   /// Deletes items in the owner's own name and tells of it.
   storage::Ticket retract(PubsubOwner& owner, const std::string& node, std::vector<std::string> ids);
 

@@ -5,6 +5,7 @@
 
 #include "modules/archive/archive.h"
 #include "modules/blocking/blocking.h"
+#include "modules/bookmarks/bookmarks.h"
 #include "modules/carbons/carbons.h"
 #include "modules/client_access/client_access.h"
 #include "modules/client_state/client_state.h"
@@ -56,6 +57,7 @@ std::span<const module::Registration> all() {
       module::registration<Version>(),
       module::registration<Time>(),
       module::registration<LastActivity>(),
+      module::registration<Bookmarks>(),
       module::registration<Pep>(),
       module::registration<PrivateXml>(),
       module::registration<Vcard>(),

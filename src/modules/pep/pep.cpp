@@ -97,6 +97,10 @@ class Pep::Owner final : public module::PubsubOwner {
     module::ItemsPublished event{account_, name, items, gate};
     pep_.hooks_->run(event);
   }
+  void retracted(const std::string& name, const std::vector<std::string>& ids, storage::Ticket gate) override {
+    module::ItemsRetracted event{account_, name, ids, gate};
+    pep_.hooks_->run(event);
+  }
 
  private:
   void send(const xmpp::Stanza& message, const xmpp::Jid& to, storage::Ticket gate) {
@@ -137,6 +141,7 @@ void Pep::attach(module::Hooks& hooks) {
   hooks.on<module::IqAnswerToAccount>(module::Phase::deliver, this, &Pep::answered);
   hooks.on<module::SightChanged>(this, &Pep::sight_changed);
   hooks.on<module::PublishItems>(module::Phase::deliver, this, &Pep::publish);
+  hooks.on<module::RetractItems>(module::Phase::deliver, this, &Pep::retract);
   hooks.on<module::DiscoInfo>(module::Phase::deliver, this, &Pep::info);
   hooks.on<module::DiscoItems>(module::Phase::deliver, this, &Pep::items);
 }
@@ -148,13 +153,28 @@ void Pep::request(module::IqRequest request) {
                             ? StanzaError::of(Condition::forbidden)
                             : module::presence_subscription_required());
   }
+  if (BareJid::of(request.from()) == request.account()->jid()) {
+    module::StoreRequest event{request};
+    if (std::holds_alternative<Done>(hooks_->run(event))) return;
+  }
   Owner owner(*this, *request.account());
   pubsub_.handle(owner, std::move(request));
 }
 
 Outcome Pep::publish(module::PublishItems& event) {
   Owner owner(*this, event.account);
-  event.ticket = pubsub_.publish(owner, event.node, event.items, event.config);
+  const auto done = pubsub_.publish(owner, event.node, event.items, event.config, event.as_configured);
+  if (done) {
+    event.ticket = *done;
+  } else {
+    event.refused = done.error();
+  }
+  return Done{};
+}
+
+Outcome Pep::retract(module::RetractItems& event) {
+  Owner owner(*this, event.account);
+  event.ticket = pubsub_.retract(owner, event.node, event.ids);
   return Done{};
 }
 

@@ -49,6 +49,7 @@ class Pep final : public module::Module {
   module::Outcome answered(module::IqAnswerToAccount& event);
   void sight_changed(module::SightChanged& event);
   module::Outcome publish(module::PublishItems& event);
+  module::Outcome retract(module::RetractItems& event);
   module::Outcome info(module::DiscoInfo& event);
   module::Outcome items(module::DiscoItems& event);
 

@@ -61,13 +61,20 @@ std::string key_of(const xml::Element& child) { return std::string(child.name())
 }  // namespace
 
 void PrivateXml::attach(module::Hooks& hooks) {
+  hooks_ = &hooks;
   hooks.on_iq(Target::account, Access::owner, StanzaType::get, "query", ns_private, this, &PrivateXml::get);
   hooks.on_iq(Target::account, Access::owner, StanzaType::set, "query", ns_private, this, &PrivateXml::set);
+}
+
+bool PrivateXml::taken_over(module::IqRequest& request) const {
+  module::StoreRequest event{request};
+  return std::holds_alternative<module::Done>(hooks_->run(event));
 }
 
 void PrivateXml::get(module::IqRequest request) {
   const auto child = only_child(request.payload());
   if (!child) return request.fail(child.error());
+  if (taken_over(request)) return;
   std::string key = key_of(**child);
   const xmpp::BareJid owner = request.account()->jid();
   documents_.get(owner, kind, key,
@@ -95,6 +102,7 @@ void PrivateXml::set(module::IqRequest request) {
     return request.fail({ErrorType::modify, Condition::policy_violation,
                          "At most " + std::to_string(limits_.private_xml_bytes) + " bytes can be stored."});
   }
+  if (taken_over(request)) return;
   module::Account& account = *request.account();
   Sets& sets = account.attachments().get<Sets>();
   std::string key = key_of(**child);

@@ -32,6 +32,8 @@ class PrivateXml final : public module::Module {
   void attach(module::Hooks& hooks) override;
 
  private:
+  /// True if another feature keeps what the request is about.
+  bool taken_over(module::IqRequest& request) const;
   void get(module::IqRequest request);
   void set(module::IqRequest request);
   void set_next(module::Account& account);
@@ -45,6 +47,7 @@ class PrivateXml final : public module::Module {
   module::Delivery& delivery_;
   Events& events_;
   const Limits& limits_;
+  const module::Hooks* hooks_ = nullptr;
 };
 
 }  // namespace kith::modules

@@ -96,6 +96,7 @@ struct Limits {
   std::size_t room_subject_bytes = 2048;
   Rate room_messages{.per_second = 20, .burst = 100};
   Rate room_creations{.per_second = 10.0 / 3600, .burst = 10};
+  Rate room_archive_queries{.per_second = 10, .burst = 100};
 
   Rate bytes_from_server{.per_second = 1024.0 * 1024, .burst = 8.0 * 1024 * 1024};
   std::size_t s2s_streams = 200;

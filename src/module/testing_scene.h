@@ -44,8 +44,10 @@ class Scene {
         if (!said.is_iq_request() && (!said.to() || *said.to() == session.account().jid())) {
           IqAnswerToAccount event{session.account(), said};
           stage.hooks.run(event);
-        } else if (said.to() && stage.hooks.service_of(said.to()->domainpart()) != nullptr) {
-          stage.delivery.route(said, {}, {});
+        } else if (said.to() && (stage.hooks.service_of(said.to()->domainpart()) != nullptr ||
+                                 !stage.hosts.is_local(said.to()->domainpart()))) {
+          IqFromClient event{session, said};
+          if (!ended(stage.hooks.run(event))) stage.delivery.route(said, {}, {});
         } else {
           stage.dispatch(std::move(said), &session);
         }

@@ -210,6 +210,9 @@ void add_limits(Table& table) {
       "room_creations", [](auto& c) -> auto& { return c.limits.room_creations; }, false,
       "Rooms that one account makes.");
   table.rate(
+      "room_archive_queries", [](auto& c) -> auto& { return c.limits.room_archive_queries; }, false,
+      "Pages that one person reads of rooms' archives.");
+  table.rate(
       "bytes_from_server", [](auto& c) -> auto& { return c.limits.bytes_from_server; }, true,
       "Bytes from another server on one stream; beyond it, it has to wait.");
   table.count(

@@ -4,9 +4,10 @@ import unittest
 
 from kith import Kith
 from slix import Conversation
+from slixmpp.exceptions import IqError
 
 ROOM = "coven@rooms.example.org"
-PLUGINS = ["xep_0030", "xep_0045", "xep_0199", "xep_0203"]
+PLUGINS = ["xep_0030", "xep_0045", "xep_0059", "xep_0199", "xep_0203", "xep_0313"]
 
 
 class Rooms(Conversation):
@@ -32,6 +33,35 @@ class Rooms(Conversation):
         own, subject, _, history = await client["xep_0045"].join_muc_wait(ROOM, nick, timeout=20)
         self.assertIn(110, own["muc"]["status_codes"])
         return own, subject, [message["body"] for message in history]
+
+    async def archived(self, client):
+        """Bodies and subjects of the room's archive."""
+        said = []
+        async for carrier in client["xep_0313"].iterate(jid=ROOM, rsm={"max": "1"}):
+            message = carrier["mam_result"]["forwarded"]["stanza"]
+            said.append(message["body"] or message["subject"])
+        return said
+
+    async def test_the_archive_is_for_those_who_may_be_there(self):
+        juliet, romeo, tybalt = await self.people("juliet", "romeo", "tybalt")
+        await self.enters(juliet, "Juliet")
+        form = await juliet["xep_0045"].get_room_config(ROOM)
+        form["type"] = "submit"
+        form.set_values({"muc#roomconfig_membersonly": True})
+        await juliet["xep_0045"].set_room_config(ROOM, form)
+        await juliet["xep_0045"].set_affiliation(ROOM, "member", jid=romeo.boundjid.bare)
+        for number in range(3):
+            juliet.send_message(mto=ROOM, mbody=f"line {number}", mtype="groupchat")
+        last = await juliet.next(juliet.said, lambda heard: heard["body"] == "line 2")
+        info = await romeo["xep_0030"].get_info(ROOM)
+        self.assertIn("urn:xmpp:mam:2", info["disco_info"]["features"])
+        self.assertEqual(await self.archived(romeo), ["line 0", "line 1", "line 2"])
+        ids = [carrier["mam_result"]["id"] async for carrier in romeo["xep_0313"].iterate(jid=ROOM)]
+        stanza_id = last.xml.find("{urn:xmpp:sid:0}stanza-id")
+        self.assertEqual((stanza_id.get("by"), stanza_id.get("id")), (ROOM, ids[-1]))
+        with self.assertRaises(IqError) as refused:
+            await tybalt["xep_0313"].retrieve(jid=ROOM)
+        self.assertEqual(refused.exception.condition, "forbidden")
 
     async def test_three_people_talk_and_one_is_shown_out(self):
         juliet, romeo, nurse = await self.people("juliet", "romeo", "nurse")
@@ -91,6 +121,7 @@ class Rooms(Conversation):
         own, subject, history = await self.enters(again, "Romeo")
         self.assertEqual(subject["subject"], "The ball")
         self.assertEqual(history, ["Who is there?"])
+        self.assertEqual(await self.archived(again), ["The ball", "Who is there?"])
         self.assertEqual(own["muc"]["affiliation"], "member")
 
 

@@ -1,7 +1,6 @@
 #include "modules/archive/archive.h"
 
 #include <algorithm>
-#include <charconv>
 #include <expected>
 #include <optional>
 #include <utility>
@@ -10,11 +9,8 @@
 #include "modules/archive/worth.h"
 #include "xml/stream_parser.h"
 #include "xml/writer.h"
-#include "xmpp/data_form.h"
-#include "xmpp/datetime.h"
 #include "xmpp/namespaces.h"
 #include "xmpp/retraction.h"
-#include "xmpp/rsm.h"
 
 namespace kith::modules {
 
@@ -22,145 +18,23 @@ namespace {
 
 namespace ns = xmpp::ns;
 using module::Access;
+using module::archive_id_text;
 using module::ArchivePreferences;
+using module::ArchiveRequest;
 using module::Next;
 using module::Outcome;
 using module::Target;
-using storage::ArchiveQuery;
 using xmpp::Condition;
 using xmpp::ErrorType;
 using xmpp::StanzaError;
 using xmpp::StanzaType;
 
-constexpr std::string_view ns_forward = "urn:xmpp:forward:0";
 constexpr std::string_view ns_muc_user = "http://jabber.org/protocol/muc#user";
-constexpr std::string_view ns_validate = "http://jabber.org/protocol/xdata-validate";
 
 /// How many queries of a session are under way.
 struct Queries {
   std::size_t running = 0;
 };
-
-std::string id_text(std::uint64_t id) {
-  std::string text(16, '0');
-  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, id >>= 4U) *digit = "0123456789abcdef"[id & 15U];
-  return text;
-}
-
-std::optional<std::uint64_t> id_from(std::string_view text) {
-  std::uint64_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id, 16);
-  // Only as it was given out: one spelling for each id.
-  if (error != std::errc() || end != text.data() + text.size() || id_text(id) != text) return std::nullopt;
-  return id;
-}
-
-std::string stamp_of(std::uint64_t id) {
-  return xmpp::format_datetime(WallTime(std::chrono::microseconds(static_cast<std::int64_t>(id))));
-}
-
-std::optional<std::uint64_t> microseconds_from(std::string_view text) {
-  const std::optional<WallTime> time = xmpp::parse_datetime(text);
-  if (!time) return std::nullopt;
-  const std::int64_t count = time->time_since_epoch().count();
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0));
-}
-
-StanzaError bad(std::string text) { return {ErrorType::modify, Condition::bad_request, std::move(text)}; }
-StanzaError unknown_id() {
-  return StanzaError::of(Condition::item_not_found, "There is no such message in the archive.");
-}
-
-/// One field of the query's form (§4.1), whose FORM_TYPE must be `kind`.
-std::optional<StanzaError> apply_field(const xmpp::FormField& field, std::string_view kind, ArchiveQuery& query) {
-  if (field.var == "FORM_TYPE") {
-    if (field.values.size() == 1 && field.values.front() == kind) return std::nullopt;
-    return bad("The form is of another kind.");
-  }
-  if (field.var == "ids") {
-    if (field.values.empty() || field.values.size() > Archive::most_on_page) return bad("Name 1 to 250 ids.");
-    for (const std::string& value : field.values) {
-      const auto id = id_from(value);
-      if (!id) return unknown_id();
-      query.ids.push_back(*id);
-    }
-    return std::nullopt;
-  }
-  // §4.1.1 and on: what a client leaves empty it does not ask for.
-  if (field.values.size() > 1) return bad("One value for each field.");
-  const std::string_view value = field.values.empty() ? std::string_view() : std::string_view(field.values.front());
-  const bool known = field.var == "with" || field.var == "start" || field.var == "end" || field.var == "before-id" ||
-                     field.var == "after-id" || field.var == "include-groupchat";
-  if (!known) return StanzaError::of(Condition::feature_not_implemented, "There is no such field: " + field.var);
-  if (value.empty() || field.var == "include-groupchat") return std::nullopt;  // There are none in these archives.
-  if (field.var == "with") {
-    const std::optional<xmpp::Jid> with = xmpp::Jid::parse(value);
-    if (!with) return StanzaError::of(Condition::jid_malformed);
-    query.with = xmpp::BareJid::of(*with);
-    query.with_resource = with->resourcepart();
-  } else if (field.var == "start" || field.var == "end") {
-    const auto when = microseconds_from(value);
-    if (!when) return bad("Times are written like 2026-11-26T12:00:00Z.");
-    if (field.var == "start") {
-      query.above = std::max(query.above, *when == 0 ? 0 : *when - 1);
-    } else {
-      query.below = std::min(query.below, *when + 1);
-    }
-  } else {
-    const auto id = id_from(value);
-    if (!id) return unknown_id();
-    query.must_exist.push_back(*id);
-    if (field.var == "after-id") {
-      query.above = std::max(query.above, *id);
-    } else {
-      query.below = std::min(query.below, *id);
-    }
-  }
-  return std::nullopt;
-}
-
-std::expected<ArchiveQuery, StanzaError> query_of(const xml::Element& payload) {
-  ArchiveQuery query;
-  if (const xml::Element* x = payload.child("x", ns::data_forms)) {
-    const auto form = xmpp::DataForm::parse(*x);
-    if (!form) return std::unexpected(form.error());
-    if (form->type != "submit" || form->field("FORM_TYPE") == nullptr)
-      return std::unexpected(bad("Submit a form of this kind."));
-    for (const xmpp::FormField& field : form->fields) {
-      if (auto error = apply_field(field, payload.ns(), query)) return std::unexpected(*std::move(error));
-    }
-  }
-  query.most_bytes = Archive::most_page_bytes;
-  return query;
-}
-
-/// §4.3: RSM's ids are archive ids.
-std::optional<StanzaError> apply_page(const xmpp::PageRequest& page, ArchiveQuery& query) {
-  query.most = static_cast<std::size_t>(
-      std::min<std::uint64_t>(page.max.value_or(Archive::default_on_page), Archive::most_on_page));
-  query.from_newest = page.before.has_value();
-  for (const auto& [named, bound_above] : {std::pair(&page.after, true), std::pair(&page.before, false)}) {
-    if (!*named || (*named)->empty()) continue;
-    const auto id = id_from(**named);
-    if (!id) return unknown_id();
-    query.must_exist.push_back(*id);
-    if (bound_above) {
-      query.above = std::max(query.above, *id);
-    } else {
-      query.below = std::min(query.below, *id);
-    }
-  }
-  return std::nullopt;
-}
-
-xml::Element metadata_of(const std::optional<storage::ArchiveStore::Ends>& ends) {
-  xml::Element metadata("metadata", Archive::ns_archive);
-  if (!ends) return metadata;
-  for (const auto& [name, id] : {std::pair("start", ends->first), std::pair("end", ends->last)}) {
-    metadata.add(xml::Element(name, Archive::ns_archive).set("id", id_text(id)).set("timestamp", stamp_of(id)));
-  }
-  return metadata;
-}
 
 /// What comes from a room or is for one of its occupants (XEP-0045 §7.5). Who an occupant is, only the room knows, and
 /// a name may have had two owners.
@@ -233,8 +107,7 @@ std::expected<ArchivePreferences, StanzaError> preferences_of(const xml::Element
 /// A query that waits for its page.
 struct Archive::Asked {
   module::IqRequest request;
-  std::string query_id;
-  bool flipped;
+  ArchiveRequest what;
 };
 
 Archive::Archive(const module::ModuleDeps& deps)
@@ -300,7 +173,7 @@ Outcome Archive::sent(module::MessageFromClient& event) {
     return Next{};
   const auto added = keep(own, own, to, event.stanza.element());
   event.session.account().wrote(added.ticket);
-  event.archived = {.id = id_text(added.id), .ticket = added.ticket};
+  event.archived = {.id = archive_id_text(added.id), .ticket = added.ticket};
   return Next{};
 }
 
@@ -316,8 +189,9 @@ Outcome Archive::received(module::MessageToAccount& event) {
   event.account.wrote(added.ticket);
   // An id that names nothing must not be seen: if the row can't be written, the message goes without.
   if (!event.if_failed) event.if_failed = event.stanza;
-  event.stanza.edit().add(
-      xml::Element("stanza-id", ns::stanza_ids).set("by", event.account.jid().text()).set("id", id_text(added.id)));
+  event.stanza.edit().add(xml::Element("stanza-id", ns::stanza_ids)
+                              .set("by", event.account.jid().text())
+                              .set("id", archive_id_text(added.id)));
   event.gate = storage::later(event.gate, added.ticket);
   event.archived = true;
   return Next{};
@@ -358,28 +232,7 @@ void Archive::set_preferences(module::IqRequest request) {
 // ------------------------------------------------------------------------------------------------------------------
 
 // §4.1.7: which fields a query may have.
-void Archive::describe(module::IqRequest request) {
-  xmpp::DataForm form{
-      .type = "form",
-      .fields = {{.var = "FORM_TYPE", .type = "hidden", .values = {std::string(request.payload().ns())}},
-                 {.var = "with", .type = "jid-single"},
-                 {.var = "start", .type = "text-single"},
-                 {.var = "end", .type = "text-single"},
-                 {.var = "before-id", .type = "text-single"},
-                 {.var = "after-id", .type = "text-single"},
-                 {.var = "include-groupchat", .type = "boolean"}}};
-  xml::Element x = form.to_element();
-  // Any ids may be named, not those of a list (XEP-0122).
-  xml::Element& ids = x.append_child(xml::Element("field", ns::data_forms));
-  ids.set("type", "list-multi").set("var", "ids");
-  xml::Element validate("validate", ns_validate);
-  validate.set("datatype", "xs:string");
-  validate.add(xml::Element("open", ns_validate));
-  ids.add(std::move(validate));
-  xml::Element query("query", request.payload().ns());
-  query.add(std::move(x));
-  request.reply(std::move(query));
-}
+void Archive::describe(module::IqRequest request) { request.reply(module::archive_fields(request.payload().ns())); }
 
 module::Session* Archive::session_of(const module::IqRequest& request) {
   module::Account* const account = accounts_.loaded(xmpp::BareJid::of(request.from()));
@@ -387,14 +240,9 @@ module::Session* Archive::session_of(const module::IqRequest& request) {
 }
 
 void Archive::query(module::IqRequest request) {
-  const xml::Element& payload = request.payload();
-  if (!payload.attribute("node").value_or("").empty()) return request.fail(StanzaError::of(Condition::item_not_found));
-  std::expected<ArchiveQuery, StanzaError> query = query_of(payload);
-  if (!query) return request.fail(query.error());
-  const auto page = xmpp::PageRequest::of(payload);
-  if (!page) return request.fail(page.error());
-  if (auto error = apply_page(*page, *query)) return request.fail(*error);
-  if (page->max == 0U) return answer_count(std::move(request), *query);
+  auto asked = ArchiveRequest::of(request.payload(), most_page_bytes);
+  if (!asked) return request.fail(asked.error());
+  if (asked->only_count) return answer_count(std::move(request), *std::move(asked));
 
   module::Session* const session = request.session();
   if (session == nullptr) return request.fail(StanzaError::of(Condition::not_allowed));
@@ -406,11 +254,11 @@ void Archive::query(module::IqRequest request) {
   }
   ++queries.running;
   const xmpp::BareJid account = request.account()->jid();
-  Asked asked{.request = std::move(request),
-              .query_id = std::string(payload.attribute("queryid").value_or("")),
-              .flipped = payload.child("flip-page", payload.ns()) != nullptr};
-  store_.page(account, *std::move(query),
-              [this, asked = std::move(asked)](const auto& found) mutable { answer_page(std::move(asked), found); });
+  storage::ArchiveQuery query = std::move(asked->query);
+  store_.page(account, std::move(query),
+              [this, waiting = Asked{std::move(request), *std::move(asked)}](const auto& found) mutable {
+                answer_page(std::move(waiting), found);
+              });
 }
 
 xml::Element Archive::carrier_to(const xmpp::Jid& client) {
@@ -426,39 +274,28 @@ void Archive::answer_page(Asked asked, const storage::Result<storage::ArchivePag
   Queries& queries = session->attachments().get<Queries>();
   queries.running -= std::min<std::size_t>(queries.running, 1);
   if (!page) return request.fail(StanzaError::storage_failed());
-  if (!page->known) return request.fail(unknown_id());
+  if (!page->known) return request.fail(module::unknown_archive_id());
 
-  const std::string_view ns_asked = request.payload().ns();
   const auto send = [&](const storage::ArchivedMessage& message) {
     auto stanza = xml::parse_stored_element(message.stanza, ns::client);
     if (!stanza) {
       events_.record(LogLevel::error, "archived_message_unreadable");
       return;
     }
-    xml::Element forwarded("forwarded", ns_forward);
-    forwarded.add(xml::Element("delay", ns::delay).set("stamp", stamp_of(message.id)));
-    forwarded.add(*std::move(stanza));
-    xml::Element result("result", ns_asked);
-    if (!asked.query_id.empty()) result.set("queryid", asked.query_id);
-    result.set("id", id_text(message.id));
-    result.add(std::move(forwarded));
     xml::Element carrier = carrier_to(request.from());
-    carrier.add(std::move(result));
+    carrier.add(module::archive_result(asked.what, message.id, *std::move(stanza)));
     session->send(xmpp::Stanza::make(std::move(carrier)));
   };
   const auto& messages = page->messages;
-  if (asked.flipped) {
+  if (asked.what.flipped) {
     std::for_each(messages.rbegin(), messages.rend(), send);
   } else {
     std::ranges::for_each(messages, send);
   }
-  xml::Element fin("fin", ns_asked);
-  if (page->complete) fin.set("complete", "true");
-  fin.add(messages.empty() ? xmpp::page_element({}, {})
-                           : xmpp::page_element(id_text(messages.front().id), id_text(messages.back().id)));
-  if (ns_asked == ns_archive_0) {
+  xml::Element fin = module::archive_end(asked.what, *page);
+  if (asked.what.ns == ns_archive_0) {
     xml::Element end = fin;
-    if (!asked.query_id.empty()) end.set("queryid", asked.query_id);
+    if (!asked.what.query_id.empty()) end.set("queryid", asked.what.query_id);
     xml::Element carrier = carrier_to(request.from());
     carrier.add(std::move(end));
     session->send(xmpp::Stanza::make(std::move(carrier)));
@@ -467,28 +304,28 @@ void Archive::answer_page(Asked asked, const storage::Result<storage::ArchivePag
 }
 
 // XEP-0059 §2.7
-void Archive::answer_count(module::IqRequest request, const ArchiveQuery& query) {
+void Archive::answer_count(module::IqRequest request, ArchiveRequest asked) {
   const xmpp::BareJid account = request.account()->jid();
-  store_.count(account, query, [request = std::move(request)](const storage::Result<std::uint64_t>& count) mutable {
-    if (!count) return request.fail(StanzaError::storage_failed());
-    xml::Element fin("fin", request.payload().ns());
-    fin.add(xmpp::page_element({}, {}, *count));
-    request.reply(std::move(fin));
-  });
+  storage::ArchiveQuery query = asked.query;
+  store_.count(account, std::move(query),
+               [request = std::move(request), asked = std::move(asked)](const auto& count) mutable {
+                 if (!count) return request.fail(StanzaError::storage_failed());
+                 request.reply(module::archive_count(asked, *count));
+               });
 }
 
 void Archive::metadata(module::IqRequest request) {
   const xmpp::BareJid account = request.account()->jid();
   store_.ends(account, [request = std::move(request)](const auto& ends) mutable {
     if (!ends) return request.fail(StanzaError::storage_failed());
-    request.reply(metadata_of(*ends));
+    request.reply(module::archive_metadata(*ends));
   });
 }
 
 // XEP-0386 §3.2: what there was when the session began.
 void Archive::bound_inline(module::BindInline& event) {
   store_.ends(event.session.account().jid(), [bound = event.bound](const auto& ends) {
-    if (ends) bound->add(metadata_of(*ends));
+    if (ends) bound->add(module::archive_metadata(*ends));
   });
 }
 

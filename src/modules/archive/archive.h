@@ -11,8 +11,8 @@
 // what corrected it (XEP-0308), in the same transaction. Of messages of one author with one id, the last is meant. Not
 // of private messages of rooms, whose authors are not known here, and not of what was archived before Kith had this.
 //
-// Limits: a page has at most `most_on_page` messages and `most_page_bytes` bytes, a session has at most `most_queries`
-// queries at a time. Messages are kept for `retention_days`. Preferences (XEP-0441 v0.2.0) name at most
+// Limits: a page has at most ArchiveRequest::most_on_page messages and `most_page_bytes` bytes, a session has at most
+// `most_queries` queries at a time. Messages are kept for `retention_days`. Preferences (XEP-0441 v0.2.0) name at most
 // archive_preference_addresses. A retraction leaves at most ArchiveStore::most_rewritten tombstones. Does not keep
 // groupchat messages.
 #pragma once
@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <string>
 
+#include "module/archive_query.h"
 #include "module/module.h"
 #include "xmpp/namespaces.h"
 #include "xmpp/retraction.h"
@@ -29,14 +30,10 @@ namespace kith::modules {
 
 class Archive final : public module::Module {
  public:
-  static constexpr std::string_view ns_archive = "urn:xmpp:mam:2";
-  /// Clients that know nothing newer ask in these; all but the namespace is the same. In the oldest the end of a page
-  /// is a message, too (version 0.4 of the XEP).
-  static constexpr std::string_view ns_archive_1 = "urn:xmpp:mam:1";
-  static constexpr std::string_view ns_archive_0 = "urn:xmpp:mam:0";
-  static constexpr std::string_view ns_extended = "urn:xmpp:mam:2#extended";
-  static constexpr std::size_t default_on_page = 50;
-  static constexpr std::size_t most_on_page = 250;
+  static constexpr std::string_view ns_archive = module::ns::archive;
+  static constexpr std::string_view ns_archive_1 = module::ns::archive_1;
+  static constexpr std::string_view ns_archive_0 = module::ns::archive_0;
+  static constexpr std::string_view ns_extended = module::ns::archive_extended;
   static constexpr std::size_t most_page_bytes = 1024 * 1024;
   static constexpr std::size_t most_queries = 4;
   static constexpr std::size_t expired_at_once = 500;  ///< messages removed in one write
@@ -77,7 +74,7 @@ class Archive final : public module::Module {
   void tell_preferences(module::IqRequest request);
   void set_preferences(module::IqRequest request);
   void bound_inline(module::BindInline& event);
-  void answer_count(module::IqRequest request, const storage::ArchiveQuery& query);
+  void answer_count(module::IqRequest request, module::ArchiveRequest asked);
   struct Asked;
   void answer_page(Asked asked, const storage::Result<storage::ArchivePage>& page);
   xml::Element carrier_to(const xmpp::Jid& client);

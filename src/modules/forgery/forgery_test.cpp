@@ -93,5 +93,33 @@ TEST_F(ForgeryTest, what_a_client_sends_is_cleaned_before_it_leaves) {
               ElementsAre(AllOf(HasSubstr("hark"), Not(HasSubstr("received")), Not(HasSubstr("delay")))));
 }
 
+// XEP-0313 "MUC archives": an answer comes from whom a client has asked, to that client; nothing else passes for one.
+TEST_F(ForgeryTest, an_answer_of_another_archive_reaches_only_who_has_asked_it) {
+  const std::string result = "<result xmlns='urn:xmpp:mam:2' id='1'/>";
+  Session& phone = scene.bind("juliet@capulet.lit/phone");
+  Session& laptop = scene.bind("juliet@capulet.lit/laptop");
+  const auto arrives = [&](const std::string& from, const Session& to) {
+    scene.arrives("<message from='" + from + "' to='" + to.jid().text() + "'><body>hark</body>" + result +
+                  "</message>");
+    const auto lines = scene.got(to);
+    return lines.empty() ? std::string() : lines.front();
+  };
+  EXPECT_THAT(arrives("coven@rooms.shakespeare.lit", phone), Not(HasSubstr("result")));
+  scene.says(phone, "<iq type='set' id='q' to='coven@rooms.shakespeare.lit'><query xmlns='urn:xmpp:mam:2'/></iq>");
+  EXPECT_THAT(arrives("coven@rooms.shakespeare.lit", phone), HasSubstr("result"));
+  EXPECT_THAT(arrives("coven@rooms.shakespeare.lit", laptop), Not(HasSubstr("result")));
+  EXPECT_THAT(arrives("coven@rooms.shakespeare.lit/hag", phone), Not(HasSubstr("result")));
+  EXPECT_THAT(arrives("cave@rooms.shakespeare.lit", phone), Not(HasSubstr("result")));
+  // Asking one's own account entitles nobody else.
+  scene.says(laptop, "<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'/></iq>");
+  EXPECT_THAT(arrives("coven@rooms.shakespeare.lit", laptop), Not(HasSubstr("result")));
+  // The oldest of very many is forgotten.
+  for (std::size_t i = 0; i < Forgery::most_asked; ++i) {
+    scene.says(phone, "<iq type='set' id='q' to='room" + std::to_string(i) +
+                          "@rooms.shakespeare.lit'><query xmlns='urn:xmpp:mam:2'/></iq>");
+  }
+  EXPECT_THAT(arrives("coven@rooms.shakespeare.lit", phone), Not(HasSubstr("result")));
+}
+
 }  // namespace
 }  // namespace kith::modules

@@ -52,12 +52,6 @@ std::string nick_key(std::string_view nick) {
   return key;
 }
 
-std::string archive_id_text(std::uint64_t id) {
-  std::string text(16, '0');
-  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, id >>= 4U) *digit = "0123456789abcdef"[id & 15U];
-  return text;
-}
-
 Room::Room(xmpp::BareJid jid, const Surroundings& surroundings)
     : jid_(std::move(jid)),
       out_(surroundings),
@@ -84,10 +78,9 @@ Room::Room(xmpp::BareJid jid, const Surroundings& surroundings, const storage::R
   }
   if (!data.subject.empty()) subject_ = xmpp::Stanza::from_stored(data.subject);
   for (const storage::ArchivedMessage& kept : history) {
-    auto message = xmpp::Stanza::from_stored(kept.stanza);
-    if (!message) continue;
-    message->edit().add(
-        xml::Element("stanza-id", xmpp::ns::stanza_ids).set("by", jid_.text()).set("id", archive_id_text(kept.id)));
+    auto message = from_archive(kept.stanza);
+    if (!message || !worth_telling(*message)) continue;
+    add_stanza_id(*message, kept.id);
     const WallTime when(std::chrono::microseconds(static_cast<std::int64_t>(kept.id)));
     history_.push_back({.when = when, .message = *std::move(message), .bytes = kept.stanza.size()});
     history_bytes_ += kept.stanza.size();
@@ -426,7 +419,8 @@ void Room::send_subject(const xmpp::Jid& client) {
   send(xmpp::Stanza::make(std::move(element)), client);
 }
 
-void Room::keep(xmpp::Stanza message, std::size_t bytes) {
+void Room::keep(xmpp::Stanza message) {
+  const std::size_t bytes = xml::to_string(message.element(), client_ns).size();
   history_.push_back({.when = out_.clock.wall(), .message = std::move(message), .bytes = bytes});
   history_bytes_ += bytes;
   while (!history_.empty() && (history_.size() > RoomConfig::most_history || history_bytes_ > most_history_bytes)) {
@@ -446,6 +440,11 @@ void Room::clean(xmpp::Stanza& stanza) const {
     return claimed && claimed->bare_text() == jid_.text();
   });
   stanza.clear_to();
+}
+
+void Room::add_stanza_id(xmpp::Stanza& message, std::uint64_t id) const {
+  message.edit().add(
+      xml::Element("stanza-id", xmpp::ns::stanza_ids).set("by", jid_.text()).set("id", module::archive_id_text(id)));
 }
 
 // --- out

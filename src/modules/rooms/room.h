@@ -6,6 +6,7 @@
 // real addresses sees that of the client that spoke last.
 //
 // Limits: room_occupants (clients), room_people, room_nick_bytes, room_subject_bytes, room_messages (a rate),
+// room_archive_queries (a rate for each person), `most_reads` of the archive under way, `most_archive_page_bytes`,
 // `most_history_bytes` of what is shown to who enters, `most_questions` iqs under way between occupants,
 // `most_invitations` that can still be declined.
 #pragma once
@@ -25,7 +26,9 @@
 #include "base/events.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "base/rate_table.h"
 #include "base/token_bucket.h"
+#include "module/archive_query.h"
 #include "module/delivery.h"
 #include "modules/rooms/config.h"
 #include "modules/rooms/words.h"
@@ -43,6 +46,7 @@ struct Surroundings {
   storage::RoomStore& store;
   storage::ArchiveStore& archive;
   const Limits& limits;
+  RateTable& rates;
 };
 
 class Room {
@@ -51,6 +55,8 @@ class Room {
   static constexpr std::size_t most_questions = 256;
   static constexpr std::size_t most_invitations = 256;
   static constexpr std::size_t invitations_at_once = 10;
+  static constexpr std::size_t most_reads = 16;
+  static constexpr std::size_t most_archive_page_bytes = 256 * 1024;
 
   /// A new one, locked until its owner has configured it (§10.1.1).
   Room(xmpp::BareJid jid, const Surroundings& surroundings);
@@ -108,6 +114,22 @@ class Room {
     std::string original_id;
   };
 
+  /// A query of the archive on its way. The room may be gone before it is answered.
+  struct Read {
+    std::shared_ptr<std::size_t> reads;
+    module::Delivery& delivery;
+    Random& random;
+    Events& events;
+    xmpp::Stanza request;
+    module::ArchiveRequest asked;
+    bool with_jids;
+
+    void reply(xml::Element payload) const;
+    void fail(const xmpp::StanzaError& error) const;
+    void send(xml::Element child) const;
+    void answer(const storage::Result<storage::ArchivePage>& page) const;
+  };
+
   // --- presence
   void presence(const xmpp::Stanza& stanza);
   void enter(const xmpp::Stanza& stanza, const xml::Element* request);
@@ -137,7 +159,16 @@ class Room {
   void to_all(const xmpp::Stanza& message, storage::Ticket gate, const std::optional<xmpp::Stanza>& if_failed);
   /// Takes out what only a room may say.
   void clean(xmpp::Stanza& stanza) const;
-  void keep(xmpp::Stanza message, std::size_t bytes);
+  void keep(xmpp::Stanza message);
+  /// XEP-0359
+  void add_stanza_id(xmpp::Stanza& message, std::uint64_t id) const;
+
+  // --- the archive
+  storage::ArchiveStore::Added archive(const xmpp::Stanza& message, const Occupant& author, const xmpp::Jid& client);
+  /// Whether somebody may read what was said; nothing: he may.
+  std::optional<xmpp::StanzaError> refusal_of_reading(const xmpp::Jid& reader) const;
+  bool may_see_jids(const xmpp::Jid& reader) const;
+  void archive_iq(const xmpp::Stanza& request);
 
   // --- iqs
   void iq(xmpp::Stanza stanza);
@@ -194,14 +225,17 @@ class Room {
   std::deque<Kept> history_;
   std::size_t history_bytes_ = 0;
   std::deque<Question> questions_;
-  std::deque<std::pair<xmpp::BareJid, xmpp::BareJid>> invitations_;  ///< inviter, invited
+  std::deque<std::pair<xmpp::BareJid, xmpp::BareJid>> invitations_;        ///< inviter, invited
+  std::shared_ptr<std::size_t> reads_ = std::make_shared<std::size_t>(0);  ///< of the archive, under way
   TokenBucket rate_;
   storage::Ticket last_write_;
 };
 
 /// What is under a nick: two that only differ in case or in compatibility forms have the same key.
 std::string nick_key(std::string_view nick);
-/// An archive id as it is on the wire, 16 hexadecimal digits.
-std::string archive_id_text(std::uint64_t id);
+/// What was archived as those get it who may not see real addresses; nothing if it is damaged.
+std::optional<xmpp::Stanza> from_archive(std::string_view stored);
+/// What who enters wants to have of what is in the archive: no subjects, and nothing that only tells of other messages.
+bool worth_telling(const xmpp::Stanza& message);
 
 }  // namespace kith::modules::muc

@@ -26,6 +26,9 @@ void Room::iq(xmpp::Stanza stanza) {
   if (get && payload.is("ping", xmpp::ns::ping)) return reply(stanza);
   if (payload.is("query", ns::admin)) return get ? list(stanza) : administer(stanza);
   if (payload.is("query", ns::owner)) return get ? tell_config(stanza) : owner_asks(stanza);
+  if (module::is_archive_namespace(payload.ns()) &&
+      (payload.name() == "query" || (get && payload.is("metadata", module::ns::archive))))
+    return archive_iq(stanza);
   refuse(stanza, Condition::service_unavailable);
 }
 
@@ -101,6 +104,10 @@ void Room::info(const xmpp::Stanza& request) {
                                          config_.whois == Whois::anyone ? "muc_nonanonymous" : "muc_semianonymous",
                                          config_.password.empty() ? "muc_unsecured" : "muc_passwordprotected",
                                          config_.persistent ? "muc_persistent" : "muc_temporary"};
+  if (config_.archived && !locked_) {
+    features.insert(features.end(),
+                    {module::ns::archive, module::ns::archive_1, module::ns::archive_0, module::ns::archive_extended});
+  }
   for (const std::string_view feature : features)
     query.add(xml::Element("feature", xmpp::ns::disco_info).set("var", std::string(feature)));
   xmpp::DataForm form{.type = "result", .title = {}, .instructions = {}, .fields = {}};

@@ -5,6 +5,7 @@
 
 #include "modules/rooms/room.h"
 #include "xml/writer.h"
+#include "xmpp/datetime.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::modules::muc {
@@ -24,18 +25,32 @@ bool changes_subject(const xml::Element& message) {
          message.child("thread", client_ns) == nullptr;
 }
 
-/// What who comes later wants to have: anything but signs that somebody is typing.
+/// Only tells of other messages (XEP-0333, XEP-0184).
+bool is_status(const xml::Element& child) {
+  return child.ns() == "urn:xmpp:chat-markers:0" || child.ns() == "urn:xmpp:receipts";
+}
+
+/// Says nothing alone (XEP-0334, XEP-0085, XEP-0359, XEP-0421).
+bool is_companion(const xml::Element& child) {
+  return child.ns() == ns::hints || child.ns() == ns::chat_states || child.ns() == xmpp::ns::stanza_ids ||
+         child.ns() == ns::occupant_id || child.ns() == xmpp::ns::delay || child.is("thread", client_ns);
+}
+
+/// Anything but signs that somebody is typing, and what its author wants to be forgotten.
 bool worth_keeping(const xml::Element& message) {
   bool worth = false;
   bool unwanted = false;
   message.for_each_child([&](const xml::Element& child) {
-    if (child.ns() == ns::hints) {
-      unwanted = unwanted || child.name() == "no-store" || child.name() == "no-permanent-store";
-    } else if (child.ns() != ns::chat_states && child.ns() != xmpp::ns::stanza_ids && child.name() != "thread") {
-      worth = true;
-    }
+    worth = worth || !is_companion(child);
+    unwanted =
+        unwanted || (child.ns() == ns::hints && (child.name() == "no-store" || child.name() == "no-permanent-store"));
   });
   return worth && !unwanted;
+}
+
+xmpp::Stanza with_to(xmpp::Stanza stanza, const xmpp::Jid& to) {
+  stanza.set_to(to);
+  return stanza;
 }
 
 /// An error that says that its sender can't be reached at all (§18.1.2), not only that he did not like what he got.
@@ -55,6 +70,14 @@ bool is_out_of_reach(const xmpp::Stanza& stanza) {
 }
 
 }  // namespace
+
+bool worth_telling(const xmpp::Stanza& message) {
+  if (changes_subject(message.element())) return false;
+  bool worth = false;
+  message.element().for_each_child(
+      [&](const xml::Element& child) { worth = worth || !(is_companion(child) || is_status(child)); });
+  return worth;
+}
 
 void Room::message(xmpp::Stanza stanza, Ticket gate) {
   const xmpp::Jid& from = *stanza.from();
@@ -85,23 +108,21 @@ void Room::to_all(const xmpp::Stanza& message, Ticket gate, const std::optional<
 // §7.4
 void Room::groupchat(const Occupant& occupant, xmpp::Stanza stanza, Ticket gate) {
   if (occupant.role < Role::participant) return refuse(stanza, Condition::forbidden, "You have no voice here.");
+  const xmpp::Jid client = *stanza.from();
   clean(stanza);
   stanza.set_from(occupant_jid(occupant.nick));
   stanza.edit().add(xml::Element("occupant-id", ns::occupant_id).set("id", occupant.id));
   if (!worth_keeping(stanza.element())) return to_all(stanza, gate, {});
-  std::string text = xml::to_string(stanza.element(), client_ns);
-  const std::size_t bytes = text.size();
   std::optional<xmpp::Stanza> if_failed;
   if (config_.archived && !locked_) {
-    const auto added = out_.archive.add(jid_, out_.clock.wall(), *stanza.from(), std::move(text));
-    gate = storage::later(gate, wrote(added.ticket));
+    const auto added = archive(stanza, occupant, client);
+    gate = storage::later(gate, added.ticket);
     // What the disk refuses is said all the same, without an id that nobody could ask for.
     if_failed = stanza;
-    stanza.edit().add(
-        xml::Element("stanza-id", xmpp::ns::stanza_ids).set("by", jid_.text()).set("id", archive_id_text(added.id)));
+    add_stanza_id(stanza, added.id);
   }
   to_all(stanza, gate, if_failed);
-  keep(std::move(stanza), bytes);
+  if (worth_telling(stanza)) keep(std::move(stanza));
 }
 
 // §8.1
@@ -112,15 +133,35 @@ void Room::set_subject(const Occupant& occupant, xmpp::Stanza stanza, Ticket gat
     out_.events.limit_hit("room_subject_bytes");
     return refuse(stanza, Condition::not_acceptable, "The subject is too long.");
   }
+  const auto failed = xmpp::error_reply(stanza, StanzaError::storage_failed());
+  const xmpp::Jid client = *stanza.from();
   clean(stanza);
   stanza.set_from(occupant_jid(occupant.nick));
   stanza.edit().add(xml::Element("occupant-id", ns::occupant_id).set("id", occupant.id));
-  subject_ = stanza;
+  std::optional<std::uint64_t> id;
+  if (!locked_ && config_.archived) {
+    const auto added = archive(stanza, occupant, client);
+    id = added.id;
+    gate = storage::later(gate, added.ticket);
+  }
+  if (id) add_stanza_id(stanza, *id);
+  // §7.2.15: who comes later is told since when.
+  xmpp::Stanza dated = stanza;
+  dated.edit().add(xmpp::delay_element(jid_, xmpp::format_datetime(out_.clock.wall())));
   if (!locked_) {
-    const Ticket ticket = wrote(out_.store.put_subject(jid_, xml::to_string(stanza.element(), client_ns)));
+    const Ticket ticket = wrote(out_.store.put_subject(jid_, xml::to_string(dated.element(), client_ns)));
     gate = storage::later(gate, ticket);
   }
-  to_all(stanza, gate, {});
+  subject_ = std::move(dated);
+  for (const auto& [key, receiver] : occupants_) {
+    for (const Client& other : receiver->clients) {
+      if (other.jid == client) {
+        out_.delivery.route(with_to(stanza, client), gate, failed);
+      } else {
+        send(stanza, other.jid, gate);
+      }
+    }
+  }
 }
 
 // §7.5

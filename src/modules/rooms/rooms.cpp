@@ -19,11 +19,13 @@ namespace ns = xmpp::ns;
 Rooms::Rooms(const module::ModuleDeps& deps)
     : deps_(deps), loaded_(deps.events.gauge("kith_rooms", "Rooms that are in memory.")) {
   sweep_.set_action([this] { drop_idle(); });
+  expiry_.set_action([this] { expire(); });
 }
 
 void Rooms::attach(module::Hooks& hooks) {
   hooks.serve(*this);
   hooks.on<module::DiscoItems>(module::Phase::validate, this, &Rooms::add_item);
+  deps_.timers.schedule(expiry_, expire_every);
 }
 
 void Rooms::configure(const module::Settings& settings) {
@@ -148,7 +150,8 @@ muc::Surroundings Rooms::surroundings() const {
           .delivery = deps_.delivery,
           .store = deps_.stores.rooms,
           .archive = deps_.stores.archive,
-          .limits = deps_.limits};
+          .limits = deps_.limits,
+          .rates = deps_.rates};
 }
 
 void Rooms::loaded(const xmpp::BareJid& jid, storage::Result<std::unique_ptr<Room>> room) {
@@ -214,6 +217,16 @@ std::unique_ptr<Room> Rooms::make(const xmpp::BareJid& jid, const xmpp::Stanza& 
     return nullptr;
   }
   return std::make_unique<Room>(jid, surroundings());
+}
+
+void Rooms::expire() {
+  const bool others_do = std::ranges::any_of(deps_.active, [](const auto* one) { return one->name == "archive"; });
+  if (others_do) return;
+  deps_.stores.archive.expire(
+      deps_.clock.wall() - retention, expired_at_once, [this](const storage::Result<bool>& removed) {
+        // Little by little, so that nobody waits behind it.
+        deps_.timers.schedule(expiry_, removed && *removed ? Duration(std::chrono::seconds(1)) : expire_every);
+      });
 }
 
 void Rooms::drop_idle() {

@@ -1,11 +1,11 @@
 // Group chat: Multi-User Chat (XEP-0045 v1.35.5) on a domain of its own beside each domain of accounts (rooms.DOMAIN),
-// with occupant ids (XEP-0421 v1.0.1), self-pings that the room answers (XEP-0410 v1.1.0) and stanza ids (XEP-0359).
+// with occupant ids (XEP-0421 v1.0.1), self-pings that the room answers (XEP-0410 v1.1.0), and an archive of each room
+// (XEP-0313 v1.1.3) by stanza ids (XEP-0359), kept for as long as those of accounts.
 // A room (room.h) lives on the shard that owns its bare JID: loaded when first addressed, dropped when idle and empty;
 // while it is being loaded, what is for it waits here in order. Storage: RoomStore, ArchiveStore.
 //
 // Limits: those of a room (room.h); `room_creations` for each account; account_queue_stanzas for a room that is being
-// loaded; a list of rooms shows `most_listed`. Does not answer archive queries, keep nicks for people, or moderate
-// single messages.
+// loaded; a list of rooms shows `most_listed`. Does not keep nicks for people, or moderate single messages.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,10 @@ class Rooms final : public module::Module, private module::Service {
  public:
   static constexpr std::size_t most_listed = 100;
   static constexpr Duration sweep_every = std::chrono::seconds(30);
+  /// Of what was said, if the archive feature is off, which otherwise sees to all archives.
+  static constexpr std::chrono::days retention{7};
+  static constexpr std::size_t expired_at_once = 500;
+  static constexpr Duration expire_every = std::chrono::minutes(10);
 
   static constexpr module::Descriptor descriptor{
       .name = "rooms",
@@ -30,6 +34,7 @@ class Rooms final : public module::Module, private module::Service {
       .specs = {{.xep = 45,
                  .version = "1.35.5",
                  .note = "no registration of nicks; occupants have to come back after a restart of the server"},
+                {.xep = 313, .version = "1.1.3", .note = "archives of rooms"},
                 {.xep = 410, .version = "1.1.0"},
                 {.xep = 421, .version = "1.0.1"}},
       .settings = {{.key = "prefix",
@@ -73,6 +78,7 @@ class Rooms final : public module::Module, private module::Service {
   module::Outcome add_item(module::DiscoItems& event);
   muc::Surroundings surroundings() const;
   void drop_idle();
+  void expire();
 
   const module::ModuleDeps deps_;
   std::string prefix_;
@@ -80,6 +86,7 @@ class Rooms final : public module::Module, private module::Service {
   std::unordered_map<xmpp::BareJid, Entry> rooms_;
   Gauge& loaded_;
   Timer sweep_;
+  Timer expiry_;
 };
 
 }  // namespace kith::modules

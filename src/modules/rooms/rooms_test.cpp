@@ -1,5 +1,3 @@
-#include "modules/rooms/rooms.h"
-
 #include <string>
 #include <utility>
 #include <vector>
@@ -7,18 +5,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "module/testing_scene.h"
-#include "modules/delivery/delivery.h"
-#include "modules/presence/presence.h"
+#include "modules/rooms/testing_rooms.h"
 
 namespace kith::modules {
 namespace {
 
 using module::Session;
-using module::testing::Scene;
 using muc::Affiliation;
 using muc::Role;
 using muc::Standing;
+using muc::testing::code;
+using muc::testing::error;
+using muc::testing::RoomsTest;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
@@ -170,56 +168,6 @@ TEST(RoomConfig, values_that_are_none_are_not_acceptable) {
 
 // --- rooms
 // -----------------------------------------------------------------------------------------------------------------------
-
-class RoomsTest : public ::testing::Test {
- protected:
-  RoomsTest() {
-    scene.stage.use<PresenceFeature>();
-    scene.stage.use<DeliveryFeature>();
-    rooms = &scene.stage.use<Rooms>();
-  }
-  Session& enters(const char* full, const std::string& nick, const std::string& more = "") {
-    Session& session = scene.bind(full);
-    enter(session, nick, more);
-    return session;
-  }
-  void enter(Session& session, const std::string& nick, const std::string& more = "") {
-    scene.says(session, "<presence to='coven@rooms.capulet.lit/" + nick +
-                            "'><x xmlns='http://jabber.org/protocol/muc'>" + more + "</x></presence>");
-  }
-  /// The room with its owner in it, configured with these fields.
-  Session& owner(const std::vector<std::pair<std::string, std::string>>& fields = {}) {
-    Session& session = enters("crone1@capulet.lit/desktop", "firstwitch");
-    configure(session, fields);
-    scene.forget_all();
-    return session;
-  }
-  void configure(Session& session, const std::vector<std::pair<std::string, std::string>>& fields) {
-    std::string form;
-    for (const auto& [var, value] : fields) form += "<field var='" + var + "'><value>" + value + "</value></field>";
-    scene.says(session,
-               "<iq type='set' id='c' to='coven@rooms.capulet.lit'><query "
-               "xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>" +
-                   form + "</x></query></iq>");
-  }
-  void admin(Session& session, const std::string& items, const char* type = "set") {
-    scene.says(session, "<iq type='" + std::string(type) +
-                            "' id='a' to='coven@rooms.capulet.lit'><query "
-                            "xmlns='http://jabber.org/protocol/muc#admin'>" +
-                            items + "</query></iq>");
-  }
-  void speaks(Session& session, const std::string& body) {
-    scene.says(session, "<message type='groupchat' to='coven@rooms.capulet.lit'><body>" + body + "</body></message>");
-  }
-
-  Scene scene;
-  Rooms* rooms = nullptr;
-};
-
-testing::Matcher<std::string> error(const char* condition) {
-  return AllOf(HasSubstr("type='error'"), HasSubstr("<" + std::string(condition)));
-}
-testing::Matcher<std::string> code(int code) { return HasSubstr("<status code='" + std::to_string(code) + "'/>"); }
 
 TEST_F(RoomsTest, whoever_enters_hears_of_the_others_then_of_himself_then_the_subject) {
   Session& crone = owner();

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -37,6 +40,13 @@ class Account {
   NodeList& nodes() { return nodes_; }
   const NodeList& nodes() const { return nodes_; }
 
+  /// The document of this kind (Hooks::load_with_account), as it was when the account was loaded; nothing if there was
+  /// none.
+  std::optional<std::string_view> loaded_document(std::string_view kind) const {
+    const auto found = loaded_documents_.find(kind);
+    return found == loaded_documents_.end() ? std::nullopt : std::optional<std::string_view>(found->second);
+  }
+
   /// In the order in which they were bound, oldest first.
   const std::vector<std::unique_ptr<Session>>& sessions() const { return sessions_; }
   /// The session of that resource, or null.
@@ -64,6 +74,9 @@ class Account {
   Attachments& attachments() { return attachments_; }
 
   // For the router only.
+  void set_loaded_documents(std::map<std::string, std::string> documents) {
+    for (auto& [kind, document] : documents) loaded_documents_.insert_or_assign(kind, std::move(document));
+  }
   /// `then` is called when answers are let go.
   void when_let_go(std::move_only_function<void()> then) { when_let_go_.push_back(std::move(then)); }
   Session& add_session(std::unique_ptr<Session> session);
@@ -76,6 +89,7 @@ class Account {
   ArchivePreferences archive_preferences_;
   NodeList nodes_;
   WallTime created_;
+  std::map<std::string, std::string, std::less<>> loaded_documents_;
   std::vector<std::unique_ptr<Session>> sessions_;
   storage::Ticket last_write_;
   bool answers_held_ = false;

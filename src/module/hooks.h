@@ -323,6 +323,11 @@ class Hooks {
         access, [self, handler](IqRequest request) { (self->*handler)(std::move(request)); }};
   }
 
+  /// An account is loaded with its document of this kind and an empty key (storage::DocumentStore): for small ones that
+  /// are looked at whenever it is used.
+  void load_with_account(std::string_view kind) { loaded_kinds_.emplace_back(kind); }
+  const std::vector<std::string>& loaded_kinds() const { return loaded_kinds_; }
+
   /// A command that the server's people can run from their client's menu, under a node of the feature's own.
   template <class Self>
   void on_command(std::string_view node, std::string_view name, Self* self, void (Self::*handler)(CommandRequest)) {
@@ -384,6 +389,7 @@ class Hooks {
       lists_;
   std::vector<Service*> services_;
   std::vector<Command> commands_;
+  std::vector<std::string> loaded_kinds_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
   std::map<IqKey, IqHandler, std::less<>> iqs_;
 };

@@ -170,10 +170,11 @@ class Stage final : private Accounts {
         push_log(disk),
         outbound(disk),
         blocked_servers(disk),
+        loads(disk),
         delivery(disk),
         passwords(disk),
-        stores_{accounts, rosters, offline, documents, archive,  saved_sessions,
-                tokens,   pubsub,  rooms,   push_log,  outbound, blocked_servers},
+        stores_{accounts, rosters, offline,  documents, archive,         saved_sessions, tokens,
+                pubsub,   rooms,   push_log, outbound,  blocked_servers, loads},
         deps_{clock,   random, events, timers, delivery, passwords, *this,
               stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
@@ -202,6 +203,12 @@ class Stage final : private Accounts {
       accounts.records.try_emplace(name, storage::AccountRecord{name, {}, clock.wall(), false});
       place =
           std::make_unique<Account>(name, Roster(name, rosters, rosters.data[name]), accounts.records.at(name).created);
+      std::map<std::string, std::string> its;
+      for (const std::string& kind : hooks.loaded_kinds()) {
+        const auto found = documents.documents.find({name, kind, ""});
+        if (found != documents.documents.end()) its.emplace(kind, found->second);
+      }
+      place->set_loaded_documents(std::move(its));
     }
     return *place;
   }
@@ -351,6 +358,7 @@ class Stage final : private Accounts {
   MemoryPushLog push_log;
   NoOutbound outbound;
   NoBlockedServers blocked_servers;
+  NoLoads loads;
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;

@@ -223,15 +223,6 @@ class MemoryDocuments final : public storage::DocumentStore {
     const auto found = documents.find({account, kind, key});
     disk_.answer_read(std::move(then), found == documents.end() ? std::nullopt : std::optional(found->second));
   }
-  void get_several(const xmpp::BareJid& account, std::vector<std::string> kinds,
-                   storage::Callback<std::map<std::string, std::string>> then) override {
-    std::map<std::string, std::string> several;
-    for (const std::string& kind : kinds) {
-      if (const auto found = documents.find({account, kind, ""}); found != documents.end())
-        several.emplace(kind, found->second);
-    }
-    disk_.answer_read(std::move(then), std::move(several));
-  }
   storage::Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
                       std::string document) override {
     return disk_.write([&] { documents.insert_or_assign({account, kind, key}, std::move(document)); });
@@ -688,6 +679,19 @@ class NoOutbound final : public storage::OutboundStore {
  private:
   MemoryDisk& disk_;
   std::uint64_t last_ = 0;
+};
+
+/// The stage makes its accounts itself.
+class NoLoads final : public storage::LoadStore {
+ public:
+  explicit NoLoads(MemoryDisk& disk) : disk_(disk) {}
+  void load(const xmpp::BareJid&, std::vector<std::string>,
+            storage::Callback<std::optional<storage::AccountData>> then) override {
+    disk_.answer_read(std::move(then), std::optional<storage::AccountData>());
+  }
+
+ private:
+  MemoryDisk& disk_;
 };
 
 }  // namespace kith::module::testing

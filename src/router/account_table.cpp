@@ -1,5 +1,9 @@
 #include "router/account_table.h"
 
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,8 +14,14 @@ constexpr Duration sweep_every = std::chrono::seconds(30);
 }
 
 AccountTable::AccountTable(const Clock& clock, TimerWheel& timers, Events& events, const Limits& limits,
-                           storage::Stores& stores, CommitWaiters& commits)
-    : clock_(clock), timers_(timers), events_(events), limits_(limits), stores_(stores), commits_(commits) {
+                           storage::Stores& stores, CommitWaiters& commits, const module::Hooks& hooks)
+    : clock_(clock),
+      timers_(timers),
+      events_(events),
+      limits_(limits),
+      stores_(stores),
+      commits_(commits),
+      hooks_(hooks) {
   sweep_.set_action([this] { drop_idle(); });
 }
 
@@ -48,36 +58,30 @@ void AccountTable::with(const xmpp::BareJid& jid, Visit visit, std::size_t most_
 
 void AccountTable::load(const xmpp::BareJid& jid) {
   const std::uint64_t generation = entries_.at(jid).generation;
-  stores_.accounts.find(jid, [this, jid, generation](storage::Result<std::optional<storage::AccountRecord>> record) {
-    if (!record) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
-    if (!*record) return loaded_now(jid, generation, std::unexpected(Absence::no_such_account));
-    const WallTime created = (*record)->created;
-    stores_.rosters.load(jid, [this, jid, generation, created](storage::Result<storage::RosterData> data) {
-      if (!data) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
-      // No stanza may pass before it is known who is blocked, and what is archived.
-      stores_.documents.get_several(
-          jid, {std::string(module::BlockList::kind), std::string(module::ArchivePreferences::kind)},
-          [this, jid, generation, created,
-           data = std::move(*data)](storage::Result<std::map<std::string, std::string>> documents) mutable {
-            if (!documents) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
-            auto account =
-                std::make_unique<module::Account>(jid, module::Roster(jid, stores_.rosters, std::move(data)), created);
-            const auto document = [&](std::string_view kind) -> std::string_view {
-              const auto found = documents->find(std::string(kind));
-              return found == documents->end() ? std::string_view() : found->second;
-            };
-            account->block_list() = module::BlockList::from_document(document(module::BlockList::kind));
-            account->archive_preferences() =
-                module::ArchivePreferences::from_document(document(module::ArchivePreferences::kind));
-            stores_.pubsub.load(jid, [this, jid, generation, account = std::move(account)](
-                                         storage::Result<storage::PubsubData> nodes) mutable {
-              if (!nodes) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
-              account->nodes() = module::NodeList(*nodes);
-              loaded_now(jid, generation, std::move(account));
-            });
-          });
-    });
-  });
+  // No stanza may pass before it is known who is blocked, and what is archived.
+  std::vector<std::string> kinds = hooks_.loaded_kinds();
+  kinds.emplace_back(module::BlockList::kind);
+  kinds.emplace_back(module::ArchivePreferences::kind);
+  stores_.loads.load(jid, std::move(kinds),
+                     [this, jid, generation](storage::Result<std::optional<storage::AccountData>> data) {
+                       if (!data) return loaded_now(jid, generation, std::unexpected(Absence::storage_failed));
+                       if (!*data) return loaded_now(jid, generation, std::unexpected(Absence::no_such_account));
+                       storage::AccountData& found = **data;
+                       auto account = std::make_unique<module::Account>(
+                           jid, module::Roster(jid, stores_.rosters, std::move(found.roster)), found.created);
+                       const auto document = [&](std::string_view kind) -> std::string_view {
+                         const auto its = found.documents.find(std::string(kind));
+                         return its == found.documents.end() ? std::string_view() : its->second;
+                       };
+                       account->block_list() = module::BlockList::from_document(document(module::BlockList::kind));
+                       account->archive_preferences() =
+                           module::ArchivePreferences::from_document(document(module::ArchivePreferences::kind));
+                       account->nodes() = module::NodeList(found.pubsub);
+                       found.documents.erase(std::string(module::BlockList::kind));
+                       found.documents.erase(std::string(module::ArchivePreferences::kind));
+                       account->set_loaded_documents(std::move(found.documents));
+                       loaded_now(jid, generation, std::move(account));
+                     });
 }
 
 void AccountTable::loaded_now(const xmpp::BareJid& jid, std::uint64_t generation,

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/timer_wheel.h"
 #include "module/account.h"
+#include "module/hooks.h"
 #include "router/commit_waiters.h"
 #include "storage/storage.h"
 #include "xmpp/jid.h"
@@ -27,7 +28,7 @@ class AccountTable {
   using Visit = std::move_only_function<void(std::expected<module::Account*, Absence>)>;
 
   AccountTable(const Clock& clock, TimerWheel& timers, Events& events, const Limits& limits, storage::Stores& stores,
-               CommitWaiters& commits);
+               CommitWaiters& commits, const module::Hooks& hooks);
 
   /// Wraps the visits that waited for one account, so that what the first of them sends to it comes after the last.
   std::function<void(const std::function<void()>& visits)> in_one_turn = [](const auto& visits) { visits(); };
@@ -69,6 +70,7 @@ class AccountTable {
   const Limits& limits_;
   storage::Stores& stores_;
   CommitWaiters& commits_;
+  const module::Hooks& hooks_;
   std::unordered_map<xmpp::BareJid, Entry> entries_;
   std::uint64_t generations_ = 0;
   Timer sweep_;

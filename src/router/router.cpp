@@ -23,7 +23,7 @@ using xmpp::StreamError;
 Router::Router(const RouterDeps& deps)
     : deps_(deps),
       commits_(deps.commit_log),
-      accounts_(deps.clock, deps.timers, deps.events, deps.limits, deps.stores, commits_),
+      accounts_(deps.clock, deps.timers, deps.events, deps.limits, deps.stores, commits_, hooks_),
       routed_messages_(
           deps.events.counter("kith_stanzas_total", "Stanzas brought to their account.", "kind=\"message\"")),
       routed_presences_(

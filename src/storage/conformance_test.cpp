@@ -269,14 +269,7 @@ TEST_P(Conformance, a_document_is_kept_by_kind_and_key) {
   EXPECT_EQ(document(alice_, "private", "a"), "<a>new</a>");
   EXPECT_EQ(document(alice_, "private", "b'; DROP TABLE documents; --"), "");
   EXPECT_EQ(document(alice_, "vcard", "a"), "<vCard/>");
-  const auto several = ask<std::map<std::string, std::string>>(
-      [&](auto then) { stores().documents.get_several(alice_, {"private", "vcard", "none"}, std::move(then)); });
-  EXPECT_TRUE(several->empty()) << "those have keys";
   stores().documents.put(alice_, "vcard", "", "<vCard/>");
-  const std::map<std::string, std::string> card{{"vcard", "<vCard/>"}};
-  const auto there = ask<std::map<std::string, std::string>>(
-      [&](auto then) { stores().documents.get_several(alice_, {"vcard", "none"}, std::move(then)); });
-  EXPECT_EQ(there, card);
   stores().documents.put(bob_, "vcard", "", "<vCard/>");
   EXPECT_EQ(documents(alice_, "private"), 2U);
   EXPECT_EQ(documents(alice_, "vcard"), 2U);
@@ -672,6 +665,38 @@ TEST_P(Conformance, pushes_are_counted_by_the_hour_and_expire) {
   EXPECT_EQ(log(alice_), "1 o  1/0; 1 p n 1/0; ");
   ASSERT_TRUE(add(record("alice@example.org")).value());
   EXPECT_EQ(log(alice_), "");
+}
+
+TEST_P(Conformance, an_account_is_loaded_in_one_read) {
+  const auto load = [&](const BareJid& account) {
+    return ask<std::optional<AccountData>>(
+               [&](auto then) { stores().loads.load(account, {"blocklist", "vcard", "none"}, std::move(then)); })
+        .value();
+  };
+  EXPECT_FALSE(load(alice_));
+  stores().rosters.put(bob_, item("nurse@example.org"), 3);
+  EXPECT_FALSE(load(bob_)) << "there is no such account";
+  ASSERT_TRUE(add(record("alice@example.org")).value());
+  const auto fresh = load(alice_);
+  ASSERT_TRUE(fresh);
+  EXPECT_EQ(fresh->created, noon);
+  EXPECT_TRUE(fresh->roster.items.empty() && fresh->documents.empty() && fresh->pubsub.nodes.empty());
+  stores().rosters.put(alice_, item("nurse@example.org", Subscription::both), 7);
+  stores().documents.put(alice_, "vcard", "", "<vCard/>");
+  stores().documents.put(alice_, "vcard", "other", "<other/>");
+  stores().documents.put(alice_, "private", "", "<private/>");
+  stores().documents.put(bob_, "blocklist", "", "a@b.example");
+  stores().pubsub.put_node(alice_, "n", "config");
+  stores().pubsub.publish(alice_, "n", {{.id = "i", .when = noon, .payload = "<p/>"}}, 1);
+  const auto whole = load(alice_);
+  ASSERT_TRUE(whole);
+  ASSERT_EQ(whole->roster.items.size(), 1U);
+  EXPECT_EQ(whole->roster.items[0].contact, bare("nurse@example.org"));
+  EXPECT_EQ(whole->roster.version, 7U);
+  EXPECT_EQ(whole->documents, (std::map<std::string, std::string>{{"vcard", "<vCard/>"}}));
+  ASSERT_EQ(whole->pubsub.nodes.size(), 1U);
+  EXPECT_EQ(whole->pubsub.nodes[0].config, "config");
+  EXPECT_EQ(whole->pubsub.bytes, 4U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, Conformance, testing::ValuesIn(backends), name_of);

@@ -16,6 +16,7 @@
 #include "storage/sqlite/archive_sql.h"
 #include "storage/sqlite/blocked_server_sql.h"
 #include "storage/sqlite/document_sql.h"
+#include "storage/sqlite/load_sql.h"
 #include "storage/sqlite/migrations.h"
 #include "storage/sqlite/offline_sql.h"
 #include "storage/sqlite/outbound_sql.h"
@@ -178,7 +179,8 @@ class SqlShardStores final : public ShardStores {
             .rooms = rooms_,
             .push_log = push_log_,
             .outbound = outbound_,
-            .blocked_servers = blocked_servers_};
+            .blocked_servers = blocked_servers_,
+            .loads = loads_};
   }
 
  private:
@@ -195,6 +197,7 @@ class SqlShardStores final : public ShardStores {
   sqlite::PushLogSql push_log_{access_};
   sqlite::OutboundSql outbound_;
   sqlite::BlockedServerSql blocked_servers_{access_};
+  sqlite::LoadSql loads_{access_};
 };
 
 }  // namespace

@@ -134,9 +134,6 @@ class DocumentStore {
   /// `kind` is a fixed word ("private", "vcard"); `key` may come from the network.
   virtual void get(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
                    Callback<std::optional<std::string>> then) = 0;
-  /// The documents of these kinds whose key is empty, in one read; those that there are not are left out.
-  virtual void get_several(const xmpp::BareJid& account, std::vector<std::string> kinds,
-                           Callback<std::map<std::string, std::string>> then) = 0;
   virtual Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
                      std::string document) = 0;
   virtual void count(const xmpp::BareJid& account, const std::string& kind, Callback<std::uint64_t> then) = 0;
@@ -438,6 +435,23 @@ class BlockedServerStore {
   virtual void remove(const std::string& domain, Callback<bool> then) = 0;
 };
 
+/// What an account is in memory, as far as it is read before the first stanza may pass.
+struct AccountData {
+  WallTime created{};
+  RosterData roster{};
+  std::map<std::string, std::string> documents{};  ///< by their kinds, of those whose key is empty
+  PubsubData pubsub{};
+};
+
+/// Several stores in one read.
+class LoadStore {
+ public:
+  virtual ~LoadStore() = default;
+  /// With the documents of these kinds. Nothing if there is no such account.
+  virtual void load(const xmpp::BareJid& account, std::vector<std::string> kinds,
+                    Callback<std::optional<AccountData>> then) = 0;
+};
+
 struct Stores {
   AccountStore& accounts;
   RosterStore& rosters;
@@ -451,6 +465,7 @@ struct Stores {
   PushLogStore& push_log;
   OutboundStore& outbound;
   BlockedServerStore& blocked_servers;
+  LoadStore& loads;
 };
 
 /// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.

@@ -147,6 +147,7 @@ class Bookmarks::Reading {
 
 void Bookmarks::attach(module::Hooks& hooks) {
   hooks_ = &hooks;
+  hooks.load_with_account(kind);
   hooks.on<module::SessionBound>(this, &Bookmarks::first_session);
   hooks.on<module::StoreRequest>(module::Phase::deliver, this, &Bookmarks::request);
   hooks.on<module::ItemsPublished>(this, &Bookmarks::items_published);
@@ -159,7 +160,7 @@ void Bookmarks::attach(module::Hooks& hooks) {
 // XEP-0411 §5: lists from before are taken over by the first login, so that nobody misses them.
 void Bookmarks::first_session(module::SessionBound& event) {
   Account& account = event.session.account();
-  if (account.attachments().get<Work>().looked) return;
+  if (account.loaded_document(kind) || account.attachments().get<Work>().looked) return;
   account.attachments().get<Work>().looked = true;
   do_next(account, [](Account&, const Stored*) {});
 }
@@ -273,6 +274,11 @@ void Bookmarks::finish(const xmpp::BareJid& owner, const std::shared_ptr<Reading
   if (!reading->failed && before) {
     take_over(*account, stored);
     return read(owner, std::make_shared<Reading>());
+  }
+  if (!reading->failed && !stored.taken_over) {
+    // Said once, so that it need not be looked for at each login.
+    Writes nobody_waits;
+    put_rest(*account, stored.rest, nobody_waits);
   }
   Work& work = account->attachments().get<Work>();
   Job job = std::move(work.waiting.front());

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/encoding.h"
 #include "base/token_bucket.h"
 #include "module/urgency.h"
 #include "xml/stream_parser.h"
@@ -47,7 +48,8 @@ struct Registration {
 
 /// Of an account, while it is loaded.
 struct Registrations {
-  enum class State { unknown, asked, known } state = State::unknown;
+  /// `loaded`: as the document that came with the account says; `unknown`: that is not what is stored any more.
+  enum class State { loaded, unknown, asked, known } state = State::loaded;
   std::vector<Registration> list;
   std::deque<std::move_only_function<void(Account&, bool)>> waiting;
 };
@@ -57,6 +59,7 @@ std::string document_of(const Registrations& registrations) {
   for (const Registration& one : registrations.list) {
     xml::Element& element = all.append_child(xml::Element("enable", ns_stored));
     element.set("jid", one.service).set("node", one.node).set("resource", one.resource).set("agent", one.agent);
+    if (one.errors != 0) element.set("errors", std::to_string(one.errors));
     if (one.form) element.add(*one.form);
   }
   return xml::to_string(all);
@@ -64,12 +67,14 @@ std::string document_of(const Registrations& registrations) {
 
 std::vector<Registration> registrations_in(std::string_view document) {
   std::vector<Registration> list;
+  if (document.empty()) return list;
   const auto all = xml::parse_stored_element(document, {});
   if (!all) return list;
   all->for_each_child([&](const xml::Element& element) {
     const auto text = [&](std::string_view name) { return std::string(element.attribute(name).value_or("")); };
     Registration one{
         .service = text("jid"), .node = text("node"), .resource = text("resource"), .agent = text("agent")};
+    one.errors = parse_number<std::size_t>(text("errors")).value_or(0);
     if (const xml::Element* form = element.child("x", ns::data_forms)) one.form = *form;
     if (!one.service.empty()) list.push_back(std::move(one));
   });
@@ -88,6 +93,7 @@ bool is_there(const Account& account, const Registration& one) {
 }  // namespace
 
 void Push::attach(module::Hooks& hooks) {
+  hooks.load_with_account(kind);
   hooks.on_iq(Target::account, Access::owner, StanzaType::set, "enable", ns_push, this, &Push::enable);
   hooks.on_iq(Target::account, Access::owner, StanzaType::set, "disable", ns_push, this, &Push::disable);
   // After it was delivered to who is there, and before it is put aside for who is not: what comes then sees no more.
@@ -100,6 +106,10 @@ void Push::attach(module::Hooks& hooks) {
 
 void Push::with_known(Account& account, std::move_only_function<void(Account&, bool)> then) {
   auto& registrations = account.attachments().get<Registrations>();
+  if (registrations.state == Registrations::State::loaded) {
+    registrations.list = registrations_in(account.loaded_document(kind).value_or(""));
+    registrations.state = Registrations::State::known;
+  }
   if (registrations.state == Registrations::State::known) return then(account, true);
   if (registrations.waiting.size() >= deps_.limits.account_queue_stanzas) return then(account, false);
   registrations.waiting.push_back(std::move(then));
@@ -251,23 +261,28 @@ Outcome Push::answered(module::IqAnswerToAccount& event) {
   }
   const UnderWay asked = std::move(found->second);
   under_way_.erase(found);
-  auto& list = event.account.attachments().get<Registrations>().list;
-  const auto one = std::ranges::find_if(list, [&](const Registration& registration) {
-    return registration.service == asked.service && registration.node == asked.node;
-  });
-  if (one == list.end()) return Done{};
-  if (event.stanza.type() != StanzaType::error) {
-    one->errors = 0;
-    return Done{};
-  }
-  event.account.wrote(deps_.stores.push_log.add(event.account.jid(), deps_.clock.wall(),
-                                                {.service = asked.service, .node = asked.node, .refused = 1}));
+  const bool refused = event.stanza.type() == StanzaType::error;
   const xml::Element* error = event.stanza.element().child("error", ns::client);
-  const bool no_such_node = error != nullptr && error->child("item-not-found", ns::stanza_errors) != nullptr;
-  if (++one->errors < most_errors && !no_such_node) return Done{};
-  deps_.events.record(LogLevel::info, "push_disabled", {{"service", asked.service}});
-  list.erase(one);
-  write(event.account);
+  const bool no_such_node = refused && error != nullptr && error->child("item-not-found", ns::stanza_errors) != nullptr;
+  // The account may have been dropped from memory and loaded again since it was asked.
+  with_known(event.account, [this, asked, refused, no_such_node](Account& owner, bool known) {
+    auto& list = owner.attachments().get<Registrations>().list;
+    const auto one = std::ranges::find_if(list, [&](const Registration& registration) {
+      return registration.service == asked.service && registration.node == asked.node;
+    });
+    if (!known || one == list.end()) return;
+    if (!refused) {
+      if (std::exchange(one->errors, 0) != 0) write(owner);
+      return;
+    }
+    owner.wrote(deps_.stores.push_log.add(owner.jid(), deps_.clock.wall(),
+                                          {.service = asked.service, .node = asked.node, .refused = 1}));
+    if (++one->errors >= most_errors || no_such_node) {
+      deps_.events.record(LogLevel::info, "push_disabled", {{"service", asked.service}});
+      list.erase(one);
+    }
+    write(owner);
+  });
   return Done{};
 }
 
@@ -280,8 +295,8 @@ void Push::show_log(module::CommandRequest request) {
     if (!records) return request.fail(StanzaError::storage_failed());
     const std::vector<storage::PushRecord>& log = *records;
     if (log.empty()) {
-      return request.result({}, "Within the last " + std::to_string(log_days) +
-                                    " days no push service was told anything about you.");
+      return request.result(
+          {}, "Within the last " + std::to_string(log_days) + " days no push service was told anything about you.");
     }
     xmpp::DataForm head{.type = "result", .title = "What push services were told"};
     head.instructions = placeholder_.empty()

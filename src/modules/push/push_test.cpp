@@ -122,6 +122,30 @@ TEST_F(PushTest, it_is_known_after_the_account_was_loaded_again) {
   EXPECT_EQ(other.outside.size(), 1U);
 }
 
+TEST_F(PushTest, errors_in_a_row_are_counted_over_a_time_in_which_the_account_is_not_in_memory) {
+  enable();
+  phone->set_hibernating(true);
+  for (std::size_t i = 0; i + 1 < Push::most_errors; ++i) {
+    scene.stage.clock.advance(std::chrono::minutes(1));
+    answer(message()[0], error("remote-server-timeout"));
+  }
+  Scene other;
+  other.stage.documents.documents = scene.stage.documents.documents;
+  other.stage.use<DeliveryFeature>();
+  other.stage.use<Push>();
+  other.bind("juliet@capulet.lit/desk");
+  const std::string_view wakes =
+      "<message type='chat' from='romeo@montague.lit/x' to='juliet@capulet.lit'><body>b</body></message>";
+  other.arrives(wakes);
+  ASSERT_FALSE(other.outside.empty());
+  const auto sent = module::testing::stanza(other.outside[0]);
+  other.arrives("<iq type='error' id='" + std::string(sent.id()) + "' from='push.example' to='juliet@capulet.lit'>" +
+                error("remote-server-timeout") + "</iq>");
+  other.outside.clear();
+  other.arrives(wakes);
+  for (const std::string& line : other.outside) EXPECT_FALSE(has(line, "push.example")) << line;
+}
+
 TEST_F(PushTest, it_ends_when_the_client_or_the_service_wants_it) {
   enable("a");
   enable("b");
@@ -195,8 +219,9 @@ TEST_F(PushTest, what_was_sent_where_is_counted_for_a_week) {
   phone->set_hibernating(false);
   const std::string shown = log();
   EXPECT_TRUE(has(shown, "status='completed'"));
-  EXPECT_TRUE(has(shown, "<field var='service'><value>push.example</value></field><field var='node'><value>n</value>"
-                         "</field><field var='sent'><value>2</value></field><field var='refused'><value>1</value>"))
+  EXPECT_TRUE(has(shown,
+                  "<field var='service'><value>push.example</value></field><field var='node'><value>n</value>"
+                  "</field><field var='sent'><value>2</value></field><field var='refused'><value>1</value>"))
       << shown;
   EXPECT_FALSE(has(shown, "romeo"));
 

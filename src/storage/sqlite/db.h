@@ -148,7 +148,7 @@ class Db {
 /// Several reads that see one state of the database.
 class ReadTransaction {
  public:
-  explicit ReadTransaction(Db& db) : db_(db) { open_ = db_.exec("BEGIN").has_value(); }
+  explicit ReadTransaction(Db& db) : db_(db) { open_ = !db_.in_transaction() && db_.exec("BEGIN").has_value(); }
   ~ReadTransaction() {
     if (open_) static_cast<void>(db_.exec("COMMIT"));
   }

@@ -18,20 +18,16 @@ void DocumentSql::get(const xmpp::BareJid& account, const std::string& kind, con
       std::move(then));
 }
 
-void DocumentSql::get_several(const xmpp::BareJid& account, std::vector<std::string> kinds,
-                              Callback<std::map<std::string, std::string>> then) {
-  access_.read<std::map<std::string, std::string>>(
-      [account = account.text(), kinds = std::move(kinds)](Db& db) -> Result<std::map<std::string, std::string>> {
-        std::map<std::string, std::string> documents;
-        for (const std::string& kind : kinds) {
-          const auto done = db.query(
-              "SELECT document FROM documents WHERE account = ? AND kind = ? AND name = ''",
-              [&](const Row& row) { documents.emplace(kind, row.text(0)); }, account, kind);
-          if (!done) return std::unexpected(done.error());
-        }
-        return documents;
-      },
-      std::move(then));
+Result<std::map<std::string, std::string>> read_documents(Db& db, const std::string& account,
+                                                          const std::vector<std::string>& kinds) {
+  std::map<std::string, std::string> documents;
+  for (const std::string& kind : kinds) {
+    const auto done = db.query(
+        "SELECT document FROM documents WHERE account = ? AND kind = ? AND name = ''",
+        [&](const Row& row) { documents.emplace(kind, row.text(0)); }, account, kind);
+    if (!done) return std::unexpected(done.error());
+  }
+  return documents;
 }
 
 Ticket DocumentSql::put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,

@@ -11,34 +11,6 @@ namespace kith::storage::sqlite {
 
 namespace {
 
-Result<PubsubData> load_all(Db& db, const std::string& owner, Events& events) {
-  const ReadTransaction one_state(db);
-  PubsubData data;
-  const auto nodes = db.query(
-      "SELECT node, config FROM pubsub_nodes WHERE owner = ? ORDER BY node",
-      [&](const Row& row) { data.nodes.push_back({.name = row.text(0), .config = row.text(1)}); }, owner);
-  if (!nodes) return std::unexpected(nodes.error());
-  if (data.nodes.empty()) return data;
-  const auto people = db.query(
-      "SELECT node, jid, affiliation, subscription FROM pubsub_people WHERE owner = ?",
-      [&](const Row& row) {
-        const auto node = std::ranges::find(data.nodes, row.bytes(0), &PubsubNode::name);
-        std::optional<xmpp::Jid> jid = xmpp::Jid::parse(row.bytes(1));
-        if (!jid || node == data.nodes.end()) {
-          events.record(LogLevel::warning, "storage_bad_row", {{"table", "pubsub_people"}});
-          return;
-        }
-        node->people.push_back({.jid = std::move(*jid), .affiliation = row.text(2), .subscription = row.text(3)});
-      },
-      owner);
-  if (!people) return std::unexpected(people.error());
-  const auto bytes = db.query(
-      "SELECT coalesce(sum(bytes), 0) FROM pubsub_items WHERE owner = ?",
-      [&](const Row& row) { data.bytes = static_cast<std::uint64_t>(row.integer(0)); }, owner);
-  if (!bytes) return std::unexpected(bytes.error());
-  return data;
-}
-
 Result<bool> done_of(const Result<std::uint64_t>& done) {
   if (!done) return std::unexpected(done.error());
   return true;
@@ -125,9 +97,37 @@ std::size_t size_of(const xmpp::BareJid& owner, const std::string& node) { retur
 
 }  // namespace
 
+Result<PubsubData> read_pubsub(Db& db, const std::string& owner, Events& events) {
+  const ReadTransaction one_state(db);
+  PubsubData data;
+  const auto nodes = db.query(
+      "SELECT node, config FROM pubsub_nodes WHERE owner = ? ORDER BY node",
+      [&](const Row& row) { data.nodes.push_back({.name = row.text(0), .config = row.text(1)}); }, owner);
+  if (!nodes) return std::unexpected(nodes.error());
+  if (data.nodes.empty()) return data;
+  const auto people = db.query(
+      "SELECT node, jid, affiliation, subscription FROM pubsub_people WHERE owner = ?",
+      [&](const Row& row) {
+        const auto node = std::ranges::find(data.nodes, row.bytes(0), &PubsubNode::name);
+        std::optional<xmpp::Jid> jid = xmpp::Jid::parse(row.bytes(1));
+        if (!jid || node == data.nodes.end()) {
+          events.record(LogLevel::warning, "storage_bad_row", {{"table", "pubsub_people"}});
+          return;
+        }
+        node->people.push_back({.jid = std::move(*jid), .affiliation = row.text(2), .subscription = row.text(3)});
+      },
+      owner);
+  if (!people) return std::unexpected(people.error());
+  const auto bytes = db.query(
+      "SELECT coalesce(sum(bytes), 0) FROM pubsub_items WHERE owner = ?",
+      [&](const Row& row) { data.bytes = static_cast<std::uint64_t>(row.integer(0)); }, owner);
+  if (!bytes) return std::unexpected(bytes.error());
+  return data;
+}
+
 void PubsubSql::load(const xmpp::BareJid& owner, Callback<PubsubData> then) {
   access_.read<PubsubData>(
-      [owner = owner.text(), &events = access_.events()](Db& db) { return load_all(db, owner, events); },
+      [owner = owner.text(), &events = access_.events()](Db& db) { return read_pubsub(db, owner, events); },
       std::move(then));
 }
 

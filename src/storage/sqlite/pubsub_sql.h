@@ -6,6 +6,8 @@
 
 namespace kith::storage::sqlite {
 
+Result<PubsubData> read_pubsub(Db& db, const std::string& owner, Events& events);
+
 class PubsubSql final : public PubsubStore {
  public:
   explicit PubsubSql(ShardAccess& access) : access_(access) {}

@@ -53,42 +53,6 @@ std::optional<RosterItem> item_from(const Row& row) {
                     .pending_stanza = row.text(8)};
 }
 
-Result<RosterData> load_roster(Db& db, const std::string& account, Events& events) {
-  const ReadTransaction one_state(db);
-  RosterData roster;
-  const auto items = db.query(
-      "SELECT contact, name, group_names, subscription, pending_out, pending_in, approved, in_roster, pending_stanza, "
-      "version "
-      "FROM roster_items WHERE account = ? ORDER BY contact",
-      [&](const Row& row) {
-        std::optional<RosterItem> item = item_from(row);
-        if (!item) {
-          events.record(LogLevel::warning, "storage_bad_row", {{"table", "roster_items"}});
-          return;
-        }
-        roster.item_versions.emplace(item->contact, static_cast<std::uint64_t>(row.integer(9)));
-        roster.items.push_back(std::move(*item));
-      },
-      account);
-  if (!items) return std::unexpected(items.error());
-  const auto version = db.query(
-      "SELECT version FROM roster_versions WHERE account = ?",
-      [&](const Row& row) { roster.version = static_cast<std::uint64_t>(row.integer(0)); }, account);
-  if (!version) return std::unexpected(version.error());
-  const auto removed = db.query(
-      "SELECT version, contact FROM roster_removed WHERE account = ? ORDER BY version, contact",
-      [&](const Row& row) {
-        if (std::optional<BareJid> contact = bare_jid_from(row.bytes(1))) {
-          roster.removed.emplace_back(static_cast<std::uint64_t>(row.integer(0)), std::move(*contact));
-        } else {
-          events.record(LogLevel::warning, "storage_bad_row", {{"table", "roster_removed"}});
-        }
-      },
-      account);
-  if (!removed) return std::unexpected(removed.error());
-  return roster;
-}
-
 Result<void> put_version(Db& db, const std::string& account, std::uint64_t version) {
   const auto done = db.exec(
       "INSERT INTO roster_versions (account, version) VALUES (?1, ?2) ON CONFLICT (account) DO UPDATE SET version = ?2",
@@ -130,9 +94,45 @@ Result<bool> remove_item(Db& db, const std::string& account, const std::string& 
 
 }  // namespace
 
+Result<RosterData> read_roster(Db& db, const std::string& account, Events& events) {
+  const ReadTransaction one_state(db);
+  RosterData roster;
+  const auto items = db.query(
+      "SELECT contact, name, group_names, subscription, pending_out, pending_in, approved, in_roster, pending_stanza, "
+      "version "
+      "FROM roster_items WHERE account = ? ORDER BY contact",
+      [&](const Row& row) {
+        std::optional<RosterItem> item = item_from(row);
+        if (!item) {
+          events.record(LogLevel::warning, "storage_bad_row", {{"table", "roster_items"}});
+          return;
+        }
+        roster.item_versions.emplace(item->contact, static_cast<std::uint64_t>(row.integer(9)));
+        roster.items.push_back(std::move(*item));
+      },
+      account);
+  if (!items) return std::unexpected(items.error());
+  const auto version = db.query(
+      "SELECT version FROM roster_versions WHERE account = ?",
+      [&](const Row& row) { roster.version = static_cast<std::uint64_t>(row.integer(0)); }, account);
+  if (!version) return std::unexpected(version.error());
+  const auto removed = db.query(
+      "SELECT version, contact FROM roster_removed WHERE account = ? ORDER BY version, contact",
+      [&](const Row& row) {
+        if (std::optional<BareJid> contact = bare_jid_from(row.bytes(1))) {
+          roster.removed.emplace_back(static_cast<std::uint64_t>(row.integer(0)), std::move(*contact));
+        } else {
+          events.record(LogLevel::warning, "storage_bad_row", {{"table", "roster_removed"}});
+        }
+      },
+      account);
+  if (!removed) return std::unexpected(removed.error());
+  return roster;
+}
+
 void RosterSql::load(const BareJid& account, Callback<RosterData> then) {
   access_.read<RosterData>(
-      [account = account.text(), &events = access_.events()](Db& db) { return load_roster(db, account, events); },
+      [account = account.text(), &events = access_.events()](Db& db) { return read_roster(db, account, events); },
       std::move(then));
 }
 

@@ -7,6 +7,8 @@
 
 namespace kith::storage::sqlite {
 
+Result<RosterData> read_roster(Db& db, const std::string& account, Events& events);
+
 class RosterSql final : public RosterStore {
  public:
   static constexpr std::int64_t most_removed = 200;

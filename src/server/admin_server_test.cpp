@@ -54,6 +54,10 @@ class FakeActions final : public AdminActions {
   void list_pushes(xmpp::BareJid, AdminAnswer<std::vector<storage::PushRecord>>) override {}
   void list_sessions(std::optional<xmpp::BareJid>, AdminAnswer<std::vector<AdminSession>>) override {}
   void end_session(xmpp::FullJid, AdminAnswer<AdminDone>) override {}
+  void federation(AdminAnswer<AdminFederation>) override {}
+  void check_server(std::string, AdminAnswer<AdminCheck>) override {}
+  void retry_server(std::string, AdminAnswer<AdminRetry>) override {}
+  void block_server(std::string, bool, AdminAnswer<AdminDone>) override {}
   void reload(AdminAnswer<AdminReload> then) override { then(AdminReload{}); }
 };
 

@@ -84,6 +84,21 @@ class Federation(Conversation):
             await self.comes_back(sender, receiver, "remote-server-timeout")
         self.capulet.wait_for_log('server_not_reached domain=montague.example why="its certificate is not trusted')
 
+    async def test_the_administrator_is_told_what_is_wrong_with_a_certificate(self):
+        join(self.capulet, self.montague, strangers=(self.montague,))
+        for kith in (self.capulet, self.montague):
+            kith.start()
+        check = lambda: self.capulet.kithctl("federation", "check", "montague.example", check=False).stdout
+        self.assertRegex(check(), "--  certificate  it is not trusted: self.signed certificate")
+        # Now it is trusted, but another's.
+        self.montague.authority = self.capulet.authority
+        self.montague.authority.issue(self.montague.live, "montague.example", names=["verona.example", "www.verona.example"])
+        self.montague.reload()
+        self.assertIn("--  certificate  it is not for montague.example but for verona.example, www.verona.example", check())
+        self.montague.authority.issue(self.montague.live, "montague.example")
+        self.montague.reload()
+        self.assertIn("ok  certificate  it is trusted, and for montague.example", check())
+
     async def test_a_server_that_is_away_is_told_of_and_tried_again(self):
         juliet, _ = await self.two_people()
         self.montague.terminate()

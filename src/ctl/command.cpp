@@ -58,7 +58,7 @@ std::expected<Command, Printed> parse_command(std::vector<std::string> arguments
                   "Read the password from the first line of standard input");
   };
 
-  CLI::App* user = app.add_subcommand("user", "Accounts: add, password, remove, list, pushes");
+  CLI::App* user = app.add_subcommand("user", "Accounts: add, password, remove, list, pushes, doctor");
   user->require_subcommand(1);
   user->fallthrough();
 
@@ -85,6 +85,12 @@ std::expected<Command, Printed> parse_command(std::vector<std::string> arguments
   CLI::App* user_pushes =
       add(*user, "pushes", "Show what push services were told about an account, and when", Action::user_pushes);
   take_address(user_pushes, "The address of the account")->required();
+
+  CLI::App* user_doctor =
+      add(*user, "doctor", "Say why others cannot encrypt to an account, if they cannot", Action::user_doctor);
+  take_address(user_doctor, "The address of the account")->required();
+  user_doctor->add_flag("--mend", command.mend, "Open the keys that are closed to those who need them");
+  user_doctor->footer("Example:\n  kithctl user doctor juliet@example.org\n");
 
   add(app, "status", "What runs, since when, and how much of it", Action::status);
 

@@ -16,6 +16,7 @@ enum class Action {
   user_remove,
   user_list,
   user_pushes,
+  user_doctor,
   status,
   sessions,
   session_end,
@@ -37,6 +38,7 @@ struct Command {
   bool json = false;
   bool password_stdin = false;
   bool yes = false;
+  bool mend = false;
 };
 
 /// Nothing to do but to print: help or the version (on standard output), or what is wrong with the line (on standard

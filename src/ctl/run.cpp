@@ -108,6 +108,8 @@ std::expected<Request, Refusal> make_request(const Command& command, Terminal& t
       return Request{"PUT", "/v1/federation/" + subject + "/block"};
     case Action::federation_unblock:
       return Request{"DELETE", "/v1/federation/" + subject + "/block"};
+    case Action::user_doctor:
+      return Request{command.mend ? "POST" : "GET", "/v1/users/" + subject + "/doctor"};
     case Action::user_remove: {
       const auto confirmed = confirm_removal(command, terminal);
       if (!confirmed) return std::unexpected(confirmed.error());
@@ -158,6 +160,8 @@ std::string show(const Command& command, const json& body, WallTime now) {
       return command.subject + " is blocked: nothing comes from it or the domains below it, and nothing goes there.\n";
     case Action::federation_unblock:
       return command.subject + " is not blocked any more.\n";
+    case Action::user_doctor:
+      return show_doctor(body);
     case Action::reload:
       return show_reload(body);
   }

@@ -402,5 +402,14 @@ TEST_F(KithctlTest, help_and_version_are_printed) {
   EXPECT_NE(terminal.output.find("--password-stdin"), std::string::npos);
 }
 
+TEST_F(KithctlTest, the_doctor_only_looks_unless_he_is_to_mend) {
+  const char* answer = R"({"jid":"a@b.org","devices":0,"findings":[]})";
+  EXPECT_EQ(run_with({"user", "doctor", "a@b.org"}, 200, answer), Exit::done);
+  EXPECT_EQ(request_line, "GET /v1/users/a%40b.org/doctor");
+  EXPECT_EQ(run_with({"user", "doctor", "a@b.org", "--mend"}, 200, answer), Exit::done);
+  EXPECT_EQ(request_line, "POST /v1/users/a%40b.org/doctor");
+  EXPECT_EQ(run_alone({"user", "doctor", "nobody"}), Exit::usage);
+}
+
 }  // namespace
 }  // namespace kith::ctl

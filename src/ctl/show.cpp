@@ -231,6 +231,23 @@ std::string show_retry(const json& body, const std::string& domain) {
                      counted(messages, "message"), domain, messages == 1 ? "is" : "are");
 }
 
+std::string show_doctor(const json& body) {
+  const std::string jid = without_controls(text_of(body, "jid", "the account"));
+  const std::int64_t devices = number_of(body, "devices");
+  std::string text;
+  bool closed = false;
+  for (const json& finding : list_of(body, "findings")) {
+    const bool mended = flag_of(finding, "mended");
+    closed = closed || (!mended && text_of(finding, "problem") == "closed");
+    text += "- " + without_controls(text_of(finding, "sentence")) + (mended ? " It is open now." : "") + "\n";
+  }
+  if (closed) text += "\nOpen what is closed with: kithctl user doctor " + jid + " --mend\n";
+  if (text.empty() && devices == 0) text = "No client of " + jid + " has published keys for OMEMO.\n";
+  if (text.empty()) text = "Nothing is wrong with the keys of " + jid + ".\n";
+  if (devices > 0) text += "Keys that can be used are there of " + counted(devices, "device") + ".\n";
+  return text;
+}
+
 std::string show_reload(const json& body) {
   std::string text = "Configuration and certificates were read again.\n";
   for (const json& note : list_of(body, "notes")) {

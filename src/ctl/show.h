@@ -31,6 +31,7 @@ std::string show_check(const nlohmann::json& body, const std::string& domain);
 std::string show_retry(const nlohmann::json& body, const std::string& domain);
 /// Whether the last step of such a way was a good one.
 bool is_reached(const nlohmann::json& body);
+std::string show_doctor(const nlohmann::json& body);
 std::string show_reload(const nlohmann::json& body);
 
 }  // namespace kith::ctl

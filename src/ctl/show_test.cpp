@@ -48,6 +48,23 @@ TEST(ShowTable, aligns_by_characters_not_bytes) {
 
 TEST(ShowTable, lets_nothing_steer_the_terminal) { EXPECT_EQ(show_table({{"a\x1b[2Jb\x7f\r"}}), "a?[2Jb??\n"); }
 
+TEST(ShowDoctor, says_what_is_wrong_and_what_to_do) {
+  const auto finding = [](const char* problem, bool mended) {
+    return json{{"problem", problem}, {"sentence", "It is\nso."}, {"mended", mended}};
+  };
+  json body{{"jid", "a@b"}, {"devices", 0}, {"findings", json::array()}};
+  EXPECT_EQ(show_doctor(body), "No client of a@b has published keys for OMEMO.\n");
+  body["devices"] = 1;
+  EXPECT_EQ(show_doctor(body),
+            "Nothing is wrong with the keys of a@b.\nKeys that can be used are there of 1 device.\n");
+  body["devices"] = 0;
+  body["findings"] = json::array({finding("closed", false), finding("missing", false)});
+  EXPECT_EQ(show_doctor(body),
+            "- It is?so.\n- It is?so.\n\nOpen what is closed with: kithctl user doctor a@b --mend\n");
+  body["findings"] = json::array({finding("closed", true)});
+  EXPECT_EQ(show_doctor(body), "- It is?so. It is open now.\n");
+}
+
 TEST(Show, takes_an_answer_of_another_shape_without_complaint) {
   for (const char* text : {"{}", R"({"users":1,"sessions":{},"domains":"x","started":5,"notes":[1]})",
                            R"({"users":[1,null,{}],"sessions":[[],{"priority":"x","available":1}],"domains":[1]})"}) {
@@ -57,6 +74,7 @@ TEST(Show, takes_an_answer_of_another_shape_without_complaint) {
     EXPECT_FALSE(show_sessions(body, now).empty());
     EXPECT_FALSE(show_pushes(body).empty());
     EXPECT_FALSE(show_reload(body).empty());
+    EXPECT_FALSE(show_doctor(body).empty());
   }
 }
 

@@ -194,6 +194,13 @@ struct RetractItems {
   std::vector<std::string> ids;
   storage::Ticket ticket{};
 };
+/// Another configuration is wanted for a node that there is, in the account's name.
+struct ConfigureNode {
+  Account& account;
+  std::string node;
+  xmpp::NodeConfig config;
+  storage::Ticket ticket{};
+};
 /// One of the account's own clients asks for what is stored for it, or changes it (XEP-0049, XEP-0060), before the
 /// feature that stores it is asked. Done: another feature has taken the request over.
 struct StoreRequest {
@@ -383,9 +390,9 @@ class Hooks {
              List<PresenceToAccount>, List<IqToSession>, List<IqAnswerToAccount>, List<NonzaFromClient>,
              List<SessionBound>, List<SessionEnded>, List<SessionHibernates>, List<SessionResumed>, List<SessionSaved>,
              List<SessionRestored>, List<SessionAvailable>, List<SightChanged>, List<ItemsPublished>,
-             List<ItemsRetracted>, List<PublishItems>, List<RetractItems>, List<StoreRequest>, List<SessionUnavailable>,
-             List<AccountRemoved>, List<StreamFeatures>, List<BindInlineFeatures>, List<BindInline>,
-             List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
+             List<ItemsRetracted>, List<PublishItems>, List<RetractItems>, List<ConfigureNode>, List<StoreRequest>,
+             List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>, List<BindInlineFeatures>,
+             List<BindInline>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   std::vector<Service*> services_;
   std::vector<Command> commands_;

@@ -297,11 +297,17 @@ void Pubsub::set_config(PubsubOwner& owner, IqRequest request, const xml::Elemen
   const auto applied = config.apply(**form, deps_.limits.pubsub_items);
   if (!applied) return request.fail(applied.error());
   const std::string name = node_of(configure);
-  (*node)->config = std::move(config);
-  storage::Ticket ticket = wrote(owner, deps_.store.put_node(owner.jid(), name, (*node)->config.to_text(NodeConfig())));
-  ticket = wrote(owner, deps_.store.trim(owner.jid(), name, kept_items(**node)));
-  if ((*node)->config.notify_config) owner.notify(name, **node, node_event("configuration", name), ticket);
-  request.reply({}, ticket);
+  request.reply({}, this->configure(owner, name, std::move(config)));
+}
+
+storage::Ticket Pubsub::configure(PubsubOwner& owner, const std::string& name, NodeConfig config) {
+  Node* node = owner.nodes().find(name);
+  if (node == nullptr) return {};
+  node->config = std::move(config);
+  wrote(owner, deps_.store.put_node(owner.jid(), name, node->config.to_text(NodeConfig())));
+  const storage::Ticket ticket = wrote(owner, deps_.store.trim(owner.jid(), name, kept_items(*node)));
+  if (node->config.notify_config) owner.notify(name, *node, node_event("configuration", name), ticket);
+  return ticket;
 }
 
 void Pubsub::delete_node(PubsubOwner& owner, IqRequest request, const xml::Element& element) {

@@ -80,6 +80,8 @@ class Pubsub {
                                                             std::vector<xml::Element> items,
                                                             const xmpp::NodeConfig& options,
                                                             bool as_configured = false);
+  /// Gives a node another configuration in the owner's own name. Nothing happens if there is no such node.
+  storage::Ticket configure(PubsubOwner& owner, const std::string& node, xmpp::NodeConfig config);
   /// Deletes items in the owner's own name and tells of it.
   storage::Ticket retract(PubsubOwner& owner, const std::string& node, std::vector<std::string> ids);
 

@@ -214,6 +214,17 @@ json to_json(const AdminCheck& check) {
 
 json to_json(const AdminRetry& retry) { return {{"messages", retry.messages}}; }
 
+json to_json(const AdminKeys& keys) {
+  json list = json::array();
+  for (const module::KeyFinding& finding : keys.findings) {
+    list.push_back({{"problem", std::string(wire_word(finding.problem))},
+                    {"node", finding.node},
+                    {"sentence", finding.sentence},
+                    {"mended", finding.mended}});
+  }
+  return {{"findings", std::move(list)}, {"devices", keys.devices}};
+}
+
 json to_json(const AdminReload& reload) { return {{"notes", reload.notes}}; }
 
 /// Turns an action's answer into a response; `about` is the address that the action was about, if any.
@@ -298,6 +309,14 @@ struct Call {
     actions.list_pushes(*jid, respond<std::vector<storage::PushRecord>>(std::move(then)));
   }
 
+  void get_doctor() { check_keys(false); }
+  void post_doctor() { check_keys(true); }
+  void check_keys(bool mend) {
+    const std::expected<xmpp::BareJid, AdminError> jid = read_account(target.segments[2]);
+    if (!jid) return refuse(jid.error());
+    actions.check_keys(*jid, mend, respond<AdminKeys>(std::move(then), 200, jid->text()));
+  }
+
   void get_sessions() {
     const std::string text = target.value("account");
     std::optional<xmpp::BareJid> account;
@@ -374,7 +393,7 @@ AdminResponse error_response(const AdminError& error) {
 }
 
 void AdminApi::handle(AdminRequest request, Then then) {
-  static const std::array<Route, 16> routes{{
+  static const std::array<Route, 18> routes{{
       {"GET", {"v1", "status"}, &Call::get_status},
       {"GET", {"v1", "users"}, &Call::get_users},
       {"POST", {"v1", "users"}, &Call::post_user},
@@ -383,6 +402,8 @@ void AdminApi::handle(AdminRequest request, Then then) {
       {"GET", {"v1", "users", "*", "clients"}, &Call::get_clients},
       {"DELETE", {"v1", "users", "*", "clients", "*"}, &Call::delete_client},
       {"GET", {"v1", "users", "*", "pushes"}, &Call::get_pushes},
+      {"GET", {"v1", "users", "*", "doctor"}, &Call::get_doctor},
+      {"POST", {"v1", "users", "*", "doctor"}, &Call::post_doctor},
       {"GET", {"v1", "sessions"}, &Call::get_sessions},
       {"DELETE", {"v1", "sessions", "*"}, &Call::delete_session},
       {"GET", {"v1", "federation"}, &Call::get_federation},

@@ -15,6 +15,8 @@
 //   POST   /v1/federation/{domain}/retry                         tries again now what waits for it
 //   PUT    /v1/federation/{domain}/block                         no longer talks to it
 //   DELETE /v1/federation/{domain}/block                         talks to it again
+//   GET    /v1/users/{jid}/doctor                                what is wrong with an account's keys for encryption
+//   POST   /v1/users/{jid}/doctor                                the same, after mending what can be mended
 //   POST   /v1/reload                                            reads configuration and certificates again
 //
 // {…} stands for one percent-encoded segment of the path, so that the '/' of a full JID is %2F; segments and query
@@ -32,6 +34,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "module/client_list.h"
+#include "module/key_check.h"
 #include "storage/storage.h"
 #include "xmpp/jid.h"
 
@@ -111,6 +114,11 @@ struct AdminRetry {
   std::uint64_t messages = 0;  ///< that wait for it
 };
 
+struct AdminKeys {
+  std::vector<module::KeyFinding> findings{};
+  std::size_t devices = 0;  ///< whose keys can be used
+};
+
 struct AdminReload {
   std::vector<std::string> notes{};  ///< what was taken over, and what waits for a restart; one sentence each
 };
@@ -133,6 +141,9 @@ class AdminActions {
   virtual void end_client(xmpp::BareJid account, std::string id, AdminAnswer<AdminDone> then) = 0;
   /// What went to the account's push services. 404 no-such-user.
   virtual void list_pushes(xmpp::BareJid account, AdminAnswer<std::vector<storage::PushRecord>> then) = 0;
+  /// Looks at the account's keys for encryption; with `mend` what is closed is opened. 404 no-such-user, 503
+  /// storage-failed.
+  virtual void check_keys(xmpp::BareJid account, bool mend, AdminAnswer<AdminKeys> then) = 0;
   virtual void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) = 0;
   /// 404 no-such-session.
   virtual void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) = 0;

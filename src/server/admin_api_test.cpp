@@ -71,6 +71,14 @@ class FakeActions final : public AdminActions {
     calls.push_back("end_client " + account.text() + " " + id);
     answer(then, AdminDone{});
   }
+  void check_keys(xmpp::BareJid account, bool mend, AdminAnswer<AdminKeys> then) override {
+    calls.push_back((mend ? "mend_keys " : "check_keys ") + account.text());
+    answer(then, AdminKeys{.findings = {{.problem = module::KeyFinding::Problem::closed,
+                                         .node = "urn:xmpp:omemo:2:devices",
+                                         .sentence = "It is closed.",
+                                         .mended = mend}},
+                           .devices = 2});
+  }
   void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) override {
     calls.push_back("list_sessions " + (account ? account->text() : "*"));
     answer(then, std::vector<AdminSession>{{.jid = *xmpp::FullJid::parse("a@example.org/r"),
@@ -201,6 +209,17 @@ TEST_F(AdminApiTest, what_push_services_were_told_is_listed) {
   EXPECT_EQ(actions.calls, std::vector<std::string>{"list_pushes a@example.org"});
   actions.calls.clear();
   expect_refused(ask("GET", "/v1/users/a%20b/pushes"), 400, "jid-malformed");
+}
+
+TEST_F(AdminApiTest, keys_for_encryption_are_looked_at_and_mended) {
+  const Result result = ask("GET", "/v1/users/a%40example.org/doctor");
+  EXPECT_EQ(result.status, 200);
+  EXPECT_EQ(result.body, json::parse(R"({"jid":"a@example.org","devices":2,"findings":[{"problem":"closed",
+    "node":"urn:xmpp:omemo:2:devices","sentence":"It is closed.","mended":false}]})"));
+  EXPECT_EQ(ask("POST", "/v1/users/a%40example.org/doctor").body["findings"][0]["mended"], true);
+  EXPECT_EQ(actions.calls, (std::vector<std::string>{"check_keys a@example.org", "mend_keys a@example.org"}));
+  actions.calls.clear();
+  expect_refused(ask("GET", "/v1/users/a%20b/doctor"), 400, "jid-malformed");
 }
 
 TEST_F(AdminApiTest, users_of_what_is_no_domain_are_refused) {

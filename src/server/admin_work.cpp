@@ -11,6 +11,10 @@ namespace kith::server {
 
 namespace {
 
+/// What is read of one node of keys.
+constexpr std::size_t most_bundles = 1000;
+constexpr std::size_t most_bundle_bytes = 4 * 1024 * 1024;
+
 AdminError no_such_user(const xmpp::BareJid& jid) {
   return {404, "no-such-user",
           "There is no account " + jid.text() + "; 'kithctl user list' shows those that there are."};
@@ -196,6 +200,60 @@ void AdminWork::list_pushes(xmpp::BareJid account, AdminAnswer<std::vector<stora
         then(*std::move(records));
       });
     });
+  });
+}
+
+void AdminWork::check_keys(xmpp::BareJid account, bool mend, AdminAnswer<AdminKeys> then) {
+  ShardUnit& unit = owner(account);
+  unit.shard.post([this, &unit, account, mend, then = std::move(then)]() mutable {
+    router::Router& router = unit.runtime->router();
+    router.accounts().with(account, [this, &unit, account, mend, then = std::move(then)](auto found) mutable {
+      if (!found) {
+        const bool absent = found.error() == router::Absence::no_such_account;
+        return then(std::unexpected(absent ? no_such_user(account) : storage_failed()));
+      }
+      read_keys(
+          unit, account, module::key_nodes((*found)->nodes()), {},
+          [this, &unit, mend, then = std::move(then)](module::Account* there, const module::KeyItems& items) mutable {
+            if (there == nullptr) return then(std::unexpected(storage_failed()));
+            AdminKeys keys{.findings = module::check_keys(there->nodes(), items, deps_.clock.wall()),
+                           .devices = module::usable_devices(there->nodes(), items)};
+            if (mend) return mend_keys(unit, *there, std::move(keys), std::move(then));
+            then(std::move(keys));
+          });
+    });
+  });
+}
+
+void AdminWork::read_keys(ShardUnit& unit, const xmpp::BareJid& account, std::vector<std::string> nodes,
+                          module::KeyItems items, KeysRead then) {
+  if (nodes.empty()) return then(unit.runtime->router().loaded(account), items);
+  std::string node = std::move(nodes.back());
+  nodes.pop_back();
+  const storage::PubsubQuery query{.most = most_bundles, .most_bytes = most_bundle_bytes};
+  unit.store_refs->pubsub.items(account, node, query,
+                                [this, &unit, account, node, nodes = std::move(nodes), items = std::move(items),
+                                 then = std::move(then)](storage::Result<storage::PubsubPage> page) mutable {
+                                  if (!page) return then(nullptr, items);
+                                  items.emplace(node, std::move(page->items));
+                                  read_keys(unit, account, std::move(nodes), std::move(items), std::move(then));
+                                });
+}
+
+void AdminWork::mend_keys(ShardUnit& unit, module::Account& account, AdminKeys keys, AdminAnswer<AdminKeys> then) {
+  storage::Ticket last;
+  for (module::KeyFinding& finding : keys.findings) {
+    const module::Node* node = account.nodes().find(finding.node);
+    if (finding.problem != module::KeyFinding::Problem::closed || node == nullptr) continue;
+    module::ConfigureNode event{account, finding.node, node->config};
+    event.config.access_model = xmpp::AccessModel::open;
+    unit.runtime->router().hooks().run(event);
+    finding.mended = event.ticket.number != 0;
+    last = storage::later(last, event.ticket);
+  }
+  unit.runtime->router().when_decided(last, [keys = std::move(keys), then = std::move(then)](bool committed) mutable {
+    if (!committed) return then(std::unexpected(storage_failed()));
+    then(std::move(keys));
   });
 }
 

@@ -34,6 +34,7 @@ class AdminWork final : public AdminActions {
   void list_clients(xmpp::BareJid account, AdminAnswer<std::vector<module::ClientInfo>> then) override;
   void end_client(xmpp::BareJid account, std::string id, AdminAnswer<AdminDone> then) override;
   void list_pushes(xmpp::BareJid account, AdminAnswer<std::vector<storage::PushRecord>> then) override;
+  void check_keys(xmpp::BareJid account, bool mend, AdminAnswer<AdminKeys> then) override;
   void list_sessions(std::optional<xmpp::BareJid> account, AdminAnswer<std::vector<AdminSession>> then) override;
   void end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) override;
   void federation(AdminAnswer<AdminFederation> then) override;
@@ -45,6 +46,12 @@ class AdminWork final : public AdminActions {
  private:
   ShardUnit& owner(const xmpp::BareJid& jid);
   ShardUnit& owner_of_server(std::string_view domain);
+  /// What is at these nodes is added to `items`; `then` gets no account if it cannot be read.
+  using KeysRead = std::move_only_function<void(module::Account*, const module::KeyItems&)>;
+  void read_keys(ShardUnit& unit, const xmpp::BareJid& account, std::vector<std::string> nodes, module::KeyItems items,
+                 KeysRead then);
+  /// Opens what is closed, and answers when that is committed.
+  static void mend_keys(ShardUnit& unit, module::Account& account, AdminKeys keys, AdminAnswer<AdminKeys> then);
   bool has_domain(std::string_view domain) const;
   /// Why nothing can be done about this server, if so.
   std::optional<AdminError> not_a_peer(std::string_view domain) const;

@@ -142,6 +142,7 @@ void Pep::attach(module::Hooks& hooks) {
   hooks.on<module::SightChanged>(this, &Pep::sight_changed);
   hooks.on<module::PublishItems>(module::Phase::deliver, this, &Pep::publish);
   hooks.on<module::RetractItems>(module::Phase::deliver, this, &Pep::retract);
+  hooks.on<module::ConfigureNode>(module::Phase::deliver, this, &Pep::configure_node);
   hooks.on<module::DiscoInfo>(module::Phase::deliver, this, &Pep::info);
   hooks.on<module::DiscoItems>(module::Phase::deliver, this, &Pep::items);
 }
@@ -175,6 +176,12 @@ Outcome Pep::publish(module::PublishItems& event) {
 Outcome Pep::retract(module::RetractItems& event) {
   Owner owner(*this, event.account);
   event.ticket = pubsub_.retract(owner, event.node, event.ids);
+  return Done{};
+}
+
+Outcome Pep::configure_node(module::ConfigureNode& event) {
+  Owner owner(*this, event.account);
+  event.ticket = pubsub_.configure(owner, event.node, event.config);
   return Done{};
 }
 

@@ -50,6 +50,7 @@ class Pep final : public module::Module {
   void sight_changed(module::SightChanged& event);
   module::Outcome publish(module::PublishItems& event);
   module::Outcome retract(module::RetractItems& event);
+  module::Outcome configure_node(module::ConfigureNode& event);
   module::Outcome info(module::DiscoInfo& event);
   module::Outcome items(module::DiscoItems& event);
 

@@ -185,6 +185,7 @@ daemonize = false
 pidfile = "{self.folder}/prosody.pid"
 data_path = "{self.folder}/data"
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "time", "version", "uptime", "lastactivity", "private", "vcard",
+                    "pep", "bookmarks",
                     "register", "offline" }}
 modules_disabled = {{ "s2s" }}
 interfaces = {{ "127.0.0.1" }}

@@ -289,11 +289,13 @@ TEST_F(BookmarksTest, of_what_was_in_both_the_items_count) {
   EXPECT_TRUE(has(list, "jid='b@rooms.lit'"));
 }
 
-TEST_F(BookmarksTest, nothing_is_written_for_who_has_no_bookmarks) {
+TEST_F(BookmarksTest, for_who_has_no_bookmarks_it_is_written_once_that_there_are_none) {
   Session& phone = comes("juliet@capulet.lit/phone");
   EXPECT_TRUE(has(private_list(phone), "<storage xmlns='storage:bookmarks'/>"));
   EXPECT_TRUE(has(items(phone, "storage:bookmarks"), "<item-not-found"));
-  EXPECT_EQ(scene.stage.disk.last().number, 0U);
+  EXPECT_EQ(scene.stage.disk.last().number, 1U);
+  EXPECT_EQ(nodes().find("storage:bookmarks"), nullptr);
+  EXPECT_EQ(nodes().find("urn:xmpp:bookmarks:1"), nullptr);
 }
 
 TEST_F(BookmarksTest, xep0411_what_was_private_is_not_published_at_an_open_node) {

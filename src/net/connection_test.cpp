@@ -169,6 +169,8 @@ TEST_F(ConnectionTest, a_slow_reader_leaves_bytes_unsent_and_gets_them_all) {
   shard_.settle();
   server_.with([&](Transport& transport) {
     EXPECT_GT(transport.unsent(), 1024U * 1024U);
+    // The kernel's buffer is full, too.
+    EXPECT_GT(transport.unacknowledged(), transport.unsent());
     transport.write("and this");
   });
   EXPECT_EQ(server_.drained(), 0);

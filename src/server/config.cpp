@@ -232,6 +232,11 @@ class Reader {
       fail({config_.file, 0}, "domain", "is missing; a configuration says at least: domain = \"example.org\"");
     }
     if (config_.domains.empty()) return;  // said already
+    for (const auto& [domain, file] : config_.components.secret_files) {
+      if (std::ranges::find(config_.domains, domain) == config_.domains.end()) continue;
+      fail(place_of("components.domains"), "components.domains",
+           fmt::format("\"{}\" is a domain of accounts; a component has one of its own", domain));
+    }
     for (const xmpp::BareJid& admin : config_.admins) {
       if (std::ranges::find(config_.domains, admin.domainpart()) != config_.domains.end()) continue;
       fail(place_of("admins"), "admins", fmt::format("\"{}\" is no address of a domain served here", admin.text()));
@@ -251,6 +256,7 @@ class Reader {
     complete(config_.data_directory, base, "data");
     const std::filesystem::path& data = config_.data_directory;
     complete(config_.admin_socket, config_.admin_socket.empty() ? data : base, "kith.sock");
+    for (auto& [domain, file] : config_.components.secret_files) complete(file, base, {});
     complete(config_.storage.file, config_.storage.file.empty() ? data : base, "kith.db");
     if (config_.certificates.directories.empty()) {
       config_.certificates.directories = {data / "certs"};
@@ -272,6 +278,7 @@ class Reader {
         {"listen.c2s_plaintext", &config_.listen.c2s_plaintext},
         {"listen.s2s", &config_.listen.s2s},
         {"listen.s2s_direct_tls", &config_.listen.s2s_direct_tls},
+        {"listen.components", &config_.listen.components},
         {"listen.metrics", &config_.listen.metrics}};
     for (const auto& [name, list] : lists) {
       for (const Endpoint& endpoint : *list) {

@@ -57,7 +57,8 @@ struct Config {
     std::vector<Endpoint> c2s_plaintext;  ///< loopback only
     std::vector<Endpoint> s2s;            ///< none, here and below: no federation
     std::vector<Endpoint> s2s_direct_tls;
-    std::vector<Endpoint> metrics;  ///< loopback only
+    std::vector<Endpoint> components;  ///< loopback only
+    std::vector<Endpoint> metrics;     ///< loopback only
   } listen;
 
   struct Certificates {
@@ -73,6 +74,11 @@ struct Config {
     std::filesystem::path trusted_certificates;  ///< beside those that the system trusts; empty: none
     bool require_certificates = true;
   } federation;
+
+  struct Components {
+    /// The files with the secrets of the components that answer for these (prepared) domains.
+    std::map<std::string, std::filesystem::path, std::less<>> secret_files;
+  } components;
 
   struct Storage {
     std::string backend = "sqlite";

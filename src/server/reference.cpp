@@ -20,7 +20,7 @@ struct CoreSpec {
   std::string_view summary;
 };
 
-constexpr std::array<CoreSpec, 22> core_specs{{
+constexpr std::array<CoreSpec, 23> core_specs{{
     {{.version = "RFC 6120"}, "XML streams, STARTTLS, SASL, resource binding, stanzas and errors."},
     {{.version = "RFC 6121"}, "Rosters, subscriptions, presence, and where messages go."},
     {{.version = "RFC 7622"}, "Addresses; those that only the older RFC 6122 allows are understood, too."},
@@ -31,6 +31,8 @@ constexpr std::array<CoreSpec, 22> core_specs{{
     {{.version = "RFC 5929", .note = "tls-server-end-point only"}, "Channel binding."},
     {{.version = "RFC 9266"}, "Channel binding by tls-exporter."},
     {{.version = "RFC 7301"}, "ALPN: xmpp-client, xmpp-server."},
+    {{.xep = 114, .version = "1.6", .note = "jabber:component:accept"},
+     "Components: programs with domains of their own."},
     {{.xep = 178, .version = "1.2", .note = "between servers"}, "Servers prove their domains by certificates."},
     {{.xep = 185, .version = "1.0"}, "How the keys of dialback are made."},
     {{.xep = 198, .version = "1.6.3", .note = "between servers without resumption"},

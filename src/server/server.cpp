@@ -119,6 +119,7 @@ struct Server::Parts {
   std::expected<void, std::string> open_certificates();
   std::expected<std::vector<net::CertificateProblem>, std::string> read_certificates();
   std::expected<void, std::string> open_federation();
+  std::expected<void, std::string> open_components();
   std::optional<ShardSurroundings::Federation> federation_of(ShardUnit& unit);
   std::expected<void, std::string> open_shards();
   std::expected<void, std::string> listen();
@@ -159,6 +160,7 @@ struct Server::Parts {
   net::ConnectionSettings s2s_settings;
   net::ConnectionSettings s2s_direct_settings;
   Secret dialback_secret;
+  std::unique_ptr<session::ComponentPlaces> component_places;
 
   std::unique_ptr<PasswordCheckWork> password_checks;
   std::vector<std::unique_ptr<ShardUnit>> units;
@@ -206,6 +208,7 @@ std::expected<void, std::string> Server::Parts::open() {
   }
   if (auto ok = open_certificates(); !ok) return ok;
   if (auto ok = open_federation(); !ok) return ok;
+  if (auto ok = open_components(); !ok) return ok;
   if (auto ok = open_shards(); !ok) return ok;
   start_threads();
   // Before anybody can come to resume one.
@@ -295,6 +298,25 @@ std::expected<void, std::string> Server::Parts::open_federation() {
   return {};
 }
 
+std::expected<void, std::string> Server::Parts::open_components() {
+  if (config.listen.components.empty() || config.components.secret_files.empty()) return {};
+  std::map<std::string, Secret> secrets;
+  for (const auto& [domain, file] : config.components.secret_files) {
+    std::ifstream input(file);
+    std::string line;
+    std::getline(input, line);
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) {
+      return std::unexpected("Cannot read the secret of the component " + domain + " from " + file.string() +
+                             "; its first line must hold it, and kithd must be able to read it.");
+    }
+    secrets.emplace(domain, Secret(std::string(line)));
+    wipe(line);
+  }
+  component_places = std::make_unique<session::ComponentPlaces>(secrets);
+  return {};
+}
+
 std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardUnit& unit) {
   if (!config.federates()) return std::nullopt;
   // A copy that nobody changes: the configuration is replaced by a reload, on another thread.
@@ -377,7 +399,8 @@ std::expected<void, std::string> Server::Parts::open_shards() {
                               },
                           .software_version = version,
                           .started = started,
-                          .federation = federation_of(unit)},
+                          .federation = federation_of(unit),
+                          .components = component_places.get()},
         shard_settings());
     unit.mailbox = std::make_unique<runtime::Mailbox<router::Crossing>>(
         unit.shard, limits.mailbox_items,
@@ -391,16 +414,23 @@ std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& en
                                                               const net::ConnectionSettings& settings,
                                                               Security security, std::string_view name) {
   const bool servers = name.starts_with("s2s");
-  auto accepted = [this, &settings, security, servers](net::Socket socket, std::string address) {
+  const bool components = name == "components";
+  auto accepted = [this, &settings, security, servers, components](net::Socket socket, std::string address) {
     auto place = limiter.admit(address);
     if (!place) {
       events.limit_hit(net::name_of(place.error()));
       return;  // The socket closes itself: an answer would cost what the limit is there to save.
     }
     ShardUnit& unit = *units[next_shard++ % units.size()];
-    unit.shard.post([&unit, &settings, security, servers, socket = std::move(socket), address = std::move(address),
+    unit.shard.post([&unit, &settings, security, servers, components, socket = std::move(socket),
+                     address = std::move(address),
                      admission = std::make_unique<LimiterAdmission>(std::move(*place))]() mutable {
       const auto begin = security == Security::direct_tls ? net::Connection::Begin::tls : net::Connection::Begin::plain;
+      if (components) {
+        unit.runtime->components()->accept(
+            std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address), settings, begin));
+        return;
+      }
       if (servers) {
         unit.runtime->s2s()->accept(
             std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address), settings, begin),
@@ -458,6 +488,11 @@ std::expected<void, std::string> Server::Parts::listen() {
   if (auto ok = open_all(config.listen.s2s_direct_tls, s2s_direct_settings, Security::direct_tls, "s2s-direct-tls");
       !ok)
     return ok;
+  if (component_places) {
+    if (auto ok = open_all(config.listen.components, plaintext_settings, Security::clear_on_loopback, "components");
+        !ok)
+      return ok;
+  }
   if (listeners.empty())
     return std::unexpected("Nothing to listen on: every list under [listen] in kith.toml is empty.");
   return {};
@@ -575,6 +610,7 @@ void Server::Parts::watch_drain() {
     for (const auto& unit : units) {
       unit->shard.post([&unit = *unit] {
         if (session::S2sService* streams = unit.runtime->s2s()) streams->shut_down();
+        if (session::Components* components = unit.runtime->components()) components->shut_down();
       });
     }
   }
@@ -609,6 +645,7 @@ std::expected<std::vector<std::string>, std::string> Server::Parts::reload() {
   next.storage = config.storage;
   next.shards = config.shards;
   next.federation = config.federation;
+  next.components = config.components;
   for (auto& [name, feature] : next.modules) {
     if (const auto running = config.modules.find(name); running != config.modules.end())
       feature.enabled = running->second.enabled;

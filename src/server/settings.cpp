@@ -98,6 +98,9 @@ void add_listen(Table& table) {
       "s2s_direct_tls", [](auto& c) -> auto& { return c.listen.s2s_direct_tls; }, false,
       "Where other servers connect with TLS from the first byte (XEP-0368), as a rule at port 5270.");
   table.at_start().endpoints(
+      "components", [](auto& c) -> auto& { return c.listen.components; }, true,
+      "Where components connect (XEP-0114), as a rule at \"127.0.0.1:5347\"; loopback only.");
+  table.at_start().endpoints(
       "metrics", [](auto& c) -> auto& { return c.listen.metrics; }, true,
       "Where OpenMetrics are read over HTTP, for example at \"127.0.0.1:5280\"; loopback only.");
 }
@@ -148,6 +151,41 @@ void add_federation(Table& table) {
       "Whether other servers must show a certificate that is trusted and names their domain. If not, dialback "
       "(XEP-0220) "
       "suffices, which whoever is master of the network between can deceive.");
+}
+
+Trouble put_components(Config& config, const std::vector<std::string>& texts) {
+  std::map<std::string, std::filesystem::path, std::less<>> files;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    const std::optional<std::string> domain = xmpp::prepare_domainpart(std::string_view(text).substr(0, equals));
+    const std::string file = equals == std::string::npos ? std::string() : text.substr(equals + 1);
+    if (!domain || file.empty() || file.contains('\0')) {
+      return toml_text(text) + " is no domain with a file, as in \"irc.example.org=/etc/kith/irc.secret\"";
+    }
+    files[*domain] = file;
+  }
+  config.components.secret_files = std::move(files);
+  return std::nullopt;
+}
+
+void add_components(Table& table) {
+  table.section("components");
+  table.at_start().add(
+      "domains", "list of texts",
+      "The domains that components answer for, each with the file whose first line is the component's secret, as in "
+      "[\"irc.example.org=/etc/kith/irc.secret\"].",
+      [](Config& config, const ConfigValue& value) -> Trouble {
+        const auto texts = Table::texts_of(value);
+        if (!texts) return "must be a list, as in [\"irc.example.org=/etc/kith/irc.secret\"]";
+        return put_components(config, *texts);
+      },
+      [](const Config& config) {
+        std::vector<std::string> texts;
+        for (const auto& [domain, file] : config.components.secret_files) {
+          texts.push_back(domain + "=" + file.string());
+        }
+        return Table::show_list(texts);
+      });
 }
 
 void add_certificates(Table& table) {
@@ -365,6 +403,7 @@ std::vector<ConfigSetting> all_settings(std::span<const module::Registration> fe
   add_top(table);
   add_listen(table);
   add_federation(table);
+  add_components(table);
   add_certificates(table);
   add_storage_and_log(table);
   add_limits(table);
@@ -377,6 +416,10 @@ std::vector<ConfigSection> all_sections(std::span<const module::Registration> fe
   std::vector<ConfigSection> sections{
       {"listen", "The addresses and ports that the daemon opens. Each is a list; an empty list opens none."},
       {"federation", "How other servers are reached and believed. It begins when [listen] has addresses for `s2s`."},
+      {"components",
+       "Programs that answer for domains of their own (XEP-0114), such as gateways to other networks. They connect "
+       "where "
+       "[listen] has addresses for `components`."},
       {"certificates", "Where the certificates for TLS come from. They are looked at again at each reload."},
       {"storage", "Where the data is kept."},
       {"log", "What is written to standard error."},

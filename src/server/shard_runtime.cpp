@@ -50,6 +50,17 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
                          .dial = surroundings.federation->dial});
     router_.set_remote_servers(s2s_.get());
   }
+  if (surroundings.components != nullptr) {
+    components_ = std::make_unique<session::Components>(session::ComponentDeps{.shard = surroundings.shard,
+                                                                               .clock = surroundings.clock,
+                                                                               .random = surroundings.random,
+                                                                               .events = surroundings.events,
+                                                                               .timers = surroundings.timers,
+                                                                               .limits = limits_,
+                                                                               .router = router_,
+                                                                               .crossroads = surroundings.crossroads,
+                                                                               .places = *surroundings.components});
+  }
   const module::ModuleDeps deps{.clock = surroundings.clock,
                                 .random = surroundings.random,
                                 .events = surroundings.events,

@@ -13,6 +13,7 @@
 #include "server/host_table.h"
 #include "server/password_work.h"
 #include "session/c2s.h"
+#include "session/components.h"
 #include "session/s2s.h"
 
 namespace kith::server {
@@ -54,6 +55,7 @@ struct ShardSurroundings {
     decltype(session::S2sDeps::dial) dial;
   };
   std::optional<Federation> federation{};
+  session::ComponentPlaces* components = nullptr;  ///< null: there are none
 };
 
 class ShardRuntime {
@@ -66,6 +68,8 @@ class ShardRuntime {
   session::C2sService& c2s() { return c2s_; }
   /// Null where there is no federation.
   session::S2sService* s2s() { return s2s_.get(); }
+  /// Null where there are none.
+  session::Components* components() { return components_.get(); }
   module::Passwords& passwords() { return passwords_; }
   storage::Stores& stores() { return stores_; }
 
@@ -83,6 +87,7 @@ class ShardRuntime {
   std::map<const module::Registration*, std::unique_ptr<module::Module>> modules_;
   session::C2sService c2s_;
   std::unique_ptr<session::S2sService> s2s_;
+  std::unique_ptr<session::Components> components_;
 };
 
 }  // namespace kith::server

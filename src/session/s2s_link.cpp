@@ -347,6 +347,7 @@ void S2sLink::apply(stream::S2sOutActions actions) {
       service_.deps_.timers.schedule(timer_, check_time);
       service_.backlog_->reached(pair_);
       service_.reached(pair_.remote);
+      race_.reset();  // Several answers later, nobody is inside it any more.
       if (machine_->offers_management()) {
         management_ = Management::asked;
         asked_at_ = last_sent_;

@@ -85,6 +85,7 @@ class Kith:
         self.top, self.settings = top, settings
         self.port, self.direct_port, self.metrics_port = free_port(), free_port(), free_port()
         self.federation = None  # join() fills it
+        self.components = None  # a port, if components may connect
         self.socket_path = self.folder / "kith.sock"
         self.live = self.folder / "live"
         self.authority = Authority(self.folder / "ca")
@@ -122,6 +123,7 @@ admin_socket = "{self.socket_path}"
 c2s = ["{self.host}:{self.port}"]
 c2s_direct_tls = ["{self.host}:{self.direct_port}"]
 metrics = ["127.0.0.1:{self.metrics_port}"]
+{f'components = ["127.0.0.1:{self.components}"]' if self.components else ""}
 {self._federation()}
 [certificates]
 directories = ["{self.live}"]

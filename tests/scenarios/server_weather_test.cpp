@@ -95,7 +95,7 @@ class Weather : public Federated {
     Chance chance(seed);
     with_management = !chance.one_in(4);
     std::uint64_t written = 0;
-    for (int step = 0; step < 120; ++step) {
+    for (int step = 0; step < 80; ++step) {
       const std::uint64_t act = chance.below(20);
       if (act < 9) {
         for (std::uint64_t i = chance.below(5); i <= 4; ++i) write("romeo@far.example", std::to_string(++written));

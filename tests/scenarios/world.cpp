@@ -73,6 +73,9 @@ void World::start(WallTime wall) {
     return true;
   };
   checker_ = std::make_unique<server::PasswordCheckWork>(run_job);
+  std::map<std::string, Secret> secrets;
+  for (const auto& [domain, secret] : options_.components) secrets.emplace(domain, Secret(std::string(secret)));
+  components_ = secrets.empty() ? nullptr : std::make_unique<session::ComponentPlaces>(secrets);
   const auto features = modules::all();
   const server::Config defaults = server::default_config(features);
   units_.clear();
@@ -115,7 +118,8 @@ void World::start(WallTime wall) {
                                       },
                                   .software_version = "test",
                                   .started = loop_->clock().now(),
-                                  .federation = federation()},
+                                  .federation = federation(),
+                                  .components = components_.get()},
         std::move(settings));
     storage_->on_decided(*loop_, [this, i, generation = generation_] {
       if (generation == generation_) units_[i].runtime->router().commits_advanced();
@@ -153,6 +157,12 @@ std::optional<server::ShardSurroundings::Federation> World::federation() {
 std::unique_ptr<net::LinkClient> World::connect_server(net::LinkOptions link) {
   net::Link made = net::make_link(*loop_, std::move(link));
   units_[next_shard_++ % units_.size()].runtime->s2s()->accept(std::move(made.server), nullptr);
+  return std::move(made.client);
+}
+
+std::unique_ptr<net::LinkClient> World::connect_component() {
+  net::Link made = net::make_link(*loop_, {});
+  units_[next_shard_++ % units_.size()].runtime->components()->accept(std::move(made.server));
   return std::move(made.client);
 }
 

@@ -32,6 +32,8 @@ struct WorldOptions {
   std::set<std::string> features_off{};
   /// The addresses of other servers by their domains, where there is federation; dialback suffices.
   std::optional<std::map<std::string, std::vector<std::string>>> servers{};
+  /// The secrets of components by their domains.
+  std::map<std::string, std::string> components{};
 };
 
 /// A client that logs in by itself and keeps what it gets.
@@ -86,6 +88,8 @@ class World final : private router::Crossroads {
                                                                   net::LinkOptions link = {});
   /// A connection that another server has made to this one.
   std::unique_ptr<net::LinkClient> connect_server(net::LinkOptions link = {});
+  /// A connection that a component has made, to each shard in turn.
+  std::unique_ptr<net::LinkClient> connect_component();
   /// The other server's end of the connection that was made to this address first, of those that were not taken yet; or
   /// null.
   std::unique_ptr<net::LinkClient> dialled(const std::string& address);
@@ -135,6 +139,7 @@ class World final : private router::Crossroads {
   std::unique_ptr<session::LoginGuard> guard_;
   std::unique_ptr<RateTable> rates_;
   std::unique_ptr<server::PasswordCheckWork> checker_;
+  std::unique_ptr<session::ComponentPlaces> components_;
   std::vector<Unit> units_;
   unsigned next_shard_ = 0;
   std::uint64_t generation_ = 0;

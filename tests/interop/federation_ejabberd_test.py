@@ -18,6 +18,9 @@ class Ejabberd(unittest.TestCase):
     def test_dialback_suffices_where_certificates_are_not_required(self):
         self.inside("test_by_dialback")
 
+    def test_messages_take_its_port_of_direct_tls(self):
+        self.inside("test_direct_tls")
+
     def test_messages_wait_for_it(self):
         self.inside("test_waiting")
 

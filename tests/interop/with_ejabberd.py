@@ -13,7 +13,8 @@ import subprocess
 import tempfile
 
 from kith import Authority, free_port
-from with_prosody import WithPeer, wait_for_port
+from nameserver import SRV
+from with_prosody import ROMEO, WithPeer, wait_for_port
 
 HEADER = ("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='montague.example'>")
 REGISTER = ("<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>romeo</username><password>pencil</password></query></iq>")
@@ -25,7 +26,7 @@ class Ejabberd:
     def __init__(self, *, require, more_modules=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kith-ejabberd-"))
         self.authority = Authority(self.folder / "ca")
-        self.port, self.s2s_port = free_port(), free_port()
+        self.port, self.s2s_port, self.direct_port = free_port(), free_port(), free_port()
         self.authority.issue(self.folder / "live", "montague.example")
         self.trusted = self.folder / "trusted.pem"
         self.require = require
@@ -46,6 +47,7 @@ s2s_use_starttls: {"required" if self.require else "true"}
 listen:
   - {{port: {self.port}, ip: "127.0.0.1", module: ejabberd_c2s, starttls_required: true}}
   - {{port: {self.s2s_port}, ip: "127.0.0.1", module: ejabberd_s2s_in}}
+  - {{port: {self.direct_port}, ip: "127.0.0.1", module: ejabberd_s2s_in, tls: true}}
 auth_method: internal
 auth_password_format: scram
 access_rules:
@@ -118,6 +120,18 @@ class WithEjabberd(WithPeer):
 
     async def test_by_dialback(self):
         await self.by_dialback()
+
+    async def test_direct_tls(self):
+        """Kith finds it by the record for direct TLS alone."""
+        juliet, romeo = await self.two_people(require=True, records=lambda montague: {
+            ("_xmpp-server._tcp.montague.example", SRV): [(10, 0, 1, "nowhere.montague.example")],
+            ("_xmpps-server._tcp.montague.example", SRV): [(20, 0, montague.direct_port, "xmpp.montague.example")]})
+        try:
+            juliet.send_message(mto=ROMEO, mbody="hi", mtype="chat")
+            self.assertEqual((await romeo.message())["body"], "hi")
+        except BaseException:
+            print(self.montague.log(), self.capulet.log_end(), sep="\n")
+            raise
 
     async def test_waiting(self):
         heard = await self.waiting(*await self.two_people(require=True), signal.SIGTERM)

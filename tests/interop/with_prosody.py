@@ -102,7 +102,7 @@ class WithPeer(Conversation):
     def setUpClass(cls):
         bring_loopback_up()
 
-    async def two_people(self, *, require, trusting=True, more_modules=()):
+    async def two_people(self, *, require, trusting=True, more_modules=(), records=lambda montague: {}):
         capulet = Kith(domains=("capulet.example",), limits={"s2s_retry_time": "1 seconds", "s2s_longest_pause": "2 seconds"})
         self.addCleanup(capulet.remove)
         self.capulet = capulet
@@ -117,7 +117,8 @@ class WithPeer(Conversation):
             ("_xmpp-server._tcp.montague.example", SRV): [(10, 0, 1, "nowhere.montague.example"),
                                                           (20, 0, self.montague.s2s_port, "xmpp.montague.example")],
             ("nowhere.montague.example", A): ["127.0.0.1"],
-            ("xmpp.capulet.example", A): ["127.0.0.1"], ("xmpp.montague.example", A): ["127.0.0.1"]})
+            ("xmpp.capulet.example", A): ["127.0.0.1"], ("xmpp.montague.example", A): ["127.0.0.1"],
+            **records(self.montague)})
         self.addCleanup(names.close)
         self.montague.start()
         capulet.start()

@@ -175,7 +175,8 @@ struct ItemsRetracted {
   const std::vector<std::string>& ids;
   storage::Ticket gate;
 };
-/// A feature asks for items to be published in the account's name; `config` is the node's if it must be made. `ticket`
+/// A feature asks for items to be published in the account's name; `config` is the node's if it must be made (without
+/// items that is all that happens). `ticket`
 /// is what the feature that does it answers with, `refused` why it did not.
 struct PublishItems {
   Account& account;
@@ -277,6 +278,8 @@ struct DiscoItems {
   bool entitled;
   std::string_view node;
   xml::Element& query;
+  IqRequest* request = nullptr;  ///< for who must ask the storage first: it is moved away, and Done answered
+  bool taken = false;            ///< that was done
 };
 
 // -----------------------------------------------------------------------------------------------------------------------

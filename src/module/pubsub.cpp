@@ -27,6 +27,8 @@ namespace {
 /// What an answer holds of payloads, so that it stays below what clients take as one stanza.
 constexpr std::size_t most_answer_bytes = 256 * 1024;
 constexpr std::size_t most_name_bytes = 1023;
+/// What is looked at of the items that new ones take the place of.
+constexpr std::size_t most_replaced_bytes = 4 * 1024 * 1024;
 constexpr std::string_view ns_avatar_data = "urn:xmpp:avatar:data";  // XEP-0084 §4.1
 
 xml::Element item_element(std::string_view ns, const std::string& id, const xml::Element* payload) {
@@ -353,10 +355,10 @@ void Pubsub::publish_request(PubsubOwner& owner, IqRequest request, const xml::E
     counting->second.push_back(std::move(request));
     return;
   }
-  publish_checked(owner, std::move(request), false);
+  publish_checked(owner, std::move(request), std::nullopt);
 }
 
-void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, bool counted) {
+void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, std::optional<std::uint64_t> replaced) {
   const xml::Element& publish = *request.payload().first_child();
   const std::string name = node_of(publish);
   if (name.empty()) return request.fail(bad_request("nodeid-required"));
@@ -405,27 +407,18 @@ void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, bool counted
   if (items.empty()) return request.fail(bad_request("item-required"));
   if (items.size() > deps_.limits.pubsub_items) return request.fail(StanzaError::of(Condition::policy_violation));
 
-  if (config.persist_items && owner.nodes().bytes_at_most() + bytes > deps_.limits.pubsub_owner_bytes) {
-    if (counted) {
+  const std::uint64_t there = owner.nodes().bytes_at_most();
+  const std::uint64_t stays = there - std::min(there, replaced.value_or(0));
+  if (config.persist_items && stays + bytes > deps_.limits.pubsub_owner_bytes) {
+    if (replaced) {
       deps_.events.limit_hit("pubsub_owner_bytes");
       return request.fail(
           {ErrorType::wait, Condition::policy_violation,
            "All items together can have " + std::to_string(deps_.limits.pubsub_owner_bytes) + " bytes at most."});
     }
-    counting_[owner.jid()].push_back(std::move(request));
-    reload(owner.jid(), [this, jid = owner.jid()](PubsubOwner& still, bool loaded) {
-      std::deque<IqRequest> waiting = std::move(counting_[jid]);
-      counting_.erase(jid);
-      bool first = true;
-      for (IqRequest& waited : waiting) {
-        if (loaded) {
-          publish_checked(still, std::move(waited), std::exchange(first, false));
-        } else {
-          waited.fail(StanzaError::storage_failed());
-        }
-      }
-    });
-    return;
+    std::vector<std::string> ids;
+    for (const xml::Element& item : items) ids.emplace_back(item.attribute("id").value_or(""));
+    return count_first(owner, name, std::move(request), std::move(ids));
   }
 
   storage::Ticket gate;
@@ -445,6 +438,43 @@ void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, bool counted
   }
   const storage::Ticket ticket = publish_now(owner, name, *node, std::move(items), gate);
   request.reply(wrapped(ns::pubsub, std::move(answer)), ticket);
+}
+
+void Pubsub::count_first(PubsubOwner& owner, const std::string& name, IqRequest request, std::vector<std::string> ids) {
+  const xmpp::BareJid jid = owner.jid();
+  counting_[jid].push_back(std::move(request));
+  const Node* node = owner.nodes().find(name);
+  if (node == nullptr) return count_rest(jid, 0);
+  storage::PubsubQuery query{.most = ids.size(), .most_bytes = most_replaced_bytes};
+  if (kept_items(*node) == 1) {
+    // Whatever is there makes room.
+    query.most = 1;
+    query.from_newest = true;
+  } else {
+    query.ids = std::move(ids);
+  }
+  deps_.store.items(jid, name, std::move(query), [this, jid](storage::Result<storage::PubsubPage> found) {
+    std::uint64_t replaced = 0;
+    if (found) {
+      for (const storage::PubsubItem& item : found->items) replaced += item.payload.size();
+    }
+    count_rest(jid, replaced);
+  });
+}
+
+void Pubsub::count_rest(const xmpp::BareJid& jid, std::uint64_t replaced) {
+  reload(jid, [this, jid, replaced](PubsubOwner& still, bool loaded) {
+    std::deque<IqRequest> waiting = std::move(counting_[jid]);
+    counting_.erase(jid);
+    std::optional<std::uint64_t> of_the_first = replaced;
+    for (IqRequest& waited : waiting) {
+      if (loaded) {
+        publish_checked(still, std::move(waited), std::exchange(of_the_first, std::nullopt));
+      } else {
+        waited.fail(StanzaError::storage_failed());
+      }
+    }
+  });
 }
 
 storage::Ticket Pubsub::publish_now(PubsubOwner& owner, const std::string& name, Node& node,
@@ -510,6 +540,7 @@ std::expected<storage::Ticket, StanzaError> Pubsub::publish(PubsubOwner& owner, 
       wrote(owner, deps_.store.put_node(owner.jid(), name, node->config.to_text(NodeConfig())));
     }
   }
+  if (items.empty()) return gate;
   return publish_now(owner, name, *node, std::move(items), gate);
 }
 

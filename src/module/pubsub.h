@@ -13,6 +13,7 @@
 #include <expected>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,8 @@ class PubsubOwner {
   virtual storage::Ticket wrote(storage::Ticket ticket) = 0;
   /// Sends `event` (`<event xmlns='…pubsub#event'/>`) to all who are to be told of this node.
   virtual void notify(const std::string& node, const Node& about, const xml::Element& event, storage::Ticket gate) = 0;
+  /// Asks whoever the nodes belong to; the answer goes to Pubsub::authorize().
+  virtual void ask_owner(const xml::Element& form, storage::Ticket gate) = 0;
   /// Sends `event` to one subscriber.
   virtual void notify_one(const xmpp::Jid& subscriber, const Node& about, const xml::Element& event,
                           storage::Ticket gate) = 0;
@@ -85,6 +88,9 @@ class Pubsub {
   /// Deletes items in the owner's own name and tells of it.
   storage::Ticket retract(PubsubOwner& owner, const std::string& node, std::vector<std::string> ids);
 
+  /// What the owner answers to who wants to subscribe (§8.6). A form of another kind is passed over: false.
+  bool authorize(PubsubOwner& owner, const xml::Element& form);
+
   /// The event that tells of one stored item.
   static xml::Element event_of(const std::string& node, const Node& about, const storage::PubsubItem& item);
 
@@ -103,8 +109,11 @@ class Pubsub {
   void get_affiliations(PubsubOwner& owner, IqRequest request, const xml::Element& affiliations);
   void create(PubsubOwner& owner, IqRequest request, const xml::Element& create);
   void publish_request(PubsubOwner& owner, IqRequest request, const xml::Element& publish);
-  /// `counted`: it is known exactly how much there is already.
-  void publish_checked(PubsubOwner& owner, IqRequest request, bool counted);
+  /// `replaced`: what its items take the place of, in bytes, when it is known exactly how much there is already.
+  void publish_checked(PubsubOwner& owner, IqRequest request, std::optional<std::uint64_t> replaced);
+  /// The request waits, and those that come after it, until all that is known.
+  void count_first(PubsubOwner& owner, const std::string& name, IqRequest request, std::vector<std::string> ids);
+  void count_rest(const xmpp::BareJid& owner, std::uint64_t replaced);
   void retract_request(PubsubOwner& owner, IqRequest request, const xml::Element& retract);
   void subscribe(PubsubOwner& owner, IqRequest request, const xml::Element& subscribe);
   void unsubscribe(PubsubOwner& owner, IqRequest request, const xml::Element& unsubscribe);
@@ -118,6 +127,8 @@ class Pubsub {
   void set_affiliations(PubsubOwner& owner, IqRequest request, const xml::Element& affiliations);
   void set_subscriptions(PubsubOwner& owner, IqRequest request, const xml::Element& subscriptions);
 
+  storage::Ticket change_subscription(PubsubOwner& owner, const std::string& name, Node& node, const xmpp::Jid& jid,
+                                      xmpp::NodeSubscription state);
   std::expected<Node*, xmpp::StanzaError> make_node(PubsubOwner& owner, const std::string& name,
                                                     xmpp::NodeConfig config);
   /// Writes what can be kept, tells who is to be told. The gate of both.

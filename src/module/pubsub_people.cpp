@@ -5,6 +5,7 @@
 
 #include "module/pubsub.h"
 #include "module/pubsub_requests.h"
+#include "xmpp/data_form.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::module {
@@ -16,6 +17,27 @@ using xmpp::Condition;
 using xmpp::ErrorType;
 using xmpp::NodeSubscription;
 using xmpp::StanzaError;
+
+namespace {
+
+constexpr std::string_view ns_authorization = "http://jabber.org/protocol/pubsub#subscribe_authorization";
+
+xml::Element authorization_form(const std::string& node, const xmpp::Jid& subscriber) {
+  xmpp::DataForm form{.type = "form",
+                      .title = "Somebody wants to subscribe",
+                      .instructions = subscriber.text() + " wants to be told of what is published at " + node + "."};
+  form.fields.push_back({.var = "FORM_TYPE", .type = "hidden", .values = {std::string(ns_authorization)}});
+  form.fields.push_back({.var = "pubsub#node", .type = "text-single", .label = "The node", .values = {node}});
+  form.fields.push_back({.var = "pubsub#subscriber_jid",
+                         .type = "jid-single",
+                         .label = "Who wants to subscribe",
+                         .values = {subscriber.text()}});
+  form.fields.push_back(
+      {.var = "pubsub#allow", .type = "boolean", .label = "Whether this is allowed", .values = {"false"}});
+  return form.to_element();
+}
+
+}  // namespace
 
 std::expected<Node*, StanzaError> owned_node(PubsubOwner& owner, const xmpp::Jid& from, const xml::Element& element) {
   const Standing who = owner.standing_of(from);
@@ -70,6 +92,7 @@ void Pubsub::subscribe(PubsubOwner& owner, IqRequest request, const xml::Element
   xml::Element answer("subscription", ns::pubsub);
   answer.set("node", name).set("jid", jid->text()).set("subscription", std::string(wire_word(state)));
   request.reply(wrapped(ns::pubsub, std::move(answer)), ticket);
+  if (fresh && state == NodeSubscription::pending) owner.ask_owner(authorization_form(name, *jid), ticket);
   if (fresh && state == NodeSubscription::subscribed && node->config.send_last_item != xmpp::SendLastItem::never) {
     send_newest(owner.jid(), name, *jid, ticket);
   }
@@ -184,27 +207,50 @@ void Pubsub::set_subscriptions(PubsubOwner& owner, IqRequest request, const xml:
     return request.fail(StanzaError::of(Condition::policy_violation, "Too many addresses."));
   }
   storage::Ticket ticket;
-  for (const auto& [jid, state] : changes) {
-    const NodeSubscription before = (*node)->subscription_of(jid);
-    if (state == NodeSubscription::none) {
-      (*node)->subscriptions.erase(jid);
-    } else {
-      (*node)->subscriptions.insert_or_assign(jid, state);
-    }
-    ticket = put_person(owner, name, **node, jid);
-    if (before == state) continue;
-    // §8.8.2.3: the subscriber is told.
-    xml::Element event("event", ns::pubsub_event);
-    event.append_child(xml::Element("subscription", ns::pubsub_event))
-        .set("node", name)
-        .set("jid", jid.text())
-        .set("subscription", std::string(wire_word(state)));
-    owner.notify_one(jid, **node, event, ticket);
-    if (state == NodeSubscription::subscribed && (*node)->config.send_last_item != xmpp::SendLastItem::never) {
-      send_newest(owner.jid(), name, jid, ticket);
-    }
-  }
+  for (const auto& [jid, state] : changes) ticket = change_subscription(owner, name, **node, jid, state);
   request.reply({}, ticket);
+}
+
+storage::Ticket Pubsub::change_subscription(PubsubOwner& owner, const std::string& name, Node& node,
+                                            const xmpp::Jid& jid, NodeSubscription state) {
+  const NodeSubscription before = node.subscription_of(jid);
+  if (state == NodeSubscription::none) {
+    node.subscriptions.erase(jid);
+  } else {
+    node.subscriptions.insert_or_assign(jid, state);
+  }
+  const storage::Ticket ticket = put_person(owner, name, node, jid);
+  if (before == state) return ticket;
+  // §8.8.2.3: the subscriber is told.
+  xml::Element event("event", ns::pubsub_event);
+  event.append_child(xml::Element("subscription", ns::pubsub_event))
+      .set("node", name)
+      .set("jid", jid.text())
+      .set("subscription", std::string(wire_word(state)));
+  owner.notify_one(jid, node, event, ticket);
+  if (state == NodeSubscription::subscribed && node.config.send_last_item != xmpp::SendLastItem::never) {
+    send_newest(owner.jid(), name, jid, ticket);
+  }
+  return ticket;
+}
+
+// --- authorization (§8.6)
+// ------------------------------------------------------------------------------------------------
+
+bool Pubsub::authorize(PubsubOwner& owner, const xml::Element& element) {
+  const auto form = xmpp::DataForm::parse(element);
+  if (!form || form->value("FORM_TYPE") != ns_authorization) return false;
+  // Who cancels leaves it undecided.
+  if (form->type != "submit") return true;
+  const std::string name(form->value("pubsub#node").value_or(""));
+  Node* node = owner.nodes().find(name);
+  const auto subscriber = xmpp::Jid::parse(form->value("pubsub#subscriber_jid").value_or(""));
+  // There is nothing to decide about who has not asked.
+  if (node == nullptr || !subscriber || node->subscription_of(*subscriber) != NodeSubscription::pending) return true;
+  const std::string_view allow = form->value("pubsub#allow").value_or("");
+  const bool allowed = allow == "1" || allow == "true";
+  change_subscription(owner, name, *node, *subscriber, allowed ? NodeSubscription::subscribed : NodeSubscription::none);
+  return true;
 }
 
 }  // namespace kith::module

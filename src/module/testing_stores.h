@@ -493,7 +493,10 @@ class MemoryPubsub final : public storage::PubsubStore {
   }
   void items(const xmpp::BareJid& owner, const std::string& node, storage::PubsubQuery query,
              storage::Callback<storage::PubsubPage> then) override {
-    const auto& all = nodes[{owner, node}].items;
+    auto all = nodes[{owner, node}].items;
+    if (!query.payloads) {
+      for (storage::PubsubItem& item : all) item.payload.clear();
+    }
     storage::PubsubPage page{.items = {}, .total = all.size()};
     if (!query.ids.empty()) {
       for (const std::string& id : query.ids) {

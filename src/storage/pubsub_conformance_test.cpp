@@ -80,6 +80,8 @@ TEST_P(PubsubConformance, items_come_in_the_order_of_their_publication) {
   EXPECT_EQ(ids(items({.most_bytes = 5})), "b");
   EXPECT_EQ(items({}).items[0].when, noon);
   EXPECT_EQ(items({}).items[0].payload, "<x/>");
+  EXPECT_EQ(ids(items({.most_bytes = 5, .payloads = false})), "bca");
+  EXPECT_EQ(items({.payloads = false}).items[0].payload, "");
 }
 
 TEST_P(PubsubConformance, the_oldest_items_go) {

@@ -296,6 +296,7 @@ struct PubsubQuery {
   bool from_newest = false;        ///< the last `most` instead of the first
   std::size_t most = 0;            ///< items
   std::size_t most_bytes = 0;      ///< of payloads; one item comes in any case
+  bool payloads = true;            ///< false: they are left out, and most_bytes means nothing
 };
 
 struct PubsubPage {

@@ -114,6 +114,12 @@ std::optional<ListRequest> list_request(const module::IqRequest& request) {
   return ListRequest{.written = list, .options = payload.child("publish-options", ns::pubsub)};
 }
 
+bool publishes_without_options(const module::IqRequest& request) {
+  const xml::Element* publish = request.payload().child("publish", ns::pubsub);
+  return request.is_set() && publish != nullptr && publish->attribute("node") == ns_bookmarks &&
+         request.payload().child("publish-options", ns::pubsub) == nullptr;
+}
+
 /// SECURITY: XEP-0411 §6: what is private in one place must not become public in another, so the list's node is closed,
 /// and who wants it otherwise is told so.
 bool may_stay_closed(const xml::Element* options) {
@@ -166,9 +172,13 @@ void Bookmarks::first_session(module::SessionBound& event) {
 }
 
 Outcome Bookmarks::request(module::StoreRequest& event) {
+  Account& account = *event.request.account();
+  if (publishes_without_options(event.request) && account.nodes().find(ns_bookmarks) == nullptr) {
+    make_node(account);
+    return Next{};
+  }
   const auto wanted = list_request(event.request);
   if (!wanted) return Next{};
-  Account& account = *event.request.account();
   if (account.attachments().get<Work>().waiting.size() >= limits_.account_queue_stanzas) {
     event.request.fail(StanzaError::of(Condition::resource_constraint));
     return Done{};
@@ -189,6 +199,14 @@ Outcome Bookmarks::request(module::StoreRequest& event) {
   }
   write_list(std::move(event.request), list);
   return Done{};
+}
+
+// COMPAT(clients that leave out the publish-options of XEP-0402 §4.3, since always, drop when none does): a node as
+// XEP-0163 makes it would show every contact the last bookmark, and keep no other.
+void Bookmarks::make_node(Account& account) {
+  module::PublishItems event{
+      .account = account, .node = std::string(ns_bookmarks), .items = {}, .config = items_config()};
+  hooks_->run(event);
 }
 
 void Bookmarks::items_published(module::ItemsPublished& event) {

@@ -60,6 +60,7 @@ class Bookmarks final : public module::Module {
 
   void first_session(module::SessionBound& event);
   module::Outcome request(module::StoreRequest& event);
+  void make_node(module::Account& account);
   void items_published(module::ItemsPublished& event);
   void items_retracted(module::ItemsRetracted& event);
 

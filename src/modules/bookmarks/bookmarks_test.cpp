@@ -309,6 +309,21 @@ TEST_F(BookmarksTest, xep0411_what_was_private_is_not_published_at_an_open_node)
   EXPECT_FALSE(has(private_list(phone), "b@rooms.lit"));
 }
 
+TEST_F(BookmarksTest, who_leaves_out_the_publish_options_has_private_bookmarks_too) {
+  Session& phone = comes("juliet@capulet.lit/phone");
+  for (const char* room : {"a@rooms.lit", "b@rooms.lit"}) {
+    EXPECT_TRUE(has(ask(phone, "set",
+                        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='urn:xmpp:bookmarks:1'><item "
+                        "id='" +
+                            std::string(room) +
+                            "'><conference xmlns='urn:xmpp:bookmarks:1'/></item></publish>"
+                            "</pubsub>"),
+                    "type='result'"));
+  }
+  EXPECT_EQ(nodes().find("urn:xmpp:bookmarks:1")->config.access_model, xmpp::AccessModel::whitelist);
+  EXPECT_EQ(stored("urn:xmpp:bookmarks:1").size(), 2U);
+}
+
 TEST_F(BookmarksTest, nobody_else_reads_or_writes_the_list) {
   Session& phone = comes("juliet@capulet.lit/phone");
   set_private(phone, conference("a@rooms.lit"));

@@ -112,8 +112,10 @@ void Disco::items(module::IqRequest request) {
       if (session->available()) query.add(xml::Element("item", ns::disco_items).set("jid", session->jid().text()));
     }
   }
-  module::DiscoItems event{target, domain_of(request), request.account(), request.from(), may_see, node, query};
+  module::DiscoItems event{target,  domain_of(request), request.account(), request.from(), may_see, node, query,
+                           &request};
   const module::Outcome outcome = hooks_->run(event);
+  if (event.taken) return;
   if (const auto* error = std::get_if<StanzaError>(&outcome)) return request.fail(*error);
   // SECURITY: for a stranger every node of every account, of those that don't exist too, is an empty list (XEP-0030
   // §10).

@@ -87,6 +87,11 @@ class Pep::Owner final : public module::PubsubOwner {
       if (hears(account_, node, subscriber)) send(message, subscriber, gate);
     }
   }
+  void ask_owner(const xml::Element& form, storage::Ticket gate) override {
+    xml::Element message("message", ns::client);
+    message.set("id", pep_.deps_.random.token()).set("from", account_.jid().text()).add(form);
+    send(xmpp::Stanza::make(std::move(message)), account_.jid(), gate);
+  }
   void notify_one(const xmpp::Jid& subscriber, const Node& node, const xml::Element& event,
                   storage::Ticket gate) override {
     if (account_.block_list().blocks(subscriber)) return;
@@ -143,6 +148,7 @@ void Pep::attach(module::Hooks& hooks) {
   hooks.on<module::PublishItems>(module::Phase::deliver, this, &Pep::publish);
   hooks.on<module::RetractItems>(module::Phase::deliver, this, &Pep::retract);
   hooks.on<module::ConfigureNode>(module::Phase::deliver, this, &Pep::configure_node);
+  hooks.on<module::MessageFromClient>(module::Phase::annotate, this, &Pep::owner_answers);
   hooks.on<module::DiscoInfo>(module::Phase::deliver, this, &Pep::info);
   hooks.on<module::DiscoItems>(module::Phase::deliver, this, &Pep::items);
 }
@@ -301,6 +307,17 @@ void Pep::send_newest(Account& account, const FullJid& client, std::vector<std::
                              });
 }
 
+// XEP-0060 §8.6
+Outcome Pep::owner_answers(module::MessageFromClient& event) {
+  Account& account = event.session.account();
+  if (!event.stanza.to() || *event.stanza.to() != account.jid()) return Next{};
+  const xml::Element* form = event.stanza.element().child("x", ns::data_forms);
+  if (form == nullptr) return Next{};
+  Owner owner(*this, account);
+  if (pubsub_.authorize(owner, *form)) return Done{};
+  return Next{};
+}
+
 // --- service discovery
 // -----------------------------------------------------------------------------------------------------
 
@@ -333,13 +350,31 @@ Outcome Pep::info(module::DiscoInfo& event) {
   return Done{};
 }
 
+// XEP-0060 §5.5
+void Pep::list_items(const BareJid& owner, const std::string& node, module::IqRequest request) {
+  const storage::PubsubQuery query{.most = deps_.limits.pubsub_items, .payloads = false};
+  deps_.stores.pubsub.items(
+      owner, node, query,
+      [owner, node, request = std::move(request)](storage::Result<storage::PubsubPage> found) mutable {
+        if (!found) return request.fail(StanzaError::storage_failed());
+        xml::Element list("query", ns::disco_items);
+        list.set("node", node);
+        for (const storage::PubsubItem& item : found->items) {
+          list.append_child(xml::Element("item", ns::disco_items)).set("jid", owner.text()).set("name", item.id);
+        }
+        request.reply(std::move(list));
+      });
+}
+
 Outcome Pep::items(module::DiscoItems& event) {
   if (event.target != module::Target::account || event.account == nullptr) return Next{};
   const module::Standing who = standing_in(*event.account, event.requester);
   if (!event.node.empty()) {
     const Node* node = event.account->nodes().find(event.node);
-    if (node == nullptr || module::may_read(node, who)) return Next{};
-    return StanzaError::of(Condition::feature_not_implemented);
+    if (node == nullptr || module::may_read(node, who) || event.request == nullptr) return Next{};
+    list_items(event.account->jid(), std::string(event.node), std::move(*event.request));
+    event.taken = true;
+    return Done{};
   }
   for (const auto& [name, node] : event.account->nodes().nodes()) {
     if (module::may_read(&node, who)) continue;

@@ -28,10 +28,10 @@ class Pep final : public module::Module {
       .specs = {{.xep = 163, .version = "1.2.2", .note = "no replyto"},
                 {.xep = 60,
                  .version = "1.30.0",
-                 .note = "nodes of accounts; no collections, subscription options or leases, no list of a node's items "
-                         "by disco"},
+                 .note = "nodes of accounts; no collections, subscription options or leases"},
                 {.xep = 222, .version = "1.0.1"},
                 {.xep = 223, .version = "1.1.1"},
+                {.xep = 292, .version = "0.12.0", .note = "the node; vcard-temp and vCard4 do not become one another"},
                 {.xep = 390, .version = "0.3.2", .note = "read, not sent"}},
   };
   explicit Pep(const module::ModuleDeps& deps);
@@ -51,8 +51,10 @@ class Pep final : public module::Module {
   module::Outcome publish(module::PublishItems& event);
   module::Outcome retract(module::RetractItems& event);
   module::Outcome configure_node(module::ConfigureNode& event);
+  module::Outcome owner_answers(module::MessageFromClient& event);
   module::Outcome info(module::DiscoInfo& event);
   module::Outcome items(module::DiscoItems& event);
+  void list_items(const xmpp::BareJid& owner, const std::string& node, module::IqRequest request);
 
   /// It is known now what `client` wants.
   void learned(const xmpp::BareJid& account, const xmpp::FullJid& client, const Wanted& wanted);

@@ -527,5 +527,182 @@ TEST_F(PepTest, questions_and_watchers_are_bounded) {
   EXPECT_EQ(answer_questions(two, deaf), 1U);
 }
 
+TEST_F(PepTest, a_full_account_can_replace_what_it_has) {
+  scene.stage.limits.pubsub_owner_bytes = 300;
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  const auto large = [](const std::string& id, char c) {
+    return "<item id='" + id + "'><a xmlns='urn:a'>" + std::string(240, c) + "</a></item>";
+  };
+  EXPECT_TRUE(has(publish(juliet, large("1", 'x'), "a"), "result"));
+  EXPECT_TRUE(has(publish(juliet, large("1", 'y'), "a"), "result"));
+  // A node that keeps one item has room for another id.
+  EXPECT_TRUE(has(publish(juliet, large("2", 'z'), "a"), "result"));
+  EXPECT_TRUE(has(items(juliet, "juliet@capulet.lit", "a"), "zzz"));
+  EXPECT_TRUE(has(publish(juliet, large("1", 'x'), "b"), "policy-violation"));
+  EXPECT_EQ(nodes().find("b"), nullptr);
+  // Where several are kept, the same id is replaced, and another is one too many.
+  scene.says(juliet,
+             "<iq type='set' id='d'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><delete "
+             "node='a'/></pubsub></iq>");
+  scene.got(juliet);
+  const std::string many = field("max_items", "max");
+  EXPECT_TRUE(has(publish(juliet, large("1", 'x'), "c", many), "result"));
+  EXPECT_TRUE(has(publish(juliet, large("1", 'y'), "c", many), "result"));
+  EXPECT_TRUE(has(publish(juliet, large("2", 'x'), "c", many), "policy-violation"));
+  EXPECT_TRUE(has(items(juliet, "juliet@capulet.lit", "c"), "yyy"));
+}
+
+TEST_F(PepTest, xep0060_the_owner_is_asked_whether_somebody_may_subscribe) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  Session& romeo = comes("romeo@capulet.lit/orchard", deaf);
+  publish(juliet, song, tune, field("access_model", "authorize"));
+  scene.forget_all();
+  const auto subscribe = [&] {
+    return ask(romeo, "set",
+               "<pubsub xmlns='http://jabber.org/protocol/pubsub'><subscribe node='" + std::string(tune) +
+                   "' jid='romeo@capulet.lit'/></pubsub>",
+               "juliet@capulet.lit");
+  };
+  const auto answer = [&](const std::string& type, const std::string& allow, Session& who) {
+    scene.says(who, "<message id='approve1' to='juliet@capulet.lit'><x xmlns='jabber:x:data' type='" + type +
+                        "'><field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#subscribe_authorization"
+                        "</value></field><field var='pubsub#node'><value>" +
+                        std::string(tune) +
+                        "</value></field><field var='pubsub#subscriber_jid'><value>romeo@capulet.lit</value></field>"
+                        "<field var='pubsub#allow'><value>" +
+                        allow + "</value></field></x></message>");
+  };
+  EXPECT_TRUE(has(subscribe(), "subscription='pending'"));
+  const auto asked = scene.got(juliet);
+  ASSERT_EQ(count(asked, "pubsub#subscribe_authorization"), 1U);
+  EXPECT_TRUE(has(asked.back(), "<value>romeo@capulet.lit</value>"));
+  EXPECT_TRUE(has(asked.back(), "from='juliet@capulet.lit'"));
+  // Asked once, however often he asks.
+  EXPECT_TRUE(has(subscribe(), "subscription='pending'"));
+  EXPECT_TRUE(scene.got(juliet).empty());
+
+  answer("cancel", "1", juliet);
+  answer("submit", "1", romeo);  // he cannot answer for her
+  EXPECT_TRUE(has(items(romeo, "juliet@capulet.lit"), "not-subscribed"));
+  scene.got(juliet);
+  answer("submit", "true", juliet);
+  const auto told = scene.got(romeo);
+  EXPECT_EQ(count(told, "subscription='subscribed'"), 1U);
+  EXPECT_TRUE(has(items(romeo, "juliet@capulet.lit"), "<item id='1'>"));
+  EXPECT_EQ(count(scene.got(juliet), "<message"), 0U);
+
+  // What is decided is decided, and a refusal is told.
+  answer("submit", "0", juliet);
+  EXPECT_TRUE(has(items(romeo, "juliet@capulet.lit"), "<item id='1'>"));
+  nodes().find(tune)->subscriptions.begin()->second = xmpp::NodeSubscription::pending;
+  answer("submit", "0", juliet);
+  EXPECT_EQ(count(scene.got(romeo), "subscription='none'"), 1U);
+  EXPECT_TRUE(has(items(romeo, "juliet@capulet.lit"), "not-subscribed"));
+}
+
+TEST_F(PepTest, xep0060_a_nodes_items_are_listed_to_who_may_read_it) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  Session& romeo = comes("romeo@capulet.lit/orchard", deaf);
+  const std::string options = field("max_items", "max");
+  publish(juliet, "<item id='a'><t xmlns='t'/></item>", "n", options);
+  publish(juliet, "<item id='b'><t xmlns='t'/></item>", "n", options);
+  publish(juliet, "<item id='c'><t xmlns='t'/></item>", "closed", field("access_model", "whitelist"));
+  const auto list = [&](Session& who, const std::string& node) {
+    return ask(who, "get", "<query xmlns='http://jabber.org/protocol/disco#items' node='" + node + "'/>",
+               "juliet@capulet.lit");
+  };
+  EXPECT_TRUE(has(list(romeo, "n"),
+                  "<query xmlns='http://jabber.org/protocol/disco#items' node='n'>"
+                  "<item jid='juliet@capulet.lit' name='a'/><item jid='juliet@capulet.lit' name='b'/>"
+                  "</query>"))
+      << list(romeo, "n");
+  EXPECT_TRUE(has(list(romeo, "closed"), "item-not-found"));
+  EXPECT_TRUE(has(list(juliet, "closed"), "name='c'"));
+  EXPECT_TRUE(has(list(romeo, "none"), "item-not-found"));
+}
+
+TEST_F(PepTest, xep0292_a_vcard4_is_kept_as_it_is_and_told_of) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  Session& romeo = comes("romeo@capulet.lit/orchard", Client::with({"urn:xmpp:vcard4+notify"}));
+  scene.forget_all();
+  const std::string card =
+      "<vcard xmlns='urn:ietf:params:xml:ns:vcard-4.0'><fn><text>Juliet</text></fn><n><surname>Capulet</surname>"
+      "<given>Juliet</given><additional/></n></vcard>";
+  publish(juliet, "<item>" + card + "</item>", "urn:xmpp:vcard4", field("access_model", "open"));
+  const auto told = scene.got(romeo);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(has(told[0], card)) << told[0];
+  EXPECT_TRUE(has(items(romeo, "juliet@capulet.lit", "urn:xmpp:vcard4"), card));
+}
+
+TEST_F(PepTest, ten_thousand_nodes_are_two_hundred) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  std::size_t refused = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    if (has(publish(juliet, song, "node" + std::to_string(i)), "policy-violation")) ++refused;
+  }
+  EXPECT_EQ(refused, 9'800U);
+  EXPECT_EQ(nodes().nodes().size(), 200U);
+  EXPECT_EQ(scene.stage.pubsub.nodes.size(), 200U);
+  // What was there goes on.
+  EXPECT_TRUE(has(publish(juliet, song, "node0"), "result"));
+}
+
+TEST_F(PepTest, more_items_than_a_node_may_have_are_refused_together) {
+  scene.stage.limits.pubsub_items = 3;
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  std::string many;
+  for (int i = 0; i < 4; ++i) many += "<item id='" + std::to_string(i) + "'><t xmlns='t'/></item>";
+  EXPECT_TRUE(has(publish(juliet, many, "n", field("max_items", "max")), "policy-violation"));
+  EXPECT_EQ(nodes().find("n"), nullptr);
+  // One after the other, the oldest go.
+  for (int i = 0; i < 5; ++i) {
+    publish(juliet, "<item id='" + std::to_string(i) + "'><t xmlns='t'/></item>", "n", field("max_items", "max"));
+  }
+  EXPECT_EQ(scene.stage.pubsub.nodes.begin()->second.items.size(), 3U);
+}
+
+TEST_F(PepTest, what_is_in_a_wrong_namespace_is_nothing) {
+  Session& juliet = comes("juliet@capulet.lit/balcony", deaf);
+  EXPECT_TRUE(has(publish(juliet, "<item xmlns='urn:wrong' id='1'><t xmlns='t'/></item>"), "item-required"));
+  EXPECT_TRUE(has(ask(juliet, "set",
+                      "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish xmlns='urn:wrong' node='n'/>"
+                      "</pubsub>"),
+                  "feature-not-implemented"));
+  EXPECT_TRUE(has(ask(juliet, "set",
+                      "<pubsub xmlns='http://jabber.org/protocol/pubsub'><configure "
+                      "xmlns='http://jabber.org/protocol/pubsub#owner' node='n'/></pubsub>"),
+                  "feature-not-implemented"));
+  EXPECT_TRUE(nodes().nodes().empty());
+}
+
+TEST_F(PepTest, two_devices_that_publish_at_once_both_count) {
+  Session& one = comes("juliet@capulet.lit/one", deaf);
+  Session& two = comes("juliet@capulet.lit/two", deaf);
+  const auto request = [&](Session& who, const std::string& id, const std::string& model) {
+    scene.stage.iq(who, "<iq type='set' id='" + id +
+                            "'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish "
+                            "node='n'><item id='" +
+                            id +
+                            "'><t xmlns='t'/></item></publish><publish-options><x "
+                            "xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>"
+                            "http://jabber.org/protocol/pubsub#publish-options</value></field>" +
+                            field("access_model", model) + field("max_items", "max") +
+                            "</x></publish-options></pubsub></iq>");
+  };
+  request(one, "a", "open");
+  request(two, "b", "open");
+  request(two, "c", "whitelist");  // it wants another node than the one that is made already
+  scene.stage.disk.reverse();
+  scene.settle();
+  EXPECT_TRUE(has(scene.got(one).back(), "type='result'"));
+  const auto answers = scene.got(two);
+  EXPECT_EQ(count(answers, "type='result'"), 1U);
+  EXPECT_EQ(count(answers, "precondition-not-met"), 1U);
+  const std::string there = items(one, "juliet@capulet.lit", "n");
+  EXPECT_TRUE(has(there, "id='a'") && has(there, "id='b'") && !has(there, "id='c'")) << there;
+  EXPECT_EQ(nodes().find("n")->config.access_model, xmpp::AccessModel::open);
+}
+
 }  // namespace
 }  // namespace kith::modules

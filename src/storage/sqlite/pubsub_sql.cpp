@@ -46,7 +46,7 @@ Result<PubsubPage> page_of(Db& db, const std::string& owner, const std::string& 
   std::size_t bytes = 0;
   const auto take = [&](const Row& row) {
     if (!page.complete) return;
-    const std::string_view payload = row.bytes(2);
+    const std::string_view payload = query.payloads ? row.bytes(2) : std::string_view();
     if (page.items.size() == query.most || (!page.items.empty() && bytes + payload.size() > query.most_bytes)) {
       page.complete = false;
       return;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
@@ -149,6 +150,14 @@ struct SessionRestored {
     return found == states.end() ? nullptr : &*found;
   }
 };
+/// The server stops; all that was under way has arrived. What must be known after the next start is written down now.
+struct ServerStops {
+  storage::Ticket last{};  ///< the latest such write
+};
+/// An account was removed, with all that is stored of it; raised on every shard.
+struct AccountGone {
+  const xmpp::BareJid& account;
+};
 /// A session has become available or changed its presence, after the broadcast. `initial`: it was unavailable before.
 struct SessionAvailable {
   Session& session;
@@ -210,6 +219,18 @@ struct StoreRequest {
 /// An available session has become unavailable by sending so (not by ending: that is SessionEnded).
 struct SessionUnavailable {
   Session& session;
+};
+/// An administrator wants to know or to change something of a room; raised on the room's shard. Done: a feature that
+/// has rooms took `answer` over, and calls it once, now or later, with lines of what there is (name, value), or with
+/// why it was not done.
+struct RoomAdministration {
+  enum class Wish : std::uint8_t { show, destroy, affiliate, configure };
+  xmpp::BareJid room;
+  Wish wish = Wish::show;
+  std::string first{};   ///< affiliate: an address; configure: a field of the room's form; destroy: a reason
+  std::string second{};  ///< affiliate: an affiliation; configure: its value
+  using Lines = std::vector<std::pair<std::string, std::string>>;
+  std::move_only_function<void(std::expected<Lines, xmpp::StanzaError>)>& answer;
 };
 /// The account is about to be removed: the last moment to send something in its name. Nothing need be deleted.
 struct AccountRemoved {
@@ -392,10 +413,11 @@ class Hooks {
   std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
              List<PresenceToAccount>, List<IqToSession>, List<IqAnswerToAccount>, List<NonzaFromClient>,
              List<SessionBound>, List<SessionEnded>, List<SessionHibernates>, List<SessionResumed>, List<SessionSaved>,
-             List<SessionRestored>, List<SessionAvailable>, List<SightChanged>, List<ItemsPublished>,
-             List<ItemsRetracted>, List<PublishItems>, List<RetractItems>, List<ConfigureNode>, List<StoreRequest>,
-             List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>, List<BindInlineFeatures>,
-             List<BindInline>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
+             List<SessionRestored>, List<ServerStops>, List<AccountGone>, List<RoomAdministration>,
+             List<SessionAvailable>, List<SightChanged>, List<ItemsPublished>, List<ItemsRetracted>, List<PublishItems>,
+             List<RetractItems>, List<ConfigureNode>, List<StoreRequest>, List<SessionUnavailable>,
+             List<AccountRemoved>, List<StreamFeatures>, List<BindInlineFeatures>, List<BindInline>,
+             List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   std::vector<Service*> services_;
   std::vector<Command> commands_;

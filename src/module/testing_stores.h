@@ -274,6 +274,24 @@ class MemoryArchive final : public storage::ArchiveStore {
     });
     return {.id = id, .ticket = ticket};
   }
+  Added add_rewriting_id(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
+                         std::uint64_t target, Rewrite rewrite) override {
+    const std::uint64_t id = next_id(when);
+    const auto ticket = disk_.write([&] {
+      const auto named = messages.find(target);
+      const bool there = named != messages.end() && named->second.account == account &&
+                         named->second.peer.bare_text() == peer.bare_text();
+      const std::string reference = there ? named->second.reference : std::string();
+      for (auto& [earlier, entry] : messages) {
+        const bool meant = earlier == target || (!reference.empty() && entry.reference == reference);
+        if (!there || !meant || entry.account != account) continue;
+        if (Rewritten rewritten = rewrite(entry.stanza); rewritten.stanza)
+          entry = {account, entry.peer, *std::move(rewritten.stanza), {}};
+      }
+      messages.emplace(id, Entry{account, peer, std::move(stanza)});
+    });
+    return {.id = id, .ticket = ticket};
+  }
   void page(const xmpp::BareJid& account, storage::ArchiveQuery query,
             storage::Callback<storage::ArchivePage> then) override {
     storage::ArchivePage page;
@@ -584,6 +602,15 @@ class MemoryRooms final : public storage::RoomStore {
     for (const auto& [jid, room] : rooms) {
       if (room.listed && jid.domainpart() == domain && jid.text() > after && found.size() < most)
         found.push_back({.jid = jid, .name = room.name});
+    }
+    disk_.answer_read(std::move(then), std::move(found));
+  }
+
+  void list_all(const std::string& after, std::size_t most,
+                storage::Callback<std::vector<storage::ListedRoom>> then) override {
+    std::vector<storage::ListedRoom> found;
+    for (const auto& [jid, room] : rooms) {
+      if (jid.text() > after && found.size() < most) found.push_back({.jid = jid, .name = room.name});
     }
     disk_.answer_read(std::move(then), std::move(found));
   }

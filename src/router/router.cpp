@@ -763,6 +763,13 @@ void Router::remove_here(const xmpp::BareJid& jid, std::move_only_function<void(
       const Turn answering(*this);
       then(removed);
       if (!removed) return;
+      for (unsigned shard = 0; shard < deps_.crossroads.shards(); ++shard) {
+        deps_.crossroads.at(shard, [jid](Router& there) {
+          const Turn announcing(there);
+          module::AccountGone gone{jid};
+          there.hooks_.run(gone);
+        });
+      }
       // RFC 6120 §4.9.3.12 / XEP-0077 §3.2: the account's streams end, since nobody may use them any more; in a turn of
       // its own, so that whoever asked on one of them has the answer first.
       deps_.crossroads.at(deps_.shard, [jid](Router& self) {

@@ -160,7 +160,9 @@ void C2sService::save_settled(std::move_only_function<void()> then) {
   storage::Ticket last;
   for (const auto& [number, managed] : managed_) last = storage::later(last, managed->last_gate());
   deps_.router.commits().when_decided(last, [this, then = std::move(then)](bool) mutable {
-    storage::Ticket saved;
+    module::ServerStops event;
+    deps_.router.hooks().run(event);
+    storage::Ticket saved = event.last;
     for (const auto& [number, managed] : managed_) {
       module::Session* const session = managed->session();
       if (session == nullptr || !managed->resumable()) continue;

@@ -127,7 +127,7 @@ class OfflineStore {
   virtual void size(const xmpp::BareJid& account, Callback<Size> then) = 0;
 };
 
-/// Private XML (XEP-0049) and vcard-temp (XEP-0054): one XML document per account and key.
+/// Private XML (XEP-0049) and vcard-temp (XEP-0054): one XML document per account (or room) and key.
 class DocumentStore {
  public:
   virtual ~DocumentStore() = default;
@@ -188,6 +188,9 @@ class ArchiveStore {
   /// one transaction: if the message cannot be archived, nothing is changed.
   virtual Added add_rewriting(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
                               const std::string& reference, Rewrite rewrite) = 0;
+  /// The same for the message with the id `target`, and for those of its peer that were archived under its reference.
+  virtual Added add_rewriting_id(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
+                                 std::uint64_t target, Rewrite rewrite) = 0;
   virtual void page(const xmpp::BareJid& account, ArchiveQuery query, Callback<ArchivePage> then) = 0;
   /// How many messages match `with`, `above` and `below`; counted up to `most_counted`.
   static constexpr std::uint64_t most_counted = 100'000;
@@ -360,11 +363,13 @@ class RoomStore {
   virtual Ticket put_subject(const xmpp::BareJid& room, std::string subject) = 0;
   /// Likewise.
   virtual Ticket put_person(const xmpp::BareJid& room, const RoomPerson& person) = 0;
-  /// With its people and its archive.
+  /// With its people, its archive and its documents.
   virtual Ticket remove(const xmpp::BareJid& room) = 0;
   /// The first `most` listed rooms of a domain behind the address `after`, in the order of their addresses.
   virtual void list(const std::string& domain, const std::string& after, std::size_t most,
                     Callback<std::vector<ListedRoom>> then) = 0;
+  /// The same of all rooms, listed or not, of all domains.
+  virtual void list_all(const std::string& after, std::size_t most, Callback<std::vector<ListedRoom>> then) = 0;
 };
 
 /// What an account's push services were sent within an hour (XEP-0357).

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "base/digest.h"
@@ -37,18 +38,25 @@ void add_code(xml::Element& x, int code) { x.add(xml::Element("status", ns::user
 }  // namespace
 
 std::string nick_key(std::string_view nick) {
-  // The folding of localparts is the one that nearly everybody has for names; what it refuses (spaces, signs) is taken
-  // word by word.
+  // The folding of localparts is the one that nearly everybody has for names. What localparts may not have stays as it
+  // is, and what is between is folded; spaces at the ends, and several for one, are not seen. What nobody can see at
+  // all is not in a nick: preparing its address has taken it out.
+  constexpr std::string_view apart = " \"&'/:<>@";
   std::string key;
   std::size_t start = 0;
-  while (start <= nick.size()) {
-    const std::size_t end = std::min(nick.find(' ', start), nick.size());
+  while (start < nick.size()) {
+    if (apart.find(nick[start]) != std::string_view::npos) {
+      if (nick[start] != ' ' || (!key.empty() && key.back() != ' ')) key += nick[start];
+      ++start;
+      continue;
+    }
+    const std::size_t end = std::min(nick.find_first_of(apart, start), nick.size());
     const std::string_view word = nick.substr(start, end - start);
-    if (!key.empty()) key += ' ';
     const std::optional<std::string> folded = xmpp::prepare_localpart(word);
     key += folded ? *folded : std::string(word);
-    start = end + 1;
+    start = end;
   }
+  while (key.ends_with(' ')) key.pop_back();
   return key;
 }
 
@@ -60,7 +68,7 @@ Room::Room(xmpp::BareJid jid, const Surroundings& surroundings)
       rate_(surroundings.limits.room_messages, surroundings.clock.now()) {}
 
 Room::Room(xmpp::BareJid jid, const Surroundings& surroundings, const storage::RoomData& data,
-           const std::vector<storage::ArchivedMessage>& history)
+           const std::vector<storage::ArchivedMessage>& history, std::string_view occupants)
     : jid_(std::move(jid)), out_(surroundings), rate_(surroundings.limits.room_messages, surroundings.clock.now()) {
   if (auto stored = config_from_stored(data.config)) {
     config_ = std::move(stored->config);
@@ -72,19 +80,56 @@ Room::Room(xmpp::BareJid jid, const Surroundings& surroundings, const storage::R
     config_.persistent = true;
     key_ = out_.random.token();
   }
+  people_ = people_of(data);
+  if (!data.subject.empty()) subject_ = xmpp::Stanza::from_stored(data.subject);
+  take_history(history);
+  if (!occupants.empty()) restore(occupants);
+}
+
+std::map<xmpp::BareJid, Room::Person> Room::people_of(const storage::RoomData& data) {
+  std::map<xmpp::BareJid, Person> people;
   for (const storage::RoomPerson& person : data.people) {
     if (const auto affiliation = affiliation_from(person.affiliation))
-      people_[person.jid] = {.affiliation = *affiliation, .reason = person.reason};
+      people[person.jid] = {.affiliation = *affiliation, .reason = person.reason};
   }
-  if (!data.subject.empty()) subject_ = xmpp::Stanza::from_stored(data.subject);
+  return people;
+}
+
+void Room::take_history(const std::vector<storage::ArchivedMessage>& history) {
+  history_.clear();
+  history_bytes_ = 0;
   for (const storage::ArchivedMessage& kept : history) {
-    auto message = from_archive(kept.stanza);
-    if (!message || !worth_telling(*message)) continue;
+    auto message = xmpp::Stanza::from_stored(kept.stanza);
+    if (!message) continue;
+    const std::string author = author_of(message->element());
+    hide_author(message->edit());
+    if (!worth_telling(*message)) continue;
     add_stanza_id(*message, kept.id);
     const WallTime when(std::chrono::microseconds(static_cast<std::int64_t>(kept.id)));
-    history_.push_back({.when = when, .message = *std::move(message), .bytes = kept.stanza.size()});
+    history_.push_back(
+        {.when = when, .message = *std::move(message), .bytes = kept.stanza.size(), .id = kept.id, .author = author});
     history_bytes_ += kept.stanza.size();
   }
+}
+
+void Room::reread(const std::optional<storage::RoomData>& data, const std::vector<storage::ArchivedMessage>& history) {
+  if (finished_ || locked_) return;
+  // It could not be made: its owner, who was told, may try again.
+  if (!data) {
+    locked_ = true;
+    return;
+  }
+  take_history(history);
+  subject_ = data->subject.empty() ? std::nullopt : xmpp::Stanza::from_stored(data->subject);
+  const std::map<xmpp::BareJid, Person> before = std::exchange(people_, people_of(*data));
+  if (const auto stored = config_from_stored(data->config)) follow_config(std::exchange(config_, stored->config));
+  std::set<xmpp::BareJid> changed;
+  for (const auto& [key, occupant] : occupants_) {
+    const auto had = before.find(occupant->account);
+    const Affiliation was = had == before.end() ? Affiliation::none : had->second.affiliation;
+    if (was != affiliation_of(occupant->account)) changed.insert(occupant->account);
+  }
+  for (const xmpp::BareJid& person : changed) follow_affiliation(person, {}, {});
 }
 
 void Room::receive(xmpp::Stanza stanza, Ticket gate) {
@@ -211,6 +256,7 @@ void Room::enter(const xmpp::Stanza& stanza, const xml::Element* request) {
     out_.events.limit_hit("room_nick_bytes");
     return refuse(stanza, Condition::not_acceptable, "The nick is too long.");
   }
+  if (nick_key(nick).empty()) return refuse(stanza, Condition::not_acceptable, "A nick must be seen.");
   const bool created = locked_ && occupants_.empty();
   if (created) people_[xmpp::BareJid::of(from)] = {.affiliation = Affiliation::owner};
   const Affiliation affiliation = affiliation_of(from);
@@ -327,6 +373,7 @@ void Room::change_nick(Occupant& occupant, const xmpp::Stanza& stanza) {
     out_.events.limit_hit("room_nick_bytes");
     return refuse(stanza, Condition::not_acceptable, "The nick is too long.");
   }
+  if (nick_key(nick).empty()) return refuse(stanza, Condition::not_acceptable, "A nick must be seen.");
   const std::string key = nick_key(nick);
   const auto there = occupants_.find(key);
   if (there != occupants_.end() && there->second.get() != &occupant)
@@ -419,9 +466,13 @@ void Room::send_subject(const xmpp::Jid& client) {
   send(xmpp::Stanza::make(std::move(element)), client);
 }
 
-void Room::keep(xmpp::Stanza message) {
+void Room::keep(xmpp::Stanza message, std::uint64_t id, std::string author) {
   const std::size_t bytes = xml::to_string(message.element(), client_ns).size();
-  history_.push_back({.when = out_.clock.wall(), .message = std::move(message), .bytes = bytes});
+  history_.push_back({.when = out_.clock.wall(),
+                      .message = std::move(message),
+                      .bytes = bytes,
+                      .id = id,
+                      .author = std::move(author)});
   history_bytes_ += bytes;
   while (!history_.empty() && (history_.size() > RoomConfig::most_history || history_bytes_ > most_history_bytes)) {
     history_bytes_ -= history_.front().bytes;

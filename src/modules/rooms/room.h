@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,6 +31,7 @@
 #include "base/token_bucket.h"
 #include "module/archive_query.h"
 #include "module/delivery.h"
+#include "module/hooks.h"
 #include "modules/rooms/config.h"
 #include "modules/rooms/words.h"
 #include "storage/storage.h"
@@ -45,6 +47,7 @@ struct Surroundings {
   module::Delivery& delivery;
   storage::RoomStore& store;
   storage::ArchiveStore& archive;
+  storage::DocumentStore& documents;
   const Limits& limits;
   RateTable& rates;
 };
@@ -56,13 +59,17 @@ class Room {
   static constexpr std::size_t most_invitations = 256;
   static constexpr std::size_t invitations_at_once = 10;
   static constexpr std::size_t most_reads = 16;
+  static constexpr std::size_t most_avatars = 4;
+  /// Under which a room's card is stored (storage::DocumentStore).
+  static constexpr std::string_view vcard_kind = "vcard";
   static constexpr std::size_t most_archive_page_bytes = 256 * 1024;
 
   /// A new one, locked until its owner has configured it (§10.1.1).
   Room(xmpp::BareJid jid, const Surroundings& surroundings);
-  /// One that was stored. `history`: the last of its archive, oldest first.
+  /// One that was stored. `history`: the last of its archive, oldest first. `occupants`: what occupants_text() said
+  /// before the server stopped, or empty.
   Room(xmpp::BareJid jid, const Surroundings& surroundings, const storage::RoomData& data,
-       const std::vector<storage::ArchivedMessage>& history);
+       const std::vector<storage::ArchivedMessage>& history, std::string_view occupants);
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
 
@@ -71,7 +78,20 @@ class Room {
   void receive(xmpp::Stanza stanza, storage::Ticket gate);
   /// It was destroyed, or nobody wants it any more: it is to be forgotten.
   bool finished() const { return finished_ || (locked_ && empty()); }
+  /// A write has failed: what there is in storage (nothing: no such room) holds again.
+  void reread(const std::optional<storage::RoomData>& data, const std::vector<storage::ArchivedMessage>& history);
   bool empty() const { return by_client_.empty(); }
+  /// What an administrator of the server may: all that an owner may. The lines to show, when last_write() is committed.
+  /// Errors: bad_request (an affiliation or a field that is none), jid_malformed, conflict (the last owner),
+  /// not_acceptable (a value that is none).
+  std::expected<module::RoomAdministration::Lines, xmpp::StanzaError> administered(
+      module::RoomAdministration::Wish wish, const std::string& first, const std::string& second);
+  /// The account was removed, and storage knows it no more.
+  void forget(const xmpp::BareJid& account);
+  /// As it is stored.
+  void take_vcard(std::string_view stored);
+  /// Who is here, to be written down while the server is not running; empty if nobody is, or the room is not kept.
+  std::string occupants_text() const;
   storage::Ticket last_write() const { return last_write_; }
 
  private:
@@ -95,6 +115,8 @@ class Room {
     WallTime when;
     xmpp::Stanza message;
     std::size_t bytes;
+    std::uint64_t id = 0;  ///< in the archive, if it is there
+    std::string author{};  ///< his bare address
   };
   /// What an occupant's presence says beside what his client says (§7.1, §7.6, §8, §9).
   struct Change {
@@ -157,14 +179,23 @@ class Room {
   void decline(const xmpp::Stanza& stanza, const xml::Element& answer);
   void voice_request(const xmpp::Stanza& stanza, const xml::Element& form);
   void to_all(const xmpp::Stanza& message, storage::Ticket gate, const std::optional<xmpp::Stanza>& if_failed);
+  // --- taking back (room_retraction.cpp)
+  /// Archives a message; if it takes another back (XEP-0424), that one is a tombstone from then on.
+  storage::ArchiveStore::Added archive_or_retract(const xmpp::Stanza& message, const Occupant& author,
+                                                  const xmpp::Jid& client);
+  void forget_retracted(const xmpp::Stanza& retraction, const std::string& author);
+  void moderate(const xmpp::Stanza& request, std::string_view target, const xml::Element* reason);
+  void moderate_now(const xmpp::Stanza& request, std::uint64_t target, const std::string& reason);
+
   /// Takes out what only a room may say.
   void clean(xmpp::Stanza& stanza) const;
-  void keep(xmpp::Stanza message);
+  void keep(xmpp::Stanza message, std::uint64_t id, std::string author);
   /// XEP-0359
   void add_stanza_id(xmpp::Stanza& message, std::uint64_t id) const;
 
   // --- the archive
-  storage::ArchiveStore::Added archive(const xmpp::Stanza& message, const Occupant& author, const xmpp::Jid& client);
+  /// With the real address of its author, for those who may see it.
+  std::string archived_text(const xmpp::Stanza& message, const Occupant& author, const xmpp::Jid& client) const;
   /// Whether somebody may read what was said; nothing: he may.
   std::optional<xmpp::StanzaError> refusal_of_reading(const xmpp::Jid& reader) const;
   bool may_see_jids(const xmpp::Jid& reader) const;
@@ -181,6 +212,13 @@ class Room {
   void tell_config(const xmpp::Stanza& request);
   void owner_asks(const xmpp::Stanza& request);
   void configure(const xmpp::Stanza& request, const xml::Element& form);
+  void take_config(const RoomConfig& wanted);
+  /// Tells everybody that it is another than `before`, and shows out who may not be here any more.
+  void follow_config(const RoomConfig& before);
+  /// §10.2.1
+  void tell_status(const std::vector<int>& codes, storage::Ticket gate);
+  void tell_vcard(const xmpp::Stanza& request);
+  void set_vcard(const xmpp::Stanza& request);
   void destroy(std::optional<xml::Element> destroyed);
 
   // --- people
@@ -190,6 +228,7 @@ class Room {
   std::size_t owners() const;
   void set_affiliation(const xmpp::BareJid& jid, Affiliation affiliation, const std::string& actor,
                        const std::string& reason);
+  void follow_affiliation(const xmpp::BareJid& jid, const std::string& actor, const std::string& reason);
   void set_role(Occupant& occupant, Role role, const std::string& actor, const std::string& reason);
   Occupant* occupant_of(const xmpp::Jid& client) const;
   Occupant* occupant_named(std::string_view nick) const;
@@ -222,10 +261,17 @@ class Room {
   std::map<std::string, std::unique_ptr<Occupant>, std::less<>> occupants_;  ///< by key
   std::unordered_map<xmpp::Jid, Occupant*> by_client_;
   std::optional<xmpp::Stanza> subject_;
+  std::vector<std::string> avatar_hashes_;
   std::deque<Kept> history_;
   std::size_t history_bytes_ = 0;
   std::deque<Question> questions_;
-  std::deque<std::pair<xmpp::BareJid, xmpp::BareJid>> invitations_;        ///< inviter, invited
+  std::deque<std::pair<xmpp::BareJid, xmpp::BareJid>> invitations_;  ///< inviter, invited
+  void restore(std::string_view occupants);
+  static std::map<xmpp::BareJid, Person> people_of(const storage::RoomData& data);
+  void take_history(const std::vector<storage::ArchivedMessage>& history);
+
+  std::shared_ptr<bool> alive_ =
+      std::make_shared<bool>(true);  ///< whoever answers later asks whether there still is one
   std::shared_ptr<std::size_t> reads_ = std::make_shared<std::size_t>(0);  ///< of the archive, under way
   TokenBucket rate_;
   storage::Ticket last_write_;
@@ -233,8 +279,10 @@ class Room {
 
 /// What is under a nick: two that only differ in case or in compatibility forms have the same key.
 std::string nick_key(std::string_view nick);
-/// What was archived as those get it who may not see real addresses; nothing if it is damaged.
-std::optional<xmpp::Stanza> from_archive(std::string_view stored);
+/// The bare address of who said what was archived; empty if it is not known (the room itself).
+std::string author_of(const xml::Element& stored);
+/// Takes out what tells it.
+void hide_author(xml::Element& stored);
 /// What who enters wants to have of what is in the archive: no subjects, and nothing that only tells of other messages.
 bool worth_telling(const xmpp::Stanza& message);
 

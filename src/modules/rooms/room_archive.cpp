@@ -22,16 +22,18 @@ bool says_who(const xml::Element& child) { return child.ns() == ns::user; }
 
 }  // namespace
 
-std::optional<xmpp::Stanza> from_archive(std::string_view stored) {
-  auto message = xmpp::Stanza::from_stored(stored);
-  if (message) message->edit().remove_children(says_who);
-  return message;
+std::string author_of(const xml::Element& stored) {
+  const xml::Element* x = stored.child("x", ns::user);
+  const xml::Element* item = x == nullptr ? nullptr : x->child("item", ns::user);
+  const auto jid = xmpp::Jid::parse(item == nullptr ? std::string_view() : item->attribute("jid").value_or(""));
+  return jid ? std::string(jid->bare_text()) : std::string();
 }
+
+void hide_author(xml::Element& stored) { stored.remove_children(says_who); }
 
 // §5.1.2: with the author's real address, for those who may see it. What he wrote of that kind himself is gone:
 // clean().
-storage::ArchiveStore::Added Room::archive(const xmpp::Stanza& message, const Occupant& author,
-                                           const xmpp::Jid& client) {
+std::string Room::archived_text(const xmpp::Stanza& message, const Occupant& author, const xmpp::Jid& client) const {
   xml::Element item("item", ns::user);
   item.set("affiliation", std::string(wire_word(affiliation_of(author.account))))
       .set("role", std::string(wire_word(author.role)))
@@ -40,9 +42,7 @@ storage::ArchiveStore::Added Room::archive(const xmpp::Stanza& message, const Oc
   xml::Element x("x", ns::user);
   x.add(std::move(item));
   stored.add(std::move(x));
-  const auto added = out_.archive.add(jid_, out_.clock.wall(), *message.from(), xml::to_string(stored, client_ns));
-  wrote(added.ticket);
-  return added;
+  return xml::to_string(stored, client_ns);
 }
 
 // SECURITY: "the right to enter it at the time of the query". Whoever neither belongs to the room nor stands in it
@@ -126,7 +126,7 @@ void Room::Read::answer(const storage::Result<storage::ArchivePage>& page) const
   const auto tell = [&](const storage::ArchivedMessage& message) {
     auto stanza = xml::parse_stored_element(message.stanza, client_ns);
     if (!stanza) return events.record(LogLevel::error, "archived_message_unreadable");
-    if (!with_jids) stanza->remove_children(says_who);
+    if (!with_jids) hide_author(*stanza);
     send(module::archive_result(asked, message.id, *std::move(stanza)));
   };
   if (asked.flipped) {

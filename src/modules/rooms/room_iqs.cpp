@@ -5,6 +5,7 @@
 
 #include "modules/rooms/room.h"
 #include "xmpp/namespaces.h"
+#include "xmpp/retraction.h"
 
 namespace kith::modules::muc {
 
@@ -26,6 +27,14 @@ void Room::iq(xmpp::Stanza stanza) {
   if (get && payload.is("ping", xmpp::ns::ping)) return reply(stanza);
   if (payload.is("query", ns::admin)) return get ? list(stanza) : administer(stanza);
   if (payload.is("query", ns::owner)) return get ? tell_config(stanza) : owner_asks(stanza);
+  if (!get && payload.is("moderate", ns::moderation) && payload.child("retract", xmpp::ns::retraction) != nullptr)
+    return moderate(stanza, payload.attribute("id").value_or(""), payload.child("reason", ns::moderation));
+  // COMPAT(clients of XEP-0425 v0.2, since 2026, drop when nobody has them)
+  const xml::Element* older =
+      !get && payload.is("apply-to", xmpp::ns::fastening) ? payload.child("moderate", ns::moderation_0) : nullptr;
+  if (older != nullptr && older->child("retract", xmpp::ns::retraction_0) != nullptr)
+    return moderate(stanza, payload.attribute("id").value_or(""), older->child("reason", ns::moderation_0));
+  if (payload.is("vCard", ns::vcard)) return get ? tell_vcard(stanza) : set_vcard(stanza);
   if (module::is_archive_namespace(payload.ns()) &&
       (payload.name() == "query" || (get && payload.is("metadata", module::ns::archive))))
     return archive_iq(stanza);
@@ -52,7 +61,7 @@ void Room::iq_to_occupant(xmpp::Stanza stanza) {
       {.id = id, .asker = *stanza.from(), .asked = asked->account, .original_id = std::string(stanza.id())});
   if (questions_.size() > most_questions) questions_.pop_front();
   // §17.3.2: what the server answers for an account goes to the account.
-  const bool for_account = payload.is("vCard", "vcard-temp");
+  const bool for_account = payload.is("vCard", ns::vcard);
   const xmpp::Jid to = for_account ? xmpp::Jid(asked->account) : asked->clients.back().jid;
   stanza.edit().set("id", id);
   stanza.set_from(occupant_jid(asker->nick));
@@ -96,6 +105,7 @@ void Room::info(const xmpp::Stanza& request) {
                                          ns::stable_id,
                                          ns::self_ping,
                                          ns::occupant_id,
+                                         ns::vcard,
                                          xmpp::ns::stanza_ids,
                                          xmpp::ns::ping,
                                          config_.listed ? "muc_public" : "muc_hidden",
@@ -106,7 +116,8 @@ void Room::info(const xmpp::Stanza& request) {
                                          config_.persistent ? "muc_persistent" : "muc_temporary"};
   if (config_.archived && !locked_) {
     features.insert(features.end(),
-                    {module::ns::archive, module::ns::archive_1, module::ns::archive_0, module::ns::archive_extended});
+                    {module::ns::archive, module::ns::archive_1, module::ns::archive_0, module::ns::archive_extended,
+                     xmpp::ns::retraction, xmpp::ns::retraction_tombstone, ns::moderation, ns::moderation_0});
   }
   for (const std::string_view feature : features)
     query.add(xml::Element("feature", xmpp::ns::disco_info).set("var", std::string(feature)));
@@ -115,6 +126,7 @@ void Room::info(const xmpp::Stanza& request) {
   form.fields.push_back({.var = "muc#roominfo_description", .values = {config_.description}});
   form.fields.push_back({.var = "muc#roominfo_occupants", .values = {std::to_string(occupants_.size())}});
   form.fields.push_back({.var = "muc#maxhistoryfetch", .values = {std::to_string(config_.history)}});
+  if (!avatar_hashes_.empty()) form.fields.push_back({.var = "muc#roominfo_avatarhash", .values = avatar_hashes_});
   if (!config_.language.empty()) form.fields.push_back({.var = "muc#roominfo_lang", .values = {config_.language}});
   query.add(form.to_element());
   reply(request, std::move(query));
@@ -187,8 +199,10 @@ void Room::administer(const xmpp::Stanza& request) {
   };
   std::vector<Wanted> all;
   std::optional<StanzaError> error;
-  std::size_t owners_left = owners();
-  std::size_t more_people = 0;
+  // As it will be when all is done: an owner may make another one and step down in one request.
+  std::map<xmpp::BareJid, Affiliation> planned;
+  std::ptrdiff_t owners_more = 0;
+  std::ptrdiff_t people_more = 0;
   const auto judge = [&](const xml::Element& item) -> std::optional<StanzaError> {
     Wanted wanted;
     if (const xml::Element* reason = item.child("reason", ns::admin))
@@ -210,10 +224,10 @@ void Room::administer(const xmpp::Stanza& request) {
       if (auto refusal = refusal_of_affiliation(actor.affiliation, has, *wanted.affiliation)) return refusal;
       const bool himself = *wanted.jid == xmpp::BareJid::of(from);
       if (himself && *wanted.affiliation == Affiliation::outcast) return StanzaError::of(Condition::conflict);
-      // §10.4: a room is never without owner.
-      if (has == Affiliation::owner && *wanted.affiliation != Affiliation::owner && --owners_left == 0)
-        return StanzaError::of(Condition::conflict, "A room needs an owner.");
-      if (has == Affiliation::none && *wanted.affiliation != Affiliation::none) ++more_people;
+      Affiliation& plan = planned.try_emplace(*wanted.jid, has).first->second;
+      owners_more += (*wanted.affiliation == Affiliation::owner ? 1 : 0) - (plan == Affiliation::owner ? 1 : 0);
+      people_more += (*wanted.affiliation != Affiliation::none ? 1 : 0) - (plan != Affiliation::none ? 1 : 0);
+      plan = *wanted.affiliation;
       all.push_back(std::move(wanted));
       return std::nullopt;
     }
@@ -233,7 +247,10 @@ void Room::administer(const xmpp::Stanza& request) {
     if (!error && item.is("item", ns::admin)) error = judge(item);
   });
   if (!error && all.empty()) error = StanzaError::of(Condition::bad_request);
-  if (!error && people_.size() + more_people > out_.limits.room_people) {
+  // §10.4: a room is never without owner.
+  if (!error && owners_more < 0 && std::cmp_equal(owners(), -owners_more))
+    error = StanzaError::of(Condition::conflict, "A room needs an owner.");
+  if (!error && people_more > 0 && people_.size() + static_cast<std::size_t>(people_more) > out_.limits.room_people) {
     out_.events.limit_hit("room_people");
     error = StanzaError::of(Condition::resource_constraint, "The room has too many people.");
   }
@@ -256,6 +273,11 @@ void Room::set_affiliation(const xmpp::BareJid& jid, Affiliation affiliation, co
     people_[jid] = {.affiliation = affiliation, .reason = reason};
   }
   store_person(jid);
+  follow_affiliation(jid, actor, reason);
+}
+
+void Room::follow_affiliation(const xmpp::BareJid& jid, const std::string& actor, const std::string& reason) {
+  const Affiliation affiliation = affiliation_of(jid);
   std::vector<std::string> keys;
   for (const auto& [key, occupant] : occupants_) {
     if (occupant->account == jid) keys.push_back(key);
@@ -273,6 +295,10 @@ void Room::set_affiliation(const xmpp::BareJid& jid, Affiliation affiliation, co
       announce(occupant, occupant.clients.back(), {.actor = actor, .reason = reason});
     }
   }
+}
+
+void Room::forget(const xmpp::BareJid& account) {
+  if (people_.erase(account) != 0) follow_affiliation(account, {}, {});
 }
 
 void Room::set_role(Occupant& occupant, Role role, const std::string& actor, const std::string& reason) {
@@ -324,25 +350,28 @@ void Room::configure(const xmpp::Stanza& request, const xml::Element& element) {
   if (form->type != "submit") return refuse(request, Condition::bad_request);
   const auto wanted = apply(config_, *form);
   if (!wanted) return refuse(request, wanted.error());
-  const RoomConfig before = std::exchange(config_, *wanted);
+  take_config(*wanted);
+  reply(request, {}, last_write_);
+}
+
+void Room::take_config(const RoomConfig& wanted) {
+  const RoomConfig before = std::exchange(config_, wanted);
   const bool created = std::exchange(locked_, false);
   if (created || config_ != before) store_config();
   if (created) {
     for (const auto& [jid, person] : people_) store_person(jid);
-    return reply(request, {}, last_write_);
   }
-  if (config_ == before) return reply(request);
+  if (!created) follow_config(before);
+}
+
+void Room::follow_config(const RoomConfig& before) {
+  if (config_ == before) return;
   // §10.2.1
   std::vector<int> codes;
   if (config_.archived != before.archived) codes.push_back(config_.archived ? 170 : 171);
   if (config_.whois != before.whois) codes.push_back(config_.whois == Whois::anyone ? 172 : 173);
   if (codes.empty()) codes.push_back(104);
-  xml::Element x("x", ns::user);
-  for (const int code : codes) x.add(xml::Element("status", ns::user).set("code", std::to_string(code)));
-  xml::Element message("message", xmpp::ns::client);
-  message.set("type", "groupchat").set("from", jid_.text());
-  message.add(std::move(x));
-  to_all(xmpp::Stanza::make(std::move(message)), last_write_, {});
+  tell_status(codes, last_write_);
   // §10.1.3: who is no member of what is members-only now has to leave.
   std::vector<std::string> keys;
   for (const auto& [key, occupant] : occupants_) keys.push_back(key);
@@ -353,7 +382,15 @@ void Room::configure(const xmpp::Stanza& request, const xml::Element& element) {
     if (config_.members_only && !before.members_only && affiliation_of(occupant.account) < Affiliation::member)
       remove(occupant, {.codes = {322}});
   }
-  reply(request, {}, last_write_);
+}
+
+void Room::tell_status(const std::vector<int>& codes, Ticket gate) {
+  xml::Element x("x", ns::user);
+  for (const int code : codes) x.add(xml::Element("status", ns::user).set("code", std::to_string(code)));
+  xml::Element message("message", xmpp::ns::client);
+  message.set("type", "groupchat").set("from", jid_.text());
+  message.add(std::move(x));
+  to_all(xmpp::Stanza::make(std::move(message)), gate, {});
 }
 
 void Room::destroy(std::optional<xml::Element> destroyed) {

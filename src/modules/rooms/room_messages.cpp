@@ -7,6 +7,7 @@
 #include "xml/writer.h"
 #include "xmpp/datetime.h"
 #include "xmpp/namespaces.h"
+#include "xmpp/retraction.h"
 
 namespace kith::modules::muc {
 
@@ -72,9 +73,14 @@ bool is_out_of_reach(const xmpp::Stanza& stanza) {
 }  // namespace
 
 bool worth_telling(const xmpp::Stanza& message) {
-  if (changes_subject(message.element())) return false;
+  const xml::Element& element = message.element();
+  if (changes_subject(element)) return false;
+  // XEP-0424: what was taken back is not told again, nor that it was.
+  if (element.child("retracted", xmpp::ns::retraction) != nullptr || xmpp::retracted_id(element) ||
+      element.child("apply-to", xmpp::ns::fastening) != nullptr)
+    return false;
   bool worth = false;
-  message.element().for_each_child(
+  element.for_each_child(
       [&](const xml::Element& child) { worth = worth || !(is_companion(child) || is_status(child)); });
   return worth;
 }
@@ -114,15 +120,18 @@ void Room::groupchat(const Occupant& occupant, xmpp::Stanza stanza, Ticket gate)
   stanza.edit().add(xml::Element("occupant-id", ns::occupant_id).set("id", occupant.id));
   if (!worth_keeping(stanza.element())) return to_all(stanza, gate, {});
   std::optional<xmpp::Stanza> if_failed;
+  std::uint64_t id = 0;
   if (config_.archived && !locked_) {
-    const auto added = archive(stanza, occupant, client);
+    const auto added = archive_or_retract(stanza, occupant, client);
+    id = added.id;
     gate = storage::later(gate, added.ticket);
     // What the disk refuses is said all the same, without an id that nobody could ask for.
     if_failed = stanza;
     add_stanza_id(stanza, added.id);
   }
   to_all(stanza, gate, if_failed);
-  if (worth_telling(stanza)) keep(std::move(stanza));
+  forget_retracted(stanza, occupant.account.text());
+  if (worth_telling(stanza)) keep(std::move(stanza), id, occupant.account.text());
 }
 
 // §8.1
@@ -140,7 +149,9 @@ void Room::set_subject(const Occupant& occupant, xmpp::Stanza stanza, Ticket gat
   stanza.edit().add(xml::Element("occupant-id", ns::occupant_id).set("id", occupant.id));
   std::optional<std::uint64_t> id;
   if (!locked_ && config_.archived) {
-    const auto added = archive(stanza, occupant, client);
+    const auto added =
+        out_.archive.add(jid_, out_.clock.wall(), *stanza.from(), archived_text(stanza, occupant, client));
+    wrote(added.ticket);
     id = added.id;
     gate = storage::later(gate, added.ticket);
   }
@@ -214,7 +225,8 @@ void Room::invite(const xmpp::Stanza& stanza, const xml::Element& request) {
   const bool members = config_.members_only;
   const bool may =
       !members || affiliation >= Affiliation::admin || (config_.allow_invites && affiliation >= Affiliation::member);
-  if (!may || inviter->role < Role::participant) return refuse(stanza, Condition::forbidden);
+  // §5.1.1: visitors, too.
+  if (!may) return refuse(stanza, Condition::forbidden);
   if (!rate_.take(1, out_.clock.now())) {
     out_.events.limit_hit("room_messages");
     return refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."});

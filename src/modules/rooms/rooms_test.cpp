@@ -124,6 +124,10 @@ TEST(RoomNicks, look_alikes_have_the_same_key) {
   EXPECT_NE(muc::nick_key("first"), muc::nick_key("second"));
   EXPECT_NE(muc::nick_key("a b"), muc::nick_key("ab"));
   EXPECT_EQ(muc::nick_key("@ Hag"), muc::nick_key("@ hag"));
+  EXPECT_EQ(muc::nick_key(" first  witch "), muc::nick_key("first witch"));
+  EXPECT_EQ(muc::nick_key("O'Brien <X>"), muc::nick_key("o'brien <x>"));
+  EXPECT_NE(muc::nick_key("a/b"), muc::nick_key("ab"));
+  EXPECT_EQ(muc::nick_key("  "), "");
 }
 
 // --- the configuration
@@ -284,6 +288,29 @@ TEST_F(RoomsTest, a_room_is_never_without_owner) {
   EXPECT_THAT(scene.got(crone), ElementsAre(HasSubstr("type='result'"), error("conflict")));
   admin(crone, "<item affiliation='admin' jid='crone1@capulet.lit'/>");
   EXPECT_THAT(scene.got(crone), ElementsAre(HasSubstr("affiliation='admin'"), HasSubstr("type='result'")));
+}
+
+TEST_F(RoomsTest, a_room_is_handed_over_in_one_request) {
+  Session& crone = owner();
+  admin(crone,
+        "<item affiliation='owner' jid='hag66@capulet.lit'/><item affiliation='none' jid='hag66@capulet.lit'/>"
+        "<item affiliation='none' jid='crone1@capulet.lit'/>");
+  EXPECT_THAT(scene.got(crone), ElementsAre(error("conflict")));
+  admin(crone,
+        "<item affiliation='none' jid='crone1@capulet.lit'/><item affiliation='owner' jid='hag66@capulet.lit'/>");
+  EXPECT_THAT(scene.got(crone), ElementsAre(HasSubstr("affiliation='none'"), HasSubstr("type='result'")));
+}
+
+// XEP-0045 §5.1.1
+TEST_F(RoomsTest, visitors_may_invite) {
+  owner({{"muc#roomconfig_moderatedroom", "1"}});
+  Session& hag = enters("hag66@capulet.lit/pda", "thirdwitch");
+  Session& guest = scene.comes("wiccarocks@capulet.lit/laptop");
+  scene.forget_all();
+  scene.says(hag,
+             "<message to='coven@rooms.capulet.lit'><x xmlns='http://jabber.org/protocol/muc#user'><invite "
+             "to='wiccarocks@capulet.lit'/></x></message>");
+  EXPECT_THAT(scene.got(guest), ElementsAre(HasSubstr("<invite from='hag66@capulet.lit'")));
 }
 
 TEST_F(RoomsTest, private_messages_and_iqs_find_their_way_without_addresses) {

@@ -20,7 +20,10 @@ inline constexpr std::string_view request = "http://jabber.org/protocol/muc#requ
 inline constexpr std::string_view stable_id = "http://jabber.org/protocol/muc#stable_id";
 inline constexpr std::string_view self_ping = "http://jabber.org/protocol/muc#self-ping-optimization";
 inline constexpr std::string_view occupant_id = "urn:xmpp:occupant-id:0";
+inline constexpr std::string_view moderation = "urn:xmpp:message-moderate:1";
+inline constexpr std::string_view moderation_0 = "urn:xmpp:message-moderate:0";
 inline constexpr std::string_view chat_states = "http://jabber.org/protocol/chatstates";
+inline constexpr std::string_view vcard = "vcard-temp";
 inline constexpr std::string_view hints = "urn:xmpp:hints";
 }  // namespace ns
 

@@ -118,21 +118,36 @@ Result<bool> insert(Db& db, const NewRow& row) {
   return true;
 }
 
-/// Shows `rewrite` what was archived before `row` under the reference `sought`.
-Result<void> rewrite_rows(Db& db, const NewRow& row, std::int64_t sought, const ArchiveStore::Rewrite& rewrite) {
+/// Shows `rewrite` what was archived before `row`: the message with the id `target`, if that is not 0, and what has the
+/// reference `sought`.
+Result<void> rewrite_rows(Db& db, const NewRow& row, std::uint64_t target, std::int64_t sought,
+                          const ArchiveStore::Rewrite& rewrite) {
   std::vector<std::pair<std::int64_t, std::string>> changes;
   bool more = true;
-  const auto looked = db.query(
-      "SELECT id, stanza FROM archive WHERE reference = ?1 AND id < ?2 AND account = ?3 AND peer = ?4 "
-      "ORDER BY id DESC LIMIT ?5",
-      [&](const Row& found) {
-        if (!more) return;
-        ArchiveStore::Rewritten rewritten = rewrite(found.bytes(1));
-        more = rewritten.more;
-        if (rewritten.stanza) changes.emplace_back(found.integer(0), *std::move(rewritten.stanza));
-      },
-      sought, to_id(row.id), row.account, row.peer, static_cast<std::int64_t>(ArchiveStore::most_rewritten));
-  if (!looked) return std::unexpected(looked.error());
+  const auto look = [&](const Row& found) {
+    if (!more) return;
+    ArchiveStore::Rewritten rewritten = rewrite(found.bytes(1));
+    more = rewritten.more;
+    if (rewritten.stanza) changes.emplace_back(found.integer(0), *std::move(rewritten.stanza));
+  };
+  if (target != 0) {
+    const auto named = db.query(
+        "SELECT id, stanza, reference FROM archive WHERE id = ? AND account = ? AND peer = ?",
+        [&](const Row& found) {
+          sought = found.integer(2);
+          look(found);
+        },
+        to_id(target), row.account, row.peer);
+    if (!named) return std::unexpected(named.error());
+  }
+  if (sought != 0) {
+    const auto looked = db.query(
+        "SELECT id, stanza FROM archive WHERE reference = ?1 AND id < ?2 AND account = ?3 AND peer = ?4 AND id <> ?6 "
+        "ORDER BY id DESC LIMIT ?5",
+        look, sought, to_id(row.id), row.account, row.peer, static_cast<std::int64_t>(ArchiveStore::most_rewritten),
+        to_id(target));
+    if (!looked) return std::unexpected(looked.error());
+  }
   for (const auto& [id, stanza] : changes) {
     const auto done = db.exec("UPDATE archive SET stanza = ?, reference = NULL WHERE id = ?", stanza, id);
     if (!done) return std::unexpected(done.error());
@@ -179,10 +194,27 @@ ArchiveStore::Added ArchiveSql::add_rewriting(const xmpp::BareJid& account, Wall
       access_.write(bytes,
                     [row = std::move(row), sought = reference_of(account.text(), peer.bare_text(), reference),
                      rewrite = std::move(rewrite)](Db& db) -> Result<bool> {
-                      if (const auto done = rewrite_rows(db, row, sought, rewrite); !done)
+                      if (const auto done = rewrite_rows(db, row, 0, sought, rewrite); !done)
                         return std::unexpected(done.error());
                       return insert(db, row);
                     });
+  return {.id = id, .ticket = ticket};
+}
+
+ArchiveStore::Added ArchiveSql::add_rewriting_id(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer,
+                                                 std::string stanza, std::uint64_t target, Rewrite rewrite) {
+  NewRow row{.id = ids_.next(when),
+             .account = account.text(),
+             .peer = std::string(peer.bare_text()),
+             .resource = std::string(peer.resourcepart()),
+             .stanza = std::move(stanza)};
+  const std::uint64_t id = row.id;
+  const std::size_t bytes = row.bytes();
+  const Ticket ticket =
+      access_.write(bytes, [row = std::move(row), target, rewrite = std::move(rewrite)](Db& db) -> Result<bool> {
+        if (const auto done = rewrite_rows(db, row, target, 0, rewrite); !done) return std::unexpected(done.error());
+        return insert(db, row);
+      });
   return {.id = id, .ticket = ticket};
 }
 

@@ -28,6 +28,8 @@ class ArchiveSql final : public ArchiveStore {
             const std::string& reference) override;
   Added add_rewriting(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
                       const std::string& reference, Rewrite rewrite) override;
+  Added add_rewriting_id(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
+                         std::uint64_t target, Rewrite rewrite) override;
   void page(const xmpp::BareJid& account, ArchiveQuery query, Callback<ArchivePage> then) override;
   void count(const xmpp::BareJid& account, ArchiveQuery query, Callback<std::uint64_t> then) override;
   void ends(const xmpp::BareJid& account, Callback<std::optional<Ends>> then) override;

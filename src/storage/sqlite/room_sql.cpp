@@ -77,7 +77,8 @@ Ticket RoomSql::put_person(const xmpp::BareJid& room, const RoomPerson& person) 
 Ticket RoomSql::remove(const xmpp::BareJid& room) {
   return access_.write(room.text().size(), [room = room.text()](Db& db) -> Result<bool> {
     static constexpr Sql statements[] = {"DELETE FROM rooms WHERE room = ?", "DELETE FROM room_people WHERE room = ?",
-                                         "DELETE FROM archive WHERE account = ?"};
+                                         "DELETE FROM archive WHERE account = ?",
+                                         "DELETE FROM documents WHERE account = ?"};
     for (const Sql& statement : statements) {
       if (const auto done = db.exec(statement, room); !done) return std::unexpected(done.error());
     }
@@ -97,6 +98,23 @@ void RoomSql::list(const std::string& domain, const std::string& after, std::siz
                 rooms.push_back({.jid = *std::move(room), .name = row.text(1)});
             },
             domain, after, static_cast<std::int64_t>(most));
+        if (!done) return std::unexpected(done.error());
+        return rooms;
+      },
+      std::move(then));
+}
+
+void RoomSql::list_all(const std::string& after, std::size_t most, Callback<std::vector<ListedRoom>> then) {
+  access_.read<std::vector<ListedRoom>>(
+      [after, most](Db& db) -> Result<std::vector<ListedRoom>> {
+        std::vector<ListedRoom> rooms;
+        const auto done = db.query(
+            "SELECT room, name FROM rooms WHERE room > ? ORDER BY room LIMIT ?",
+            [&](const Row& row) {
+              if (auto room = bare_jid_from(row.text(0)))
+                rooms.push_back({.jid = *std::move(room), .name = row.text(1)});
+            },
+            after, static_cast<std::int64_t>(most));
         if (!done) return std::unexpected(done.error());
         return rooms;
       },

@@ -16,6 +16,7 @@ class RoomSql final : public RoomStore {
   Ticket remove(const xmpp::BareJid& room) override;
   void list(const std::string& domain, const std::string& after, std::size_t most,
             Callback<std::vector<ListedRoom>> then) override;
+  void list_all(const std::string& after, std::size_t most, Callback<std::vector<ListedRoom>> then) override;
 
  private:
   ShardAccess& access_;

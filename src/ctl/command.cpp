@@ -136,6 +136,28 @@ std::expected<Command, Printed> parse_command(std::vector<std::string> arguments
   about_server("block", "Talk no longer to a server and those below its domain", Action::federation_block);
   about_server("unblock", "Talk to a blocked server again", Action::federation_unblock);
 
+  CLI::App* room = app.add_subcommand("room", "Rooms: list, show, destroy, affiliate, config");
+  room->require_subcommand(1);
+  room->fallthrough();
+  const auto take_room = [&command](CLI::App* sub) {
+    sub->add_option("room", command.subject, "The address of the room")->type_name("ROOM@DOMAIN")->required();
+  };
+  add(*room, "list", "List all rooms", Action::room_list);
+  take_room(add(*room, "show", "A room's settings, its people, and who is in it", Action::room_show));
+  CLI::App* room_destroy = add(*room, "destroy", "Destroy a room with its archive", Action::room_destroy);
+  take_room(room_destroy);
+  room_destroy->add_flag("--yes", command.yes, "Do not ask whether this is meant");
+  CLI::App* room_affiliate = add(*room, "affiliate", "Say how a person stands to a room", Action::room_affiliate);
+  take_room(room_affiliate);
+  room_affiliate->add_option("person", command.object, "The person's address")->type_name("NAME@DOMAIN")->required();
+  room_affiliate->add_option("affiliation", command.value, "owner, admin, member, none or outcast")->required();
+  room_affiliate->footer("Example:\n  kithctl room affiliate coven@rooms.example.org juliet@example.org owner\n");
+  CLI::App* room_config = add(*room, "config", "Change one of a room's settings", Action::room_config);
+  take_room(room_config);
+  room_config->add_option("setting", command.object, "Its name, as kithctl room show tells")->required();
+  room_config->add_option("value", command.value, "The value; 1 and 0 for yes and no")->required();
+  room_config->footer("Example:\n  kithctl room config coven@rooms.example.org membersonly 1\n");
+
   add(app, "reload", "Read configuration and certificates again, without ending a connection", Action::reload);
 
   try {

@@ -27,6 +27,11 @@ enum class Action {
   federation_retry,
   federation_block,
   federation_unblock,
+  room_list,
+  room_show,
+  room_destroy,
+  room_affiliate,
+  room_config,
   reload
 };
 
@@ -34,6 +39,8 @@ struct Command {
   Action action = Action::status;
   std::string subject{};  ///< the address, domain or full address that the action is about; may be empty for lists
   std::string client{};   ///< a client's id
+  std::string object{};   ///< of a room: the person, or the setting
+  std::string value{};    ///< the affiliation or the value that it gets
   std::string socket{};   ///< as given by --socket, or empty
   bool json = false;
   bool password_stdin = false;

@@ -46,14 +46,13 @@ std::expected<Secret, Refusal> read_password(const Command& command, Terminal& t
   return *std::move(first);
 }
 
-std::expected<void, Refusal> confirm_removal(const Command& command, Terminal& terminal) {
+std::expected<void, Refusal> confirm_removal(const Command& command, Terminal& terminal, const std::string& with) {
   if (command.yes) return {};
   if (!terminal.interactive()) {
     return std::unexpected(
         Refusal{Exit::usage, "There is no terminal to ask whether this is meant; add --yes if it is."});
   }
-  const auto answer =
-      terminal.ask_line("Remove " + command.subject + " with its contacts and messages, for good? Type yes: ");
+  const auto answer = terminal.ask_line("Remove " + command.subject + " with its " + with + ", for good? Type yes: ");
   if (answer != "yes") return std::unexpected(Refusal{Exit::refused, "Not removed."});
   return {};
 }
@@ -68,8 +67,8 @@ std::string body_with(json object, const Secret& password) {
 
 /// Addresses are judged by kithd; what is plainly none is told before a password is asked for.
 bool needs_address(const Command& command) {
-  const bool is_list =
-      command.action == Action::status || command.action == Action::reload || command.action == Action::user_list;
+  const bool is_list = command.action == Action::status || command.action == Action::reload ||
+                       command.action == Action::user_list || command.action == Action::room_list;
   const bool about_servers =
       command.action >= Action::federation_status && command.action <= Action::federation_unblock;
   return !is_list && !about_servers && !(command.action == Action::sessions && command.subject.empty());
@@ -111,10 +110,25 @@ std::expected<Request, Refusal> make_request(const Command& command, Terminal& t
     case Action::user_doctor:
       return Request{command.mend ? "POST" : "GET", "/v1/users/" + subject + "/doctor"};
     case Action::user_remove: {
-      const auto confirmed = confirm_removal(command, terminal);
+      const auto confirmed = confirm_removal(command, terminal, "contacts and messages");
       if (!confirmed) return std::unexpected(confirmed.error());
       return Request{"DELETE", "/v1/users/" + subject};
     }
+    case Action::room_list:
+      return Request{"GET", "/v1/rooms"};
+    case Action::room_show:
+      return Request{"GET", "/v1/rooms/" + subject};
+    case Action::room_destroy: {
+      const auto confirmed = confirm_removal(command, terminal, "archive");
+      if (!confirmed) return std::unexpected(confirmed.error());
+      return Request{"DELETE", "/v1/rooms/" + subject};
+    }
+    case Action::room_affiliate:
+      return Request{"PUT", "/v1/rooms/" + subject + "/people/" + percent_encode(command.object),
+                     json{{"affiliation", command.value}}.dump(-1, ' ', false, json::error_handler_t::replace)};
+    case Action::room_config:
+      return Request{"PUT", "/v1/rooms/" + subject + "/config/" + percent_encode(command.object),
+                     json{{"value", command.value}}.dump(-1, ' ', false, json::error_handler_t::replace)};
     case Action::user_add:
     case Action::user_password:
       break;
@@ -162,6 +176,16 @@ std::string show(const Command& command, const json& body, WallTime now) {
       return command.subject + " is not blocked any more.\n";
     case Action::user_doctor:
       return show_doctor(body);
+    case Action::room_list:
+      return show_rooms(body);
+    case Action::room_show:
+      return show_room(body);
+    case Action::room_destroy:
+      return "The room " + jid + " was destroyed.\n";
+    case Action::room_affiliate:
+      return command.object + " is " + (command.value == "none" ? "nobody" : command.value) + " in " + jid + " now.\n";
+    case Action::room_config:
+      return "The setting " + command.object + " of " + jid + " was changed.\n";
     case Action::reload:
       return show_reload(body);
   }

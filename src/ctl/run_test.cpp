@@ -311,6 +311,46 @@ TEST_F(KithctlTest, session_is_ended_by_its_full_address) {
   EXPECT_EQ(terminal.output, "The session a@example.org/my phone was ended.\n");
 }
 
+TEST_F(KithctlTest, rooms_are_listed_and_shown) {
+  EXPECT_EQ(run_with({"room", "list"}, 200, R"({"rooms":[{"jid":"coven@rooms.example.org","name":"Coven"}]})"),
+            Exit::done);
+  EXPECT_EQ(request_line, "GET /v1/rooms");
+  EXPECT_EQ(terminal.output,
+            "ROOM                     NAME\n"
+            "coven@rooms.example.org  Coven\n");
+  terminal.output.clear();
+  EXPECT_EQ(run_with({"room", "list"}, 200, R"({"rooms":[]})"), Exit::done);
+  EXPECT_EQ(terminal.output, "There are no rooms.\n");
+  terminal.output.clear();
+  EXPECT_EQ(run_with({"room", "show", "coven@rooms.example.org"}, 200,
+                     R"({"room":[{"name":"owner","value":"juliet@example.org"}]})"),
+            Exit::done);
+  EXPECT_EQ(request_line, "GET /v1/rooms/coven%40rooms.example.org");
+  EXPECT_EQ(terminal.output,
+            "NAME   VALUE\n"
+            "owner  juliet@example.org\n");
+}
+
+TEST_F(KithctlTest, rooms_are_changed_and_destroyed) {
+  EXPECT_EQ(run_with({"room", "affiliate", "coven@rooms.example.org", "hag@example.org", "outcast"}, 200, "{}"),
+            Exit::done);
+  EXPECT_EQ(request_line, "PUT /v1/rooms/coven%40rooms.example.org/people/hag%40example.org");
+  EXPECT_EQ(request_body, R"({"affiliation":"outcast"})");
+  EXPECT_EQ(terminal.output, "hag@example.org is outcast in coven@rooms.example.org now.\n");
+  terminal.output.clear();
+  EXPECT_EQ(run_with({"room", "config", "coven@rooms.example.org", "roomname", "The \"Coven\""}, 200, "{}"),
+            Exit::done);
+  EXPECT_EQ(request_line, "PUT /v1/rooms/coven%40rooms.example.org/config/roomname");
+  EXPECT_EQ(request_body, R"({"value":"The \"Coven\""})");
+  EXPECT_EQ(terminal.output, "The setting roomname of coven@rooms.example.org was changed.\n");
+  terminal.output.clear();
+  EXPECT_EQ(run_alone({"room", "destroy", "coven@rooms.example.org"}), Exit::usage);
+  EXPECT_EQ(run_with({"room", "destroy", "coven@rooms.example.org", "--yes"}, 200, "{}"), Exit::done);
+  EXPECT_EQ(request_line, "DELETE /v1/rooms/coven%40rooms.example.org");
+  EXPECT_EQ(terminal.output, "The room coven@rooms.example.org was destroyed.\n");
+  EXPECT_EQ(run_alone({"room", "show", "coven"}), Exit::usage);
+}
+
 TEST_F(KithctlTest, reload_tells_the_notes) {
   EXPECT_EQ(run_with({"reload"}, 200, R"({"notes":["Ports wait for a restart."]})"), Exit::done);
   EXPECT_EQ(request_line, "POST /v1/reload");

@@ -248,6 +248,19 @@ std::string show_doctor(const json& body) {
   return text;
 }
 
+std::string show_rooms(const json& body) {
+  std::vector<std::vector<std::string>> rows{{"ROOM", "NAME"}};
+  for (const json& room : list_of(body, "rooms")) rows.push_back({text_of(room, "jid"), text_of(room, "name", "")});
+  if (rows.size() == 1) return "There are no rooms.\n";
+  return show_table(rows);
+}
+
+std::string show_room(const json& body) {
+  std::vector<std::vector<std::string>> rows{{"NAME", "VALUE"}};
+  for (const json& line : list_of(body, "room")) rows.push_back({text_of(line, "name"), text_of(line, "value", "")});
+  return show_table(rows);
+}
+
 std::string show_reload(const json& body) {
   std::string text = "Configuration and certificates were read again.\n";
   for (const json& note : list_of(body, "notes")) {

@@ -32,6 +32,8 @@ std::string show_retry(const nlohmann::json& body, const std::string& domain);
 /// Whether the last step of such a way was a good one.
 bool is_reached(const nlohmann::json& body);
 std::string show_doctor(const nlohmann::json& body);
+std::string show_rooms(const nlohmann::json& body);
+std::string show_room(const nlohmann::json& body);
 std::string show_reload(const nlohmann::json& body);
 
 }  // namespace kith::ctl

@@ -225,6 +225,18 @@ json to_json(const AdminKeys& keys) {
   return {{"findings", std::move(list)}, {"devices", keys.devices}};
 }
 
+json to_json(const std::vector<AdminRoom>& rooms) {
+  json list = json::array();
+  for (const AdminRoom& room : rooms) list.push_back({{"jid", room.jid.text()}, {"name", room.name}});
+  return {{"rooms", std::move(list)}};
+}
+
+json to_json(const AdminRoomLines& lines) {
+  json list = json::array();
+  for (const auto& [name, value] : lines) list.push_back({{"name", name}, {"value", value}});
+  return {{"room", std::move(list)}};
+}
+
 json to_json(const AdminReload& reload) { return {{"notes", reload.notes}}; }
 
 /// Turns an action's answer into a response; `about` is the address that the action was about, if any.
@@ -368,6 +380,27 @@ struct Call {
     }
   }
 
+  void get_rooms() { actions.list_rooms(respond<std::vector<AdminRoom>>(std::move(then))); }
+
+  void ask_room(module::RoomAdministration::Wish wish, std::string first, std::string second) {
+    const std::expected<xmpp::BareJid, AdminError> jid = read_account(target.segments[2]);
+    if (!jid) return refuse(jid.error());
+    actions.room(*jid, wish, std::move(first), std::move(second),
+                 respond<AdminRoomLines>(std::move(then), 200, jid->text()));
+  }
+  void get_room() { ask_room(module::RoomAdministration::Wish::show, {}, {}); }
+  void delete_room() { ask_room(module::RoomAdministration::Wish::destroy, {}, {}); }
+  void put_room_person() {
+    const std::expected<json, AdminError> object = read_object(request.body, {"affiliation"});
+    if (!object) return refuse(object.error());
+    ask_room(module::RoomAdministration::Wish::affiliate, target.segments[4], (*object)["affiliation"]);
+  }
+  void put_room_config() {
+    const std::expected<json, AdminError> object = read_object(request.body, {"value"});
+    if (!object) return refuse(object.error());
+    ask_room(module::RoomAdministration::Wish::configure, target.segments[4], (*object)["value"]);
+  }
+
   void post_reload() { actions.reload(respond<AdminReload>(std::move(then))); }
 };
 
@@ -393,7 +426,7 @@ AdminResponse error_response(const AdminError& error) {
 }
 
 void AdminApi::handle(AdminRequest request, Then then) {
-  static const std::array<Route, 18> routes{{
+  static const std::array<Route, 23> routes{{
       {"GET", {"v1", "status"}, &Call::get_status},
       {"GET", {"v1", "users"}, &Call::get_users},
       {"POST", {"v1", "users"}, &Call::post_user},
@@ -411,6 +444,11 @@ void AdminApi::handle(AdminRequest request, Then then) {
       {"POST", {"v1", "federation", "*", "retry"}, &Call::post_retry},
       {"PUT", {"v1", "federation", "*", "block"}, &Call::put_block},
       {"DELETE", {"v1", "federation", "*", "block"}, &Call::delete_block},
+      {"GET", {"v1", "rooms"}, &Call::get_rooms},
+      {"GET", {"v1", "rooms", "*"}, &Call::get_room},
+      {"DELETE", {"v1", "rooms", "*"}, &Call::delete_room},
+      {"PUT", {"v1", "rooms", "*", "people", "*"}, &Call::put_room_person},
+      {"PUT", {"v1", "rooms", "*", "config", "*"}, &Call::put_room_config},
       {"POST", {"v1", "reload"}, &Call::post_reload},
   }};
   const std::optional<Target> target = parse_target(request.target);

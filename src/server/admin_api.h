@@ -17,6 +17,11 @@
 //   DELETE /v1/federation/{domain}/block                         talks to it again
 //   GET    /v1/users/{jid}/doctor                                what is wrong with an account's keys for encryption
 //   POST   /v1/users/{jid}/doctor                                the same, after mending what can be mended
+//   GET    /v1/rooms                                             the rooms of all domains
+//   GET    /v1/rooms/{jid}                                       one room: its configuration and its people
+//   DELETE /v1/rooms/{jid}                                       destroys a room
+//   PUT    /v1/rooms/{jid}/people/{jid}      {"affiliation"}     owner, admin, member, none or outcast
+//   PUT    /v1/rooms/{jid}/config/{field}    {"value"}           a field of the form that its owners fill
 //   POST   /v1/reload                                            reads configuration and certificates again
 //
 // {…} stands for one percent-encoded segment of the path, so that the '/' of a full JID is %2F; segments and query
@@ -34,6 +39,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "module/client_list.h"
+#include "module/hooks.h"
 #include "module/key_check.h"
 #include "storage/storage.h"
 #include "xmpp/jid.h"
@@ -119,6 +125,14 @@ struct AdminKeys {
   std::size_t devices = 0;  ///< whose keys can be used
 };
 
+struct AdminRoom {
+  xmpp::BareJid jid;
+  std::string name{};
+};
+
+/// What is to be known of a room, as names and values; a name may be there more than once.
+using AdminRoomLines = module::RoomAdministration::Lines;
+
 struct AdminReload {
   std::vector<std::string> notes{};  ///< what was taken over, and what waits for a restart; one sentence each
 };
@@ -154,6 +168,11 @@ class AdminActions {
   virtual void retry_server(std::string domain, AdminAnswer<AdminRetry> then) = 0;
   /// 409 own-domain, 404 not-blocked, 503 storage-failed.
   virtual void block_server(std::string domain, bool block, AdminAnswer<AdminDone> then) = 0;
+  /// Listed or not.
+  virtual void list_rooms(AdminAnswer<std::vector<AdminRoom>> then) = 0;
+  /// 404 no-such-room, 400 bad-request, 409 conflict, 503 storage-failed.
+  virtual void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string first, std::string second,
+                    AdminAnswer<AdminRoomLines> then) = 0;
   /// 409 configuration-refused, with file, line and key in the sentence; the daemon keeps what it had.
   virtual void reload(AdminAnswer<AdminReload> then) = 0;
 };

@@ -52,6 +52,15 @@ class FakeActions final : public AdminActions {
     calls.push_back("remove_user " + jid.text());
     answer(then, AdminDone{});
   }
+  void list_rooms(AdminAnswer<std::vector<AdminRoom>> then) override {
+    calls.emplace_back("list_rooms");
+    answer(then, std::vector<AdminRoom>{{.jid = *xmpp::BareJid::parse("coven@rooms.example.org"), .name = "Coven"}});
+  }
+  void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string first, std::string second,
+            AdminAnswer<AdminRoomLines> then) override {
+    calls.push_back("room " + jid.text() + " " + std::to_string(static_cast<int>(wish)) + " " + first + "=" + second);
+    answer(then, AdminRoomLines{{"roomname", "Coven"}, {"owner", "a@example.org"}});
+  }
   void list_clients(xmpp::BareJid account, AdminAnswer<std::vector<module::ClientInfo>> then) override {
     calls.push_back("list_clients " + account.text());
     answer(then, std::vector<module::ClientInfo>{{.id = "d4565fa7",
@@ -220,6 +229,25 @@ TEST_F(AdminApiTest, keys_for_encryption_are_looked_at_and_mended) {
   EXPECT_EQ(actions.calls, (std::vector<std::string>{"check_keys a@example.org", "mend_keys a@example.org"}));
   actions.calls.clear();
   expect_refused(ask("GET", "/v1/users/a%20b/doctor"), 400, "jid-malformed");
+}
+
+TEST_F(AdminApiTest, rooms_are_listed_shown_and_changed) {
+  EXPECT_EQ(ask("GET", "/v1/rooms").body,
+            json::parse(R"({"rooms":[{"jid":"coven@rooms.example.org","name":"Coven"}]})"));
+  const std::string room = "/v1/rooms/coven%40rooms.example.org";
+  EXPECT_EQ(ask("GET", room).body, json::parse(R"({"jid":"coven@rooms.example.org","room":[
+    {"name":"roomname","value":"Coven"},{"name":"owner","value":"a@example.org"}]})"));
+  EXPECT_EQ(ask("DELETE", room).status, 200);
+  EXPECT_EQ(ask("PUT", room + "/people/a%40example.org", R"({"affiliation":"owner"})").status, 200);
+  EXPECT_EQ(ask("PUT", room + "/config/membersonly", R"({"value":"1"})").status, 200);
+  EXPECT_EQ(actions.calls,
+            (std::vector<std::string>{
+                "list_rooms", "room coven@rooms.example.org 0 =", "room coven@rooms.example.org 1 =",
+                "room coven@rooms.example.org 2 a@example.org=owner", "room coven@rooms.example.org 3 membersonly=1"}));
+  actions.calls.clear();
+  expect_refused(ask("GET", "/v1/rooms/a%20b"), 400, "jid-malformed");
+  expect_refused(ask("PUT", room + "/people/a%40example.org", R"({"value":"owner"})"), 400, "bad-request");
+  expect_refused(ask("PUT", room + "/config/membersonly", R"({"value":1})"), 400, "bad-request");
 }
 
 TEST_F(AdminApiTest, users_of_what_is_no_domain_are_refused) {

@@ -59,6 +59,9 @@ class FakeActions final : public AdminActions {
   void check_server(std::string, AdminAnswer<AdminCheck>) override {}
   void retry_server(std::string, AdminAnswer<AdminRetry>) override {}
   void block_server(std::string, bool, AdminAnswer<AdminDone>) override {}
+  void list_rooms(AdminAnswer<std::vector<AdminRoom>>) override {}
+  void room(xmpp::BareJid, module::RoomAdministration::Wish, std::string, std::string,
+            AdminAnswer<AdminRoomLines>) override {}
   void reload(AdminAnswer<AdminReload> then) override { then(AdminReload{}); }
 };
 

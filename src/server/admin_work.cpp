@@ -25,6 +25,20 @@ AdminError no_such_domain(std::string_view domain) {
           std::string(domain) + " is not a domain of this server; add it to kith.toml and run 'kithctl reload'."};
 }
 
+AdminError room_error(const xmpp::BareJid& jid, const xmpp::StanzaError& error) {
+  switch (error.condition) {
+    case xmpp::Condition::item_not_found:
+      return {404, "no-such-room",
+              "There is no room " + jid.text() + "; 'kithctl room list' shows those that there are."};
+    case xmpp::Condition::conflict:
+      return {409, "conflict", error.text};
+    case xmpp::Condition::internal_server_error:
+      return {503, "storage-failed", "The storage failed (full disk or locked database?); try again when it works."};
+    default:
+      return {400, "bad-request", error.text.empty() ? "A room does not take that." : error.text};
+  }
+}
+
 AdminError storage_failed() {
   return {
       503, "storage-failed",
@@ -302,6 +316,42 @@ void AdminWork::end_session(xmpp::FullJid jid, AdminAnswer<AdminDone> then) {
     session->close({xmpp::StreamCondition::policy_violation, "The administrator has ended this session."});
     then(AdminDone{});
   });
+}
+
+void AdminWork::list_rooms(AdminAnswer<std::vector<AdminRoom>> then) {
+  constexpr std::size_t most = 10'000;
+  ShardUnit& unit = *deps_.units.front();
+  unit.shard.post([&unit, then = std::move(then)]() mutable {
+    unit.store_refs->rooms.list_all(
+        "", most, [then = std::move(then)](storage::Result<std::vector<storage::ListedRoom>> list) mutable {
+          if (!list) return then(std::unexpected(storage_failed()));
+          std::vector<AdminRoom> rooms;
+          rooms.reserve(list->size());
+          for (storage::ListedRoom& room : *list)
+            rooms.push_back({.jid = std::move(room.jid), .name = std::move(room.name)});
+          then(std::move(rooms));
+        });
+  });
+}
+
+void AdminWork::room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string first, std::string second,
+                     AdminAnswer<AdminRoomLines> then) {
+  ShardUnit& unit = owner(jid);
+  unit.shard.post(
+      [this, &unit, jid, wish, first = std::move(first), second = std::move(second), then = std::move(then)]() mutable {
+        using Wish = module::RoomAdministration::Wish;
+        std::move_only_function<void(std::expected<AdminRoomLines, xmpp::StanzaError>)> answer =
+            [this, jid, wish, then = std::move(then)](std::expected<AdminRoomLines, xmpp::StanzaError> lines) mutable {
+              if (!lines) return then(std::unexpected(room_error(jid, lines.error())));
+              if (wish != Wish::show) deps_.events.record(LogLevel::info, "room_administered");
+              then(*std::move(lines));
+            };
+        module::RoomAdministration event{
+            .room = jid, .wish = wish, .first = std::move(first), .second = std::move(second), .answer = answer};
+        const module::Outcome outcome = unit.runtime->router().hooks().run(event);
+        if (!std::holds_alternative<module::Done>(outcome) && answer)
+          answer(std::unexpected(xmpp::StanzaError::of(xmpp::Condition::item_not_found)));
+      });
 }
 
 void AdminWork::reload(AdminAnswer<AdminReload> then) {

@@ -1,10 +1,15 @@
 """Three people in a room by slixmpp (XEP-0045): found by discovery, made, entered, talked in, kept over a restart."""
 import asyncio
+import time
 import unittest
 
-from kith import Kith
+from kith import Kith, running_kith
+from phone import Phone
 from slix import Conversation
 from slixmpp.exceptions import IqError
+from slixmpp.xmlstream import ET
+from slixmpp.xmlstream.handler import Callback
+from slixmpp.xmlstream.matcher import MatchXPath
 
 ROOM = "coven@rooms.example.org"
 PLUGINS = ["xep_0030", "xep_0045", "xep_0059", "xep_0199", "xep_0203", "xep_0313"]
@@ -123,6 +128,81 @@ class Rooms(Conversation):
         self.assertEqual(history, ["Who is there?"])
         self.assertEqual(await self.archived(again), ["The ball", "Who is there?"])
         self.assertEqual(own["muc"]["affiliation"], "member")
+
+    async def test_a_moderator_takes_a_message_back(self):
+        juliet, romeo = await self.people("juliet", "romeo")
+        await self.enters(juliet, "Juliet")
+        form = await juliet["xep_0045"].get_room_config(ROOM)
+        form["type"] = "submit"
+        await juliet["xep_0045"].set_room_config(ROOM, form)
+        await self.enters(romeo, "Romeo")
+        romeo.send_message(mto=ROOM, mbody="a villain", mtype="groupchat")
+        said = await juliet.next(juliet.said, lambda heard: heard["body"] == "a villain")
+        told = asyncio.Queue()
+        romeo.register_handler(Callback("retraction", MatchXPath("{jabber:client}message/{urn:xmpp:message-retract:1}retract"), told.put_nowait))
+        request = juliet.make_iq_set(ito=ROOM)
+        moderate = ET.fromstring(f"<moderate xmlns='urn:xmpp:message-moderate:1' id='{said.xml.find('{urn:xmpp:sid:0}stanza-id').get('id')}'>"
+                                 "<retract xmlns='urn:xmpp:message-retract:1'/><reason>Insult</reason></moderate>")
+        request.append(moderate)
+        await request.send(timeout=20)
+        await romeo.next(told)
+        graves = [carrier["mam_result"]["forwarded"]["stanza"] async for carrier in juliet["xep_0313"].iterate(jid=ROOM)]
+        self.assertEqual([grave["body"] for grave in graves], ["", ""])
+        self.assertIsNotNone(graves[0].xml.find("{urn:xmpp:message-retract:1}retracted"))
+
+    async def test_kithctl_looks_after_rooms(self):
+        (juliet,) = await self.people("juliet")
+        await self.enters(juliet, "Juliet")
+        form = await juliet["xep_0045"].get_room_config(ROOM)
+        form["type"] = "submit"
+        await juliet["xep_0045"].set_room_config(ROOM, form)
+        self.assertIn(ROOM, self.kith.kithctl("room", "list").stdout)
+        self.kith.kithctl("room", "affiliate", ROOM, "romeo@example.org", "member")
+        self.kith.kithctl("room", "config", ROOM, "membersonly", "1")
+        shown = self.kith.kithctl("room", "show", ROOM).stdout
+        for line in (r"membersonly +1", r"member +romeo@example\.org", r"owner +juliet@example\.org",
+                     r"occupant +Juliet \(juliet@example\.org/"):
+            self.assertRegex(shown, line)
+        self.assertEqual(self.kith.kithctl("room", "affiliate", ROOM, "juliet@example.org", "none", check=False).returncode, 1)
+        self.assertEqual(self.kith.kithctl("room", "show", "nowhere@rooms.example.org", check=False).returncode, 1)
+        self.kith.kithctl("room", "destroy", ROOM, "--yes")
+        await juliet.next(juliet.seen, lambda presence: presence["type"] == "unavailable")
+        self.assertEqual(self.kith.kithctl("room", "list").stdout, "There are no rooms.\n")
+
+
+class Restart(unittest.TestCase):
+    def sends(self, phone, stanza):
+        phone.outbox.append(stanza)
+        phone.wire.send(stanza)
+
+    def until(self, phones, holds):
+        end = time.monotonic() + 30
+        while not holds():
+            self.assertLess(time.monotonic(), end)
+            for phone in phones:
+                phone.ask()
+                phone.pump(0.05)
+
+    def test_who_resumes_is_still_in_the_room(self):
+        kith = running_kith(self, "juliet", "romeo")
+        phones = juliet, romeo = Phone(kith, "juliet"), Phone(kith, "romeo")
+        for phone in phones:
+            self.addCleanup(phone.cut)
+            phone.pump()
+            self.sends(phone, f"<presence to='{ROOM}/{phone.user}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+            if phone is juliet:
+                self.sends(phone, f"<iq type='set' id='c' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>"
+                                  "<x xmlns='jabber:x:data' type='submit'/></query></iq>")
+            self.until([phone], lambda phone=phone: phone.quiet() and phone.bodies)  # the subject, which has no body
+        self.assertEqual(kith.terminate(), 0)
+        for phone in phones:
+            phone.cut()
+        kith.start()
+        self.until(phones, lambda: juliet.resumed and romeo.resumed)
+        self.sends(romeo, f"<message type='groupchat' id='hail' to='{ROOM}'><body>hail</body></message>")
+        self.until(phones, lambda: "hail" in juliet.bodies and "hail" in romeo.bodies)
+        self.assertEqual(juliet.refusals + romeo.refusals, [])
+        self.assertRegex(kith.kithctl("room", "show", ROOM).stdout, r"occupant +juliet \(juliet@example\.org/phone\)")
 
 
 if __name__ == "__main__":

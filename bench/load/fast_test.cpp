@@ -13,7 +13,8 @@ using ::testing::HasSubstr;
 TEST(Returning, the_first_login_asks_for_a_token_and_the_next_one_uses_it) {
   Returning returning;
   const std::string first = authenticate_request("u7", "secret", returning, "");
-  EXPECT_THAT(first, HasSubstr("mechanism='PLAIN'><initial-response>" + base64_encode(std::string("\0u7\0secret", 10))));
+  EXPECT_THAT(first,
+              HasSubstr("mechanism='PLAIN'><initial-response>" + base64_encode(std::string("\0u7\0secret", 10))));
   EXPECT_THAT(first, HasSubstr("<request-token "));
   EXPECT_EQ(take_success("<success xmlns='urn:xmpp:sasl:2'><authorization-identifier>u7@example.org/load.x"
                          "</authorization-identifier><token xmlns='urn:xmpp:fast:0' expiry='x' token='abc'/></success>",

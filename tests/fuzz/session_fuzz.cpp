@@ -79,7 +79,8 @@ class Attacker {
     }
     // An upper bound, as not all that looks like a request is one. Who resumes gets what was for its old connection.
     const bool resumed = written_.find("<resumed") != std::string::npos;
-    require(resumed || answers <= count_of(sent_, "<iq") + count_of(sent_, ":iq"), "more answers than requests", written_);
+    require(resumed || answers <= count_of(sent_, "<iq") + count_of(sent_, ":iq"), "more answers than requests",
+            written_);
     sent_ = {};
     written_ = {};
   }

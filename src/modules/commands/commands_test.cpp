@@ -26,9 +26,7 @@ class Weather final : public module::Module {
 
  private:
   void tell(module::CommandRequest request) { request.result({}, "Fine in " + request.session().jid().text()); }
-  void refuse(module::CommandRequest request) {
-    request.fail(xmpp::StanzaError::of(xmpp::Condition::not_acceptable));
-  }
+  void refuse(module::CommandRequest request) { request.fail(xmpp::StanzaError::of(xmpp::Condition::not_acceptable)); }
 };
 
 class CommandsTest : public testing::Test {
@@ -47,8 +45,8 @@ class CommandsTest : public testing::Test {
     return ask("set", "<command xmlns='http://jabber.org/protocol/commands' " + std::string(attributes) + "/>");
   }
   std::string outsider(std::string_view type, const std::string& payload) {
-    scene.stage.iq_from("romeo@montague.lit/x", "<iq id='q' to='capulet.lit' type='" + std::string(type) + "'>" +
-                                                    payload + "</iq>");
+    scene.stage.iq_from("romeo@montague.lit/x",
+                        "<iq id='q' to='capulet.lit' type='" + std::string(type) + "'>" + payload + "</iq>");
     scene.settle();
     return std::exchange(scene.outside, {}).back();
   }
@@ -77,7 +75,8 @@ TEST_F(CommandsTest, are_listed_and_described) {
 
 TEST_F(CommandsTest, run_in_one_step) {
   const std::string answer = run("node='urn:example:weather'");
-  EXPECT_TRUE(has(answer, "<command xmlns='http://jabber.org/protocol/commands' node='urn:example:weather' sessionid='"))
+  EXPECT_TRUE(
+      has(answer, "<command xmlns='http://jabber.org/protocol/commands' node='urn:example:weather' sessionid='"))
       << answer;
   EXPECT_TRUE(has(answer, "status='completed'><note type='info'>Fine in juliet@capulet.lit/desk</note></command>"));
   EXPECT_TRUE(has(run("node='urn:example:weather' action='complete'"), "completed"));

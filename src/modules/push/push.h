@@ -8,7 +8,8 @@
 // An error of the service counts; after `most_errors` in a row, or at once where the service says that there is no such
 // node, the registration goes.
 //
-// What was sent where is counted for `log_days`: the owner sees it by a command (XEP-0050), the administrator by kithctl.
+// What was sent where is counted for `log_days`: the owner sees it by a command (XEP-0050), the administrator by
+// kithctl.
 //
 // Limits: push_registrations for each account, push_notifications (a rate) for each registration, a form of
 // `most_form_bytes`.

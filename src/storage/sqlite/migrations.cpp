@@ -244,15 +244,9 @@ constexpr Sql version_9 = R"sql(
 )sql";
 
 constexpr Migration all_migrations[] = {
-    {.version = 1, .script = version_1},
-    {.version = 2, .script = version_2},
-    {.version = 3, .script = version_3},
-    {.version = 4, .script = version_4},
-    {.version = 5, .script = version_5},
-    {.version = 6, .script = version_6},
-    {.version = 7, .script = version_7},
-    {.version = 8, .script = version_8},
-    {.version = 9, .script = version_9},
+    {.version = 1, .script = version_1}, {.version = 2, .script = version_2}, {.version = 3, .script = version_3},
+    {.version = 4, .script = version_4}, {.version = 5, .script = version_5}, {.version = 6, .script = version_6},
+    {.version = 7, .script = version_7}, {.version = 8, .script = version_8}, {.version = 9, .script = version_9},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

@@ -111,7 +111,8 @@ class Omemo(GajimCase):
         self.kith.terminate()
         self.kith.start()
         juliet = self.profanity()
-        juliet.expect(r"Online \(1\)|Romeo.*online|romeo@example.org.*online", seconds=120)
+        # Gajim comes back when it thinks that it is time: later after each try that failed.
+        juliet.expect(r"Online \(1\)|Romeo.*online|romeo@example.org.*online", seconds=300)
         juliet.type("/omemo start romeo@example.org")
         juliet.expect(r"\[OMEMO\]")
         juliet.type(AFTER[0])

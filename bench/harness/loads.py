@@ -1,6 +1,6 @@
 """Which loads are put on a server, in which order, and what each needs of it.
 
-A load of a later feature (stream management, archive, rooms) is a line in `loads_of` with the feature that it needs, and
+A load of a further feature is a line in `loads_of` with the feature that it needs, and
 that feature's word in the `features` of the servers that have it.
 """
 import dataclasses
@@ -23,10 +23,11 @@ class Sizes:
     offline_pairs: int = 50
     offline_messages: int = 200
     archived: int = 100_000
+    rooms: tuple = (100, 1000)
     step_seconds: float = 300
 
 
-QUICK = Sizes(seconds=4, settle_seconds=3, sessions=(1000,), held=1000, held_accounts=50, ring_accounts=60, offline_messages=100,
+QUICK = Sizes(seconds=4, rooms=(100,), settle_seconds=3, sessions=(1000,), held=1000, held_accounts=50, ring_accounts=60, offline_messages=100,
               archived=20_000)
 
 
@@ -69,6 +70,9 @@ def loads_of(sizes):
         Load("presence", "roster", ("presence", "--at-once", 10, *ring)),
         Load("offline", "offline", ("offline", "--first", first.offline, "--pairs", sizes.offline_pairs,
                                     "--messages", sizes.offline_messages, *time)),
+        *(Load(f"room of {occupants}", "rooms",
+               ("room", "--first", first.held, "--accounts", min(occupants, sizes.held_accounts), "--occupants", occupants,
+                "--at-once", 32, "--window", 4, *time)) for occupants in sizes.rooms),
         Load("idle", "tls", ("idle", "--first", first.held, "--accounts", sizes.held_accounts, "--at-once", 32,
                              "--sessions", ",".join(map(str, sizes.sessions)),
                              "--base-sessions", sizes.base_sessions, "--settle-seconds", sizes.settle_seconds, *time), fresh=True),

@@ -50,7 +50,7 @@ def parse(words):
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "bench" / "results", help="where the figures go")
     parser.add_argument("--keep", action="store_true", help="keep this run as the one that the repository shows (bench/results/latest.*)")
     for field in dataclasses.fields(loads.Sizes):
-        kind = sizes_option if field.name == "sessions" else field.type
+        kind = sizes_option if field.name in ("sessions", "rooms") else field.type
         parser.add_argument("--" + field.name.replace("_", "-"), type=kind, help=argparse.SUPPRESS)
     options = parser.parse_args(words)
     sizes = loads.QUICK if options.quick else loads.Sizes()

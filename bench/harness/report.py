@@ -61,6 +61,10 @@ def rows(sizes):
         Row("the same, p99", "messages, window 4", lambda r: r["latency_us"]["p99"] / 1000, "ms", Bar(2, 20)),
         Row("the same, p99.9", "messages, window 4", lambda r: r["latency_us"]["p999"] / 1000, "ms"),
         Row(f"presence to {sizes.contacts} contacts: processor time of a delivery", "presence", lambda r: r["processor_us_per_delivery"], "µs", Bar(4, 34)),
+        *[Row(f"room of {n:,}: processor time of a delivery", f"room of {n}", lambda r: r["processor_us_per_delivery"], "µs", bar)
+          for n, bar in zip(sizes.rooms, (Bar(4, 29), Bar(4, 43)))],
+        *[Row(f"room of {n:,}: all have joined", f"room of {n}", lambda r: r["joined_in_seconds"], "s", Bar(5, 25) if n == 1000 else None)
+          for n in sizes.rooms],
         Row("full login: processor time", "logins", lambda r: r["processor_us_per_login"], "µs", login),
         Row(f"the same, {sizes.held:,} sessions held", "logins, held", lambda r: r["processor_us_per_login"], "µs", login),
         Row("login by token, TLS resumed: processor time", "logins by token", lambda r: r["processor_us_per_login"], "µs", Bar(208, 2080, "logins")),

@@ -29,7 +29,7 @@ class Server:
     name = ""
     package = None         # Debian's package that it comes from
     program = None         # what has to be installed
-    features = frozenset({"tls", "login", "roster", "offline", "management"})  # what loads may need of it
+    features = frozenset({"tls", "login", "roster", "offline", "management", "rooms"})  # what loads may need of it
     load_options = ()      # words for kith-load beside this server
 
     def __init__(self, folder, build, address, domain, password):
@@ -161,6 +161,8 @@ bytes_after_login = "1000 MiB/s burst 1000 MiB"
 stanzas = "1000000/s burst 1000000"
 subscription_requests = "100000/s burst 100000"
 offline_messages = 100000
+room_occupants = 5000
+room_messages = "1000000/s burst 1000000"
 
 [modules.archive]
 enabled = {str(archive).lower()}
@@ -173,6 +175,7 @@ enabled = {str(archive).lower()}
 
 class Ejabberd(Server):
     name = "ejabberd"
+    load_options = ("--rooms-prefix", "conference")
     package = "ejabberd"
     program = "erl"
 
@@ -206,6 +209,7 @@ modules:
   mod_register: {{ip_access: all, access: register}}
   mod_ping: {{}}
   mod_stream_mgmt: {{}}
+  mod_muc: {{host: "conference.{self.domain}", max_users: 5000, history_size: 0, default_room_options: {{max_users: 5000}}}}
   mod_offline: {{access_max_user_messages: max_user_offline_messages}}
 """)
         return (["erl", "+K", "true", "-noinput", "-mnesia", "dir", f'"{self.folder}/db"', "-s", "ejabberd"],
@@ -218,6 +222,7 @@ modules:
 
 class Prosody(Server):
     name = "prosody"
+    load_options = ("--rooms-prefix", "conference")
     package = "prosody"
     program = "prosody"
 
@@ -237,6 +242,7 @@ authentication = "internal_hashed"
 log = {{ warn = "*console" }}
 ssl = {{ certificate = "{self.folder}/cert.pem"; key = "{self.folder}/key.pem" }}
 VirtualHost "{self.domain}"
+Component "conference.{self.domain}" "muc"
 """)
         return ["prosody", "-F", "--config", "prosody.cfg.lua"], {}
 

@@ -15,6 +15,7 @@ const std::vector<Load>& loads() {
       {"presence", "clients tell all their contacts a new status", run_presence, false},
       {"offline", "messages to accounts that are away, which then come and fetch them", run_offline, false},
       {"pages", "an account reads its archive, page by page", run_pages, false},
+      {"room", "many enter a room, and some of them speak", run_room, false},
   };
   return all;
 }

@@ -36,6 +36,8 @@ struct Options {
   unsigned batch = 20;
   unsigned stored = 100'000;
   unsigned page = 50;
+  unsigned occupants = 100;
+  std::string rooms_prefix = "rooms";
 };
 
 struct Run {
@@ -51,6 +53,7 @@ nlohmann::json run_contacts(const Run& run);
 nlohmann::json run_presence(const Run& run);
 nlohmann::json run_offline(const Run& run);
 nlohmann::json run_pages(const Run& run);
+nlohmann::json run_room(const Run& run);
 
 struct Load {
   const char* name;

@@ -49,18 +49,18 @@ void add_options(CLI::App& app, Options& options) {
   const auto positive = CLI::Range(1U, 1'000'000U);
   const auto time = CLI::Range(0.0, 3600.0);
   app.add_option("--first", options.first, "the number of the first account that is used")->capture_default_str();
-  app.add_option("--accounts", options.accounts, "idle, contacts, presence: how many accounts")
+  app.add_option("--accounts", options.accounts, "idle, contacts, presence, room: how many accounts")
       ->check(positive)
       ->capture_default_str();
   app.add_option("--pairs", options.pairs, "messages, offline: how many pairs of accounts")
       ->check(positive)
       ->capture_default_str();
-  app.add_option("--window", options.window, "messages: how many are on their way in each pair")
+  app.add_option("--window", options.window, "messages: how many are on their way in each pair; room: how many speak")
       ->check(CLI::Range(1U, 10'000U))
       ->capture_default_str();
   app.add_option("--acks", options.acks,
                  "messages: with stream management, asking for an acknowledgement after each so many messages");
-  app.add_option("--seconds", options.seconds, "messages, logins, presence: how long it is measured")
+  app.add_option("--seconds", options.seconds, "messages, logins, presence, room: how long it is measured")
       ->check(time)
       ->capture_default_str();
   app.add_option("--warm-up-seconds", options.warm_up_seconds, "and how long not, before")
@@ -69,7 +69,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--settle-seconds", options.settle_seconds, "idle: the time before the memory is read")
       ->check(time)
       ->capture_default_str();
-  app.add_option("--at-once", options.at_once, "logins, presence: how many at a time; the others while they log in")
+  app.add_option("--at-once", options.at_once,
+                 "logins, presence: how many at a time; the others while they log in, or enter a room")
       ->check(positive)
       ->capture_default_str();
   app.add_flag("--fast", options.fast, "logins: by a token, over a resumed TLS session");
@@ -97,6 +98,11 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--page", options.page, "pages: how many of them are on a page")
       ->check(CLI::Range(1U, 250U))
+      ->capture_default_str();
+  app.add_option("--occupants", options.occupants, "room: how many clients are in it")
+      ->check(positive)
+      ->capture_default_str();
+  app.add_option("--rooms-prefix", options.rooms_prefix, "room: the name that rooms are at below the domain")
       ->capture_default_str();
   app.add_option("--batch", options.batch, "offline: after how many the sender asks whether they are stored")
       ->check(positive)

@@ -25,7 +25,7 @@ class WholeRun(unittest.TestCase):
 
     def test_every_load_was_measured(self):
         self.assertEqual(self.status, 0, self.out + self.complaints)
-        names = {load.name for load in loads.loads_of(loads.Sizes())} | {"rest"}
+        names = {load.name for load in loads.loads_of(loads.Sizes(rooms=(3, 9)))} | {"rest"}
         self.assertEqual(set(self.loads_of("kith")), names)
         self.assertEqual(set(self.loads_of("floor")), {"rest", "idle", "messages, window 4", "messages, window 1"})
 
@@ -54,6 +54,13 @@ class WholeRun(unittest.TestCase):
         settings = self.bench.results / "latest.settings" / "kith"
         self.assertIn("[modules.archive]\nenabled = false", (settings / "kith.toml").read_text())
         self.assertIn("[modules.archive]\nenabled = true", (settings / "kith-archive.toml").read_text())
+
+    def test_everybody_in_a_room_heard_what_was_said(self):
+        for occupants in (3, 9):
+            result = self.loads_of("kith")[f"room of {occupants}"]
+            self.assertEqual(result["occupants"], occupants)
+            self.assertGreater(result["deliveries"], occupants)
+            self.assertGreater(result["joined_in_seconds"], 0)
 
     def test_a_line_says_where_and_how_it_was_measured(self):
         for line in self.lines.values():

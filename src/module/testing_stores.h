@@ -223,6 +223,15 @@ class MemoryDocuments final : public storage::DocumentStore {
     const auto found = documents.find({account, kind, key});
     disk_.answer_read(std::move(then), found == documents.end() ? std::nullopt : std::optional(found->second));
   }
+  void get_several(const xmpp::BareJid& account, std::vector<std::string> kinds,
+                   storage::Callback<std::map<std::string, std::string>> then) override {
+    std::map<std::string, std::string> several;
+    for (const std::string& kind : kinds) {
+      if (const auto found = documents.find({account, kind, ""}); found != documents.end())
+        several.emplace(kind, found->second);
+    }
+    disk_.answer_read(std::move(then), std::move(several));
+  }
   storage::Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
                       std::string document) override {
     return disk_.write([&] { documents.insert_or_assign({account, kind, key}, std::move(document)); });

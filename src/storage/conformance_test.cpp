@@ -269,7 +269,14 @@ TEST_P(Conformance, a_document_is_kept_by_kind_and_key) {
   EXPECT_EQ(document(alice_, "private", "a"), "<a>new</a>");
   EXPECT_EQ(document(alice_, "private", "b'; DROP TABLE documents; --"), "");
   EXPECT_EQ(document(alice_, "vcard", "a"), "<vCard/>");
+  const auto several = [&](std::vector<std::string> kinds) {
+    return ask<std::map<std::string, std::string>>(
+               [&](auto then) { stores().documents.get_several(alice_, std::move(kinds), std::move(then)); })
+        .value();
+  };
+  EXPECT_TRUE(several({"private", "vcard", "none"}).empty()) << "those have keys";
   stores().documents.put(alice_, "vcard", "", "<vCard/>");
+  EXPECT_EQ(several({"vcard", "none"}), (std::map<std::string, std::string>{{"vcard", "<vCard/>"}}));
   stores().documents.put(bob_, "vcard", "", "<vCard/>");
   EXPECT_EQ(documents(alice_, "private"), 2U);
   EXPECT_EQ(documents(alice_, "vcard"), 2U);

@@ -134,6 +134,9 @@ class DocumentStore {
   /// `kind` is a fixed word ("private", "vcard"); `key` may come from the network.
   virtual void get(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
                    Callback<std::optional<std::string>> then) = 0;
+  /// The documents of these kinds whose key is empty, in one read; those that there are not are left out.
+  virtual void get_several(const xmpp::BareJid& account, std::vector<std::string> kinds,
+                           Callback<std::map<std::string, std::string>> then) = 0;
   virtual Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
                      std::string document) = 0;
   virtual void count(const xmpp::BareJid& account, const std::string& kind, Callback<std::uint64_t> then) = 0;

@@ -30,6 +30,13 @@ Result<std::map<std::string, std::string>> read_documents(Db& db, const std::str
   return documents;
 }
 
+void DocumentSql::get_several(const xmpp::BareJid& account, std::vector<std::string> kinds,
+                              Callback<std::map<std::string, std::string>> then) {
+  access_.read<std::map<std::string, std::string>>(
+      [account = account.text(), kinds = std::move(kinds)](Db& db) { return read_documents(db, account, kinds); },
+      std::move(then));
+}
+
 Ticket DocumentSql::put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
                         std::string document) {
   const std::size_t bytes = account.text().size() + kind.size() + key.size() + document.size();

@@ -15,6 +15,8 @@ class DocumentSql final : public DocumentStore {
   explicit DocumentSql(ShardAccess& access) : access_(access) {}
   void get(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
            Callback<std::optional<std::string>> then) override;
+  void get_several(const xmpp::BareJid& account, std::vector<std::string> kinds,
+                   Callback<std::map<std::string, std::string>> then) override;
   Ticket put(const xmpp::BareJid& account, const std::string& kind, const std::string& key,
              std::string document) override;
   void count(const xmpp::BareJid& account, const std::string& kind, Callback<std::uint64_t> then) override;

@@ -1,6 +1,14 @@
 # Makes one static library of each room src/NAME, and one test program of the *_test.cpp files in it.
 # main.cpp files are left out: a room that has one (server, ctl) makes a program of it.
 
+# OPTIMIZATION: with a sanitizer, what only tests compiles in half the time without optimisation; what is tested keeps
+# its own.
+function(kith_only_tests)
+  if(KITH_SANITIZE)
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O0)
+  endif()
+endfunction()
+
 function(kith_room name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
   set(tests ${sources})
@@ -27,6 +35,7 @@ function(kith_room name)
     set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
   endif()
   if(tests)
+    kith_only_tests(${tests})
     add_executable(${name}_tests ${tests})
     target_link_libraries(${name}_tests PRIVATE kith_${name} GTest::gtest GTest::gmock GTest::gtest_main
       ${KITH_TEST_EXTERNAL_${name}})

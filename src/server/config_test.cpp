@@ -159,6 +159,21 @@ enabled = true
   EXPECT_THAT(lamp.texts("rooms"), ElementsAre("cellar"));
 }
 
+TEST(Config, what_each_setting_shows_is_read_as_the_same_again) {
+  const auto config = parse_config({{"/etc/kith/kith.toml", "domain = \"example.org\"\n"}}, modules::all());
+  ASSERT_TRUE(config);
+  std::string written;
+  std::string section;
+  for (const ConfigSetting& setting : all_settings(modules::all())) {
+    if (setting.name() == "domain") continue;  // "domains" says it
+    if (setting.section != section) written += "[" + (section = setting.section) + "]\n";
+    written += setting.key + " = " + setting.show(*config) + "\n";
+  }
+  const auto again = parse_config({{"/etc/kith/kith.toml", written}}, modules::all());
+  ASSERT_TRUE(again) << again.error().front().text();
+  EXPECT_TRUE(changes_between(*config, *again, modules::all()).empty());
+}
+
 TEST(Config, a_features_settings_are_complete_without_a_section) {
   const module::Settings lamp = good("").settings_of("lamp");
   EXPECT_TRUE(lamp.boolean("bright"));

@@ -145,7 +145,8 @@ void add_federation(Table& table) {
       });
   table.at_start().path(
       "trusted_certificates", [](auto& c) -> auto& { return c.federation.trusted_certificates; }, "none",
-      "A file with certificates (PEM) of authorities that are trusted beside those that the system trusts.");
+      "A file with certificates (PEM) of authorities that are trusted beside those that the system trusts.",
+      /*may_be_empty=*/true);
   table.at_start().flag(
       "require_certificates", [](auto& c) -> auto& { return c.federation.require_certificates; },
       "Whether other servers must show a certificate that is trusted and names their domain. If not, dialback "

@@ -144,12 +144,12 @@ class Table {
   }
 
   template <class At>
-  void path(std::string key, At at, std::string fallback, std::string help) {
+  void path(std::string key, At at, std::string fallback, std::string help, bool may_be_empty = false) {
     add(
         std::move(key), "path", std::move(help),
-        [at](Config& config, const ConfigValue& value) -> Trouble {
+        [at, may_be_empty](Config& config, const ConfigValue& value) -> Trouble {
           const auto* text = std::get_if<std::string>(&value);
-          if (text == nullptr || text->empty() || text->contains('\0'))
+          if (text == nullptr || (text->empty() && !may_be_empty) || text->contains('\0'))
             return "must be a path, as in \"/var/lib/kith\"";
           at(config) = *text;
           return std::nullopt;

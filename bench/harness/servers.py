@@ -214,7 +214,7 @@ modules:
 """)
         return (["erl", "+K", "true", "-noinput", "-mnesia", "dir", f'"{self.folder}/db"', "-s", "ejabberd"],
                 {"EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"), "EJABBERD_LOG_PATH": str(self.folder / "log" / "ejabberd.log"),
-                 "ERL_LIBS": "/usr/lib/x86_64-linux-gnu", "HOME": str(self.folder), "ERL_CRASH_DUMP_SECONDS": "0"})
+                 "ERL_LIBS": ":".join(map(str, pathlib.Path("/usr/lib").glob("*-linux-gnu*"))), "HOME": str(self.folder), "ERL_CRASH_DUMP_SECONDS": "0"})
 
     def add_accounts(self, numbers, sizes):
         accounts.register((self.address, self.port), self.domain, self.password, numbers.count)

@@ -5,32 +5,25 @@ To be run in a namespace of its own, as federation_ejabberd_test.py does it.
 """
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import tempfile
 
-from kith import Authority, free_port
+from kith import free_port
 from nameserver import SRV
-from with_prosody import ROMEO, WithPeer, wait_for_port
+from with_peer import ROMEO, PeerServer, WithPeer, wait_for_port
 
 HEADER = ("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='montague.example'>")
 REGISTER = ("<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>romeo</username><password>pencil</password></query></iq>")
 
 
-class Ejabberd:
-    """Serves montague.example; as far as the clients of slix.py are concerned, it is a Kith."""
+class Ejabberd(PeerServer):
+    name = "ejabberd"
 
-    def __init__(self, *, require, more_modules=()):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kith-ejabberd-"))
-        self.authority = Authority(self.folder / "ca")
-        self.port, self.s2s_port, self.direct_port = free_port(), free_port(), free_port()
-        self.authority.issue(self.folder / "live", "montague.example")
-        self.trusted = self.folder / "trusted.pem"
-        self.require = require
-        self.process = None
+    def __init__(self, *, require):
+        super().__init__(require=require)
+        self.direct_port = free_port()
 
     def start(self):
         live = self.folder / "live" / "montague.example"
@@ -67,7 +60,7 @@ modules:
 
     def launch(self):
         environment = {**os.environ, "EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"), "HOME": str(self.folder),
-                       "EJABBERD_LOG_PATH": str(self.folder / "log" / "ejabberd.log"), "ERL_LIBS": "/usr/lib/x86_64-linux-gnu",
+                       "EJABBERD_LOG_PATH": str(self.folder / "log" / "ejabberd.log"), "ERL_LIBS": ":".join(map(str, pathlib.Path("/usr/lib").glob("*-linux-gnu*"))),
                        "ERL_CRASH_DUMP_SECONDS": "0"}
         with open(self.folder / "console", "ab") as console:
             self.process = subprocess.Popen(["erl", "+K", "true", "-noinput", "-mnesia", "dir", f'"{self.folder}/db"', "-s", "ejabberd"],
@@ -93,23 +86,9 @@ modules:
                 say(secure, HEADER, "</stream:features>")
                 say(secure, REGISTER, "type='result'")
 
-    def stop(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        self.process.wait(30)
-
     def log(self):
         return "\n".join(path.read_text(errors="replace")[-4000:]
                          for path in (self.folder / "console", self.folder / "log" / "ejabberd.log") if path.exists())
-
-    def remove(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class WithEjabberd(WithPeer):

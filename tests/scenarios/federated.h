@@ -74,6 +74,27 @@ class Federated : public testing::Test {
     server->take();
     return server;
   }
+  /// It proves its domain on that stream by dialback. What comes back is our stream to it, on which we asked.
+  std::unique_ptr<net::LinkClient> proves(net::LinkClient& server) {
+    server.send("<result xmlns='jabber:server:dialback' from='far.example' to='localhost'>key</result>");
+    world.settle();
+    auto asked = world.dialled("192.0.2.1");
+    if (asked == nullptr) return nullptr;
+    asked->send(server_header("far.example", "localhost") +
+                "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>");
+    world.settle();
+    asked->send(proceed);
+    world.settle();
+    asked->send(server_header("far.example", "localhost") + "<stream:features/>");
+    world.settle();
+    const std::string id = between(taken(*asked), "<db:verify ", "</db:verify>");
+    asked->send("<verify xmlns='jabber:server:dialback' from='far.example' to='localhost' type='valid' id='" +
+                between(id, "id='", "'") + "'/>" +
+                "<result xmlns='jabber:server:dialback' from='far.example' to='localhost' type='valid'/>");
+    world.settle();
+    EXPECT_NE(server.take().find("type='valid'"), std::string::npos);
+    return asked;
+  }
   std::string taken(net::LinkClient& server) {
     world.settle();
     return server.take();

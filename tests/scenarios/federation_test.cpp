@@ -114,23 +114,8 @@ TEST_F(FederationTest, a_flood_from_a_server_that_we_have_called_is_read_slowly)
 
 TEST_F(FederationTest, a_stanza_that_is_none_is_answered) {
   const auto server = calling();
-  server->send("<result xmlns='jabber:server:dialback' from='far.example' to='localhost'>key</result>");
-  world.settle();
-  const auto asked = world.dialled("192.0.2.1");
+  const auto asked = proves(*server);
   ASSERT_NE(asked, nullptr);
-  asked->send(server_header("far.example", "localhost") +
-              "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>");
-  world.settle();
-  asked->send(proceed);
-  world.settle();
-  asked->send(server_header("far.example", "localhost") + "<stream:features/>");
-  world.settle();
-  const std::string id = between(taken(*asked), "<db:verify ", "</db:verify>");
-  asked->send("<verify xmlns='jabber:server:dialback' from='far.example' to='localhost' type='valid' id='" +
-              between(id, "id='", "'") + "'/>" +
-              "<result xmlns='jabber:server:dialback' from='far.example' to='localhost' type='valid'/>");
-  world.settle();
-  EXPECT_NE(server->take().find("type='valid'"), std::string::npos);
   server->send("<iq type='get' id='q1' from='romeo@far.example/x' to='juliet@localhost'/>");
   const std::string answer = taken(*asked);
   EXPECT_NE(answer.find("<bad-request"), std::string::npos) << answer;

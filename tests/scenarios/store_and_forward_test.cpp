@@ -288,23 +288,7 @@ class Heard : public StoreAndForward {
   /// far.example has proven itself by dialback, and stream management is on.
   std::unique_ptr<net::LinkClient> proven() {
     auto server = calling();
-    server->send("<result xmlns='jabber:server:dialback' from='far.example' to='localhost'>key</result>");
-    world.settle();
-    auto asked = world.dialled("192.0.2.1");
-    asked->send(server_header("far.example", "localhost") +
-                "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>");
-    world.settle();
-    asked->send(proceed);
-    world.settle();
-    asked->send(server_header("far.example", "localhost") + "<stream:features/>");
-    world.settle();
-    const std::string id = between(taken(*asked), "<db:verify ", "</db:verify>");
-    asked->send("<verify xmlns='jabber:server:dialback' from='far.example' to='localhost' type='valid' id='" +
-                between(id, "id='", "'") + "'/>" +
-                "<result xmlns='jabber:server:dialback' from='far.example' to='localhost' type='valid'/>");
-    world.settle();
-    EXPECT_THAT(server->take(), HasSubstr("type='valid'"));
-    way = std::move(asked);
+    way = proves(*server);
     server->send("<enable xmlns='urn:xmpp:sm:3'/>");
     EXPECT_THAT(taken(*server), HasSubstr("<enabled xmlns='urn:xmpp:sm:3'"));
     return server;

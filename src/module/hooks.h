@@ -227,8 +227,8 @@ struct RoomAdministration {
   enum class Wish : std::uint8_t { show, destroy, affiliate, configure };
   xmpp::BareJid room;
   Wish wish = Wish::show;
-  std::string first{};   ///< affiliate: an address; configure: a field of the room's form; destroy: a reason
-  std::string second{};  ///< affiliate: an affiliation; configure: its value
+  std::string object{};  ///< affiliate: an address; configure: a field of the room's form
+  std::string value{};   ///< affiliate: an affiliation; configure: the field's value
   using Lines = std::vector<std::pair<std::string, std::string>>;
   std::move_only_function<void(std::expected<Lines, xmpp::StanzaError>)>& answer;
 };

@@ -382,10 +382,10 @@ struct Call {
 
   void get_rooms() { actions.list_rooms(respond<std::vector<AdminRoom>>(std::move(then))); }
 
-  void ask_room(module::RoomAdministration::Wish wish, std::string first, std::string second) {
+  void ask_room(module::RoomAdministration::Wish wish, std::string object, std::string value) {
     const std::expected<xmpp::BareJid, AdminError> jid = read_account(target.segments[2]);
     if (!jid) return refuse(jid.error());
-    actions.room(*jid, wish, std::move(first), std::move(second),
+    actions.room(*jid, wish, std::move(object), std::move(value),
                  respond<AdminRoomLines>(std::move(then), 200, jid->text()));
   }
   void get_room() { ask_room(module::RoomAdministration::Wish::show, {}, {}); }

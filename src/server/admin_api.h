@@ -171,7 +171,7 @@ class AdminActions {
   /// Listed or not.
   virtual void list_rooms(AdminAnswer<std::vector<AdminRoom>> then) = 0;
   /// 404 no-such-room, 400 bad-request, 409 conflict, 503 storage-failed.
-  virtual void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string first, std::string second,
+  virtual void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string object, std::string value,
                     AdminAnswer<AdminRoomLines> then) = 0;
   /// 409 configuration-refused, with file, line and key in the sentence; the daemon keeps what it had.
   virtual void reload(AdminAnswer<AdminReload> then) = 0;

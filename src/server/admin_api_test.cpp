@@ -56,9 +56,9 @@ class FakeActions final : public AdminActions {
     calls.emplace_back("list_rooms");
     answer(then, std::vector<AdminRoom>{{.jid = *xmpp::BareJid::parse("coven@rooms.example.org"), .name = "Coven"}});
   }
-  void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string first, std::string second,
+  void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string object, std::string value,
             AdminAnswer<AdminRoomLines> then) override {
-    calls.push_back("room " + jid.text() + " " + std::to_string(static_cast<int>(wish)) + " " + first + "=" + second);
+    calls.push_back("room " + jid.text() + " " + std::to_string(static_cast<int>(wish)) + " " + object + "=" + value);
     answer(then, AdminRoomLines{{"roomname", "Coven"}, {"owner", "a@example.org"}});
   }
   void list_clients(xmpp::BareJid account, AdminAnswer<std::vector<module::ClientInfo>> then) override {

@@ -334,11 +334,11 @@ void AdminWork::list_rooms(AdminAnswer<std::vector<AdminRoom>> then) {
   });
 }
 
-void AdminWork::room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string first, std::string second,
+void AdminWork::room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string object, std::string value,
                      AdminAnswer<AdminRoomLines> then) {
   ShardUnit& unit = owner(jid);
   unit.shard.post(
-      [this, &unit, jid, wish, first = std::move(first), second = std::move(second), then = std::move(then)]() mutable {
+      [this, &unit, jid, wish, object = std::move(object), value = std::move(value), then = std::move(then)]() mutable {
         using Wish = module::RoomAdministration::Wish;
         std::move_only_function<void(std::expected<AdminRoomLines, xmpp::StanzaError>)> answer =
             [this, jid, wish, then = std::move(then)](std::expected<AdminRoomLines, xmpp::StanzaError> lines) mutable {
@@ -347,7 +347,7 @@ void AdminWork::room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, s
               then(*std::move(lines));
             };
         module::RoomAdministration event{
-            .room = jid, .wish = wish, .first = std::move(first), .second = std::move(second), .answer = answer};
+            .room = jid, .wish = wish, .object = std::move(object), .value = std::move(value), .answer = answer};
         const module::Outcome outcome = unit.runtime->router().hooks().run(event);
         if (!std::holds_alternative<module::Done>(outcome) && answer)
           answer(std::unexpected(xmpp::StanzaError::of(xmpp::Condition::item_not_found)));

@@ -42,7 +42,7 @@ class AdminWork final : public AdminActions {
   void retry_server(std::string domain, AdminAnswer<AdminRetry> then) override;
   void block_server(std::string domain, bool block, AdminAnswer<AdminDone> then) override;
   void list_rooms(AdminAnswer<std::vector<AdminRoom>> then) override;
-  void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string first, std::string second,
+  void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string object, std::string value,
             AdminAnswer<AdminRoomLines> then) override;
   void reload(AdminAnswer<AdminReload> then) override;
 

@@ -85,7 +85,7 @@ class Room {
   /// Errors: bad_request (an affiliation or a field that is none), jid_malformed, conflict (the last owner),
   /// not_acceptable (a value that is none).
   std::expected<module::RoomAdministration::Lines, xmpp::StanzaError> administered(
-      module::RoomAdministration::Wish wish, const std::string& first, const std::string& second);
+      module::RoomAdministration::Wish wish, const std::string& object, const std::string& value);
   /// The account was removed, and storage knows it no more.
   void forget(const xmpp::BareJid& account);
   /// As it is stored.

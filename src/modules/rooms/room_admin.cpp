@@ -29,8 +29,8 @@ Lines lines_of(const RoomConfig& config) {
 
 }  // namespace
 
-std::expected<Lines, StanzaError> Room::administered(module::RoomAdministration::Wish wish, const std::string& first,
-                                                     const std::string& second) {
+std::expected<Lines, StanzaError> Room::administered(module::RoomAdministration::Wish wish, const std::string& object,
+                                                     const std::string& value) {
   using enum module::RoomAdministration::Wish;
   switch (wish) {
     case show: {
@@ -44,16 +44,14 @@ std::expected<Lines, StanzaError> Room::administered(module::RoomAdministration:
       return lines;
     }
     case destroy: {
-      xml::Element told("destroy", ns::user);
-      if (!first.empty()) told.add_text_child("reason", first);
-      this->destroy(std::move(told));
+      this->destroy(xml::Element("destroy", ns::user));
       return Lines{};
     }
     case affiliate: {
-      const auto jid = xmpp::Jid::parse(first);
+      const auto jid = xmpp::Jid::parse(object);
       if (!jid) return std::unexpected(StanzaError::of(Condition::jid_malformed));
       const xmpp::BareJid person = xmpp::BareJid::of(*jid);
-      const auto wanted = affiliation_from(second);
+      const auto wanted = affiliation_from(value);
       if (!wanted)
         return std::unexpected(
             StanzaError::of(Condition::bad_request, "An affiliation is owner, admin, member, none or outcast."));
@@ -69,11 +67,11 @@ std::expected<Lines, StanzaError> Room::administered(module::RoomAdministration:
     }
     case configure: {
       xmpp::DataForm form{.type = "submit", .title = {}, .instructions = {}, .fields = {}};
-      const std::string var = first.find('#') == std::string::npos ? "muc#roomconfig_" + first : first;
+      const std::string var = object.find('#') == std::string::npos ? "muc#roomconfig_" + object : object;
       const xmpp::DataForm known = form_of(config_);
       if (known.field(var) == nullptr || var == "FORM_TYPE")
-        return std::unexpected(StanzaError::of(Condition::bad_request, "A room has no such setting: " + first));
-      form.fields.push_back({.var = var, .values = {second}});
+        return std::unexpected(StanzaError::of(Condition::bad_request, "A room has no such setting: " + object));
+      form.fields.push_back({.var = var, .values = {value}});
       const auto wanted = apply(config_, form);
       if (!wanted) return std::unexpected(wanted.error());
       take_config(*wanted);

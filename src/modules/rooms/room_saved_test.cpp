@@ -128,7 +128,7 @@ TEST_F(RoomSaved, who_takes_the_name_of_a_removed_account_is_nobody_in_loaded_ro
 
 class RoomAdmin : public RoomsTest {
  protected:
-  std::string asks(RoomAdministration::Wish wish, const std::string& first = "", const std::string& second = "",
+  std::string asks(RoomAdministration::Wish wish, const std::string& object = "", const std::string& value = "",
                    const std::string& room = "coven@rooms.capulet.lit") {
     auto text = std::make_shared<std::string>("unanswered");
     std::move_only_function<void(std::expected<RoomAdministration::Lines, xmpp::StanzaError>)> answer =
@@ -136,11 +136,11 @@ class RoomAdmin : public RoomsTest {
           text->clear();
           if (!lines) *text = "error " + std::string(xmpp::wire_word(lines.error().condition));
           if (lines) {
-            for (const auto& [name, value] : *lines) *text += name + "=" + value + "\n";
+            for (const auto& line : *lines) *text += line.first + "=" + line.second + "\n";
           }
         };
     RoomAdministration event{
-        .room = module::testing::bare(room), .wish = wish, .first = first, .second = second, .answer = answer};
+        .room = module::testing::bare(room), .wish = wish, .object = object, .value = value, .answer = answer};
     const auto outcome = scene.stage.hooks.run(event);
     if (!std::holds_alternative<module::Done>(outcome)) return "nobody's";
     scene.settle();

@@ -333,11 +333,11 @@ void Rooms::stops(module::ServerStops& event) {
 module::Outcome Rooms::administered(module::RoomAdministration& event) {
   using Lines = module::RoomAdministration::Lines;
   if (!owns(event.room.domainpart())) return module::Next{};
-  Work work = [this, wish = event.wish, first = event.first, second = event.second,
+  Work work = [this, wish = event.wish, object = event.object, value = event.value,
                answer = std::move(event.answer)](std::expected<Room*, StanzaError> room) mutable {
     if (!room) return answer(std::unexpected(room.error()));
     if (*room == nullptr) return answer(std::unexpected(StanzaError::of(Condition::item_not_found)));
-    auto done = (*room)->administered(wish, first, second);
+    auto done = (*room)->administered(wish, object, value);
     if (!done) return answer(std::unexpected(done.error()));
     const Ticket written = wish == module::RoomAdministration::Wish::show ? Ticket{} : (*room)->last_write();
     deps_.delivery.when_decided(written,

@@ -88,18 +88,18 @@ Urgency judge_urgency(const xmpp::Stanza& stanza) {
       return Urgency::now;
     case StanzaKind::presence:
       if (stanza.type() != StanzaType::available && stanza.type() != StanzaType::unavailable) return Urgency::now;
-      return is_about_oneself(stanza.element()) ? Urgency::now : Urgency::presence;
+      return is_about_oneself(stanza.content()) ? Urgency::now : Urgency::presence;
     case StanzaKind::message:
-      return judge_message(stanza.element());
+      return judge_message(stanza.content());
   }
   return Urgency::now;
 }
 
 bool wakes(const xmpp::Stanza& stanza) {
   if (stanza.kind() != StanzaKind::message || stanza.type() == StanzaType::error) return false;
-  if (stanza.element().child("sent", carbons) != nullptr) return false;
+  if (stanza.content().child("sent", carbons) != nullptr) return false;
   // What says nothing wakes nobody, though it is not held back either.
-  return stanza.element().child_element_count() > 0 && judge_urgency(stanza) == Urgency::now;
+  return stanza.content().child_element_count() > 0 && judge_urgency(stanza) == Urgency::now;
 }
 
 }  // namespace kith::module

@@ -34,7 +34,7 @@ bool is_passing(const xml::Element& child) {
 
 Worth judge(const xmpp::Stanza& message) {
   if (message.type() != xmpp::StanzaType::chat && message.type() != xmpp::StanzaType::normal) return Worth::refuse;
-  const xml::Element& element = message.element();
+  const xml::Element& element = message.content();
   bool lasting = element.child("store", hints) != nullptr;
   element.for_each_child([&](const xml::Element& child) { lasting = lasting || !is_passing(child); });
   if (element.child("no-store", hints) != nullptr) return lasting ? Worth::refuse : Worth::drop;

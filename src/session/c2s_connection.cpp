@@ -353,7 +353,7 @@ void C2sConnection::iq_before_login(xmpp::Stanza stanza) {
     service.deps_.shard.post([&service, id, reply] {
       C2sConnection* self = service.find(id);
       if (self == nullptr || self->closed_) return;
-      self->write_element(reply.element());
+      self->write_stanza(reply);
       self->busy_ = false;
       self->resume();
     });
@@ -690,8 +690,19 @@ void C2sConnection::write_element(const xml::Element& element) {
   std::string& out = service_.scratch_;
   out.clear();
   xml::write(out, element, ns::client);
-  taken_bytes_ += out.size();
-  transport_->write(out);
+  write_scratch();
+}
+
+void C2sConnection::write_stanza(const xmpp::Stanza& stanza) {
+  std::string& out = service_.scratch_;
+  out.clear();
+  stanza.write_to(out);
+  write_scratch();
+}
+
+void C2sConnection::write_scratch() {
+  taken_bytes_ += service_.scratch_.size();
+  transport_->write(service_.scratch_);
   check_outbox();
 }
 
@@ -709,16 +720,16 @@ void C2sConnection::send(const xmpp::Stanza& stanza, storage::Ticket gate, const
   const bool queued = holding_ || (waiting_ && !waiting_->empty());
   if (!queued && commits.decided(gate)) {
     if (!gate || !commits.log().failed(gate)) {
-      write_element(stanza.element());
+      write_stanza(stanza);
     } else if (if_failed != nullptr) {
-      write_element(if_failed->element());
+      write_stanza(*if_failed);
     }
     return;
   }
   if (!waiting_) waiting_ = std::make_unique<std::deque<Waiting>>();
   Waiting item{.bytes = {}, .bytes_if_failed = {}, .gate = gate};
-  xml::write(item.bytes, stanza.element(), ns::client);
-  if (if_failed != nullptr) xml::write(item.bytes_if_failed, if_failed->element(), ns::client);
+  stanza.write_to(item.bytes);
+  if (if_failed != nullptr) if_failed->write_to(item.bytes_if_failed);
   waiting_bytes_ += item.bytes.size() + item.bytes_if_failed.size();
   taken_bytes_ += item.bytes.size();
   waiting_->push_back(std::move(item));

@@ -84,6 +84,9 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void fail(const xmpp::StreamError& error);
   void unbind();
   void write_element(const xml::Element& element);
+  void write_stanza(const xmpp::Stanza& stanza);
+  /// What service_.scratch_ holds.
+  void write_scratch();
   void flush_waiting();
   void wait_for_head();
   void check_outbox();

@@ -352,8 +352,8 @@ void ManagedSession::send(const xmpp::Stanza& stanza, storage::Ticket gate, cons
   // One that is ending takes what comes until it has ended: that looks for another way then.
   if (session_ == nullptr || saved_) return;
   Item& item = queue_.emplace_back();
-  xml::write(item.bytes, stanza.element(), ns::client);
-  if (if_failed != nullptr) xml::write(item.bytes_if_failed, if_failed->element(), ns::client);
+  stanza.write_to(item.bytes);
+  if (if_failed != nullptr) if_failed->write_to(item.bytes_if_failed);
   item.gate = gate;
   item.when = service_.deps_.clock.wall();
   if (stanza.is_iq_request() && stanza.from()) item.request = request_of(stanza.from()->text(), stanza.id());

@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "xml/stream_parser.h"
+#include "xml/writer.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::xmpp {
@@ -61,9 +62,9 @@ std::optional<StanzaType> type_of(StanzaKind kind, std::optional<std::string_vie
 
 /// The answer's element: name, namespace and id of `request`, addresses exchanged.
 xml::Element answer_to(const Stanza& request, StanzaType type) {
-  xml::Element answer(wire_word(request.kind()), request.element().ns());
+  xml::Element answer(wire_word(request.kind()), request.content().ns());
   answer.set("type", std::string(wire_word(type)));
-  if (const auto id = request.element().attribute("id")) answer.set("id", std::string(*id));
+  if (const auto id = request.content().attribute("id")) answer.set("id", std::string(*id));
   return answer;
 }
 
@@ -107,6 +108,7 @@ Stanza Stanza::make(xml::Element element) {
 }
 
 xml::Element& Stanza::edit() {
+  if (common_) part();
   if (element_.use_count() > 1) {
     element_ = std::make_shared<xml::Element>(*element_);
   } else {
@@ -131,13 +133,38 @@ void Stanza::set_from(const Jid& from) {
 }
 
 void Stanza::set_to(const Jid& to) {
-  if (element_->attribute("to") != to.text()) edit().set("to", to.text());
+  if (!common_ && element_->attribute("to") != to.text()) edit().set("to", to.text());
   to_ = to;
 }
 
 void Stanza::clear_to() {
-  if (element_->attribute("to")) edit().unset("to");
+  if (!common_ && element_->attribute("to")) edit().unset("to");
   to_.reset();
+}
+
+void Stanza::share() {
+  if (common_ || element_->ns() != ns::client) return;
+  if (element_->attribute("to")) edit().unset("to");
+  std::string text = xml::to_string(*element_, ns::client);
+  text.erase(0, 1 + element_->name().size());
+  common_ = std::make_shared<const std::string>(std::move(text));
+}
+
+void Stanza::part() const {
+  element_ = std::make_shared<xml::Element>(*element_);
+  if (to_) element_->set("to", to_->text());
+  common_.reset();
+}
+
+void Stanza::write_to(std::string& out) const {
+  if (!common_) return xml::write(out, *element_, ns::client);
+  out.append("<").append(element_->name());
+  if (to_) {
+    out += " to='";
+    xml::escape_attribute(out, to_->text());
+    out += '\'';
+  }
+  out += *common_;
 }
 
 std::string_view wire_word(StanzaKind kind) {
@@ -193,7 +220,7 @@ std::optional<Stanza> error_reply(const Stanza& stanza, const StanzaError& error
   if (stanza.type() == StanzaType::error || stanza.type() == StanzaType::result) return std::nullopt;
   xml::Element answer = answer_to(stanza, StanzaType::error);
   xml::Element child = error.to_element();
-  child.replace_namespace(ns::client, stanza.element().ns());
+  child.replace_namespace(ns::client, stanza.content().ns());
   answer.add(std::move(child));
   Stanza reply = Stanza::make(std::move(answer));
   exchange_addresses(reply, stanza);
@@ -222,7 +249,7 @@ xml::Element offline_delay_element(const Jid& server, std::string_view stamp) {
 
 DelayBy delay_by(const Stanza& message, std::string_view domain) {
   DelayBy by = DelayBy::nobody;
-  message.element().for_each_child([&](const xml::Element& child) {
+  message.content().for_each_child([&](const xml::Element& child) {
     if (!child.is("delay", ns::delay) || child.attribute("from") != domain) return;
     if (by != DelayBy::offline_storage)
       by = child.text() == offline_reason ? DelayBy::offline_storage : DelayBy::server;

@@ -53,10 +53,17 @@ class Stanza {
   const std::optional<Jid>& to() const { return to_; }
   const std::optional<Jid>& from() const { return from_; }
   /// Empty if there is none.
-  std::string_view id() const { return element_->attribute("id").value_or(std::string_view()); }
-  const xml::Element& element() const { return *element_; }
+  std::string_view id() const { return content().attribute("id").value_or(std::string_view()); }
+  /// The whole element. Of one that is shared among many receivers it makes a copy with this receiver's `to`.
+  const xml::Element& element() const {
+    if (common_) part();
+    return *element_;
+  }
+  /// The element for a look at its children and at any attribute but `to`; never copies. Holds until element() is
+  /// asked.
+  const xml::Element& content() const { return *element_; }
   /// The first child element (an iq's payload), or null.
-  const xml::Element* payload() const { return element_->first_child(); }
+  const xml::Element* payload() const { return element().first_child(); }
   bool is_iq_request() const { return type_ == StanzaType::get || type_ == StanzaType::set; }
 
   /// Sets address and attribute. Copies the element if it is shared.
@@ -67,13 +74,26 @@ class Stanza {
   /// Not for type, to and from: those have their own functions.
   xml::Element& edit();
 
+  /// OPTIMIZATION: for one that goes to many. Writes what they all get, once; of each copy made from now on set_to
+  /// changes what stands beside the element, which they all share. Anything else that is changed in a copy makes it one
+  /// of its own again. Only of namespace jabber:client.
+  void share();
+  /// Appends it as it stands in a stream of jabber:client.
+  void write_to(std::string& out) const;
+
  private:
   Stanza(StanzaKind kind, StanzaType type) : kind_(kind), type_(type) {}
   StanzaKind kind_;
   StanzaType type_;
   std::optional<Jid> to_;
   std::optional<Jid> from_;
-  std::shared_ptr<xml::Element> element_;
+  /// Makes a shared one an element of its own.
+  void part() const;
+
+  /// Of a shared one: without `to`. mutable: its receiver's own element is made once somebody asks for it.
+  mutable std::shared_ptr<xml::Element> element_;
+  /// Of a shared one: its text behind the name, without `to`.
+  mutable std::shared_ptr<const std::string> common_;
 };
 
 std::string_view wire_word(StanzaKind kind);

@@ -138,6 +138,67 @@ TEST(Stanza, stamped_with_what_it_says_already_is_not_copied) {
   EXPECT_EQ(&one.element(), &other.element());
 }
 
+Stanza with_to(Stanza stanza, std::string_view to) {
+  stanza.set_to(*Jid::parse(to));
+  return stanza;
+}
+
+std::string written(const Stanza& stanza) {
+  std::string out;
+  stanza.write_to(out);
+  return out;
+}
+
+TEST(Stanza, that_goes_to_many_is_written_for_each_as_if_it_were_alone) {
+  const std::string_view text =
+      "<message to='x@example.org' from='r@example.org/n' type='groupchat' id='1'><body>a &lt; b</body></message>";
+  for (const std::string_view to : {"a@example.org/1", "b@example.org/it's <me>", "example.org"}) {
+    const Stanza alone = with_to(stanza(text), to);
+    Stanza many = stanza(text);
+    many.share();
+    const Stanza copy = with_to(many, to);
+    EXPECT_EQ(copy.to(), alone.to());
+    EXPECT_EQ(stanza(written(copy)).element(), alone.element());
+    EXPECT_EQ(copy.element(), alone.element());
+    EXPECT_EQ(stanza(written(copy)).element(), alone.element()) << "after it was made an element of its own";
+  }
+}
+
+TEST(Stanza, that_goes_to_many_is_one_element_for_all) {
+  Stanza many = stanza("<presence from='a@example.org/r'><status>here</status></presence>");
+  const xml::Element* const element = &many.element();
+  many.share();
+  const Stanza first = with_to(many, "b@example.org");
+  const Stanza second = with_to(many, "c@example.org");
+  EXPECT_EQ(&first.content(), element);
+  EXPECT_EQ(&second.content(), element);
+  EXPECT_FALSE(first.content().attribute("to"));
+}
+
+TEST(Stanza, that_goes_to_many_is_changed_for_one_alone) {
+  Stanza many = stanza("<message from='r@example.org/n' to='x@example.org'/>");
+  many.share();
+  const Stanza first = with_to(many, "a@example.org");
+  Stanza second = with_to(many, "b@example.org");
+  second.edit().add(xml::Element("delay", ns::delay));
+  second.set_to(*Jid::parse("c@example.org"));
+  EXPECT_EQ(written(second),
+            "<message from='r@example.org/n' to='c@example.org'><delay xmlns='urn:xmpp:delay'/></message>");
+  EXPECT_EQ(written(first), "<message to='a@example.org' from='r@example.org/n'/>");
+  Stanza third = first;
+  third.clear_to();
+  EXPECT_EQ(written(third), "<message from='r@example.org/n'/>");
+  EXPECT_FALSE(third.element().attribute("to"));
+  third.set_from(*Jid::parse("s@example.org"));
+  EXPECT_EQ(first.element().attribute("from"), "r@example.org/n");
+}
+
+TEST(Stanza, of_another_namespace_is_not_shared) {
+  Stanza server = Stanza::make(element("<message to='a@example.org'/>", ns::server));
+  server.share();
+  EXPECT_EQ(server.content().attribute("to"), "a@example.org");
+}
+
 TEST(ErrorReply, goes_back_with_the_same_id_and_without_the_payload) {
   const Stanza request = stanza("<iq type='get' id='x1' from='a@example.org/r' to='b@example.org'><q xmlns='x'/></iq>");
   const std::optional<Stanza> reply = error_reply(request, StanzaError::of(Condition::service_unavailable));

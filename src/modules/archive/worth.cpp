@@ -51,7 +51,7 @@ bool is_lasting(const xml::Element& child) {
 
 bool worth_archiving(const xmpp::Stanza& message) {
   if (message.type() != xmpp::StanzaType::chat && message.type() != xmpp::StanzaType::normal) return false;
-  const xml::Element& element = message.element();
+  const xml::Element& element = message.content();
   // XEP-0334 §4.1, §4.2: the sender's wish goes before all else.
   if (element.child("no-store", hints) != nullptr || element.child("no-permanent-store", hints) != nullptr)
     return false;

@@ -36,30 +36,30 @@ bool is_instant_messaging(const xml::Element& child) {
 
 bool is_excluded(const xmpp::Stanza& message) {
   if (message.type() == StanzaType::groupchat || message.type() == StanzaType::error) return true;
-  const xml::Element& element = message.element();
+  const xml::Element& element = message.content();
   return element.child("private", Carbons::ns_carbons) != nullptr ||
          element.child("no-copy", "urn:xmpp:hints") != nullptr;
 }
 
 bool is_eligible(const xmpp::Stanza& message, const xml::Element* room) {
   if (message.type() == StanzaType::chat) return true;
-  if (message.type() == StanzaType::normal && message.element().child("body", xmpp::ns::client) != nullptr) return true;
+  if (message.type() == StanzaType::normal && message.content().child("body", xmpp::ns::client) != nullptr) return true;
   // XEP-0045 §7.8.2
   if (room != nullptr && room->child("invite", muc_user) != nullptr) return true;
   bool found = false;
-  message.element().for_each_child([&](const xml::Element& child) { found = found || is_instant_messaging(child); });
+  message.content().for_each_child([&](const xml::Element& child) { found = found || is_instant_messaging(child); });
   return found;
 }
 
 }  // namespace
 
 bool is_eligible_when_sent(const xmpp::Stanza& message) {
-  return !is_excluded(message) && is_eligible(message, message.element().child("x", muc_user));
+  return !is_excluded(message) && is_eligible(message, message.content().child("x", muc_user));
 }
 
 bool is_eligible_when_received(const xmpp::Stanza& message) {
   if (is_excluded(message)) return false;
-  const xml::Element* room = message.element().child("x", muc_user);
+  const xml::Element* room = message.content().child("x", muc_user);
   const bool invites = room != nullptr && room->child("invite", muc_user) != nullptr;
   if (room != nullptr && !invites && message.from() && message.from()->is_full()) return false;
   return is_eligible(message, room);

@@ -38,7 +38,7 @@ class Holder final : public module::SessionFilter {
       case module::Urgency::hold:
         break;
     }
-    const std::size_t bytes = xml::to_string(stanza.element()).size();
+    const std::size_t bytes = xml::to_string(stanza.content()).size();
     held_.push_back({stanza, gate, if_failed == nullptr ? std::nullopt : std::optional(*if_failed), bytes});
     bytes_ += bytes;
     if (held_.size() > limits_.held_stanzas || bytes_ > limits_.held_bytes) {

@@ -33,7 +33,7 @@ struct Redelivered {
 std::string digest_of(const xmpp::Stanza& message) {
   std::string text = message.from() ? message.from()->text() : std::string();
   text.append(1, '\0').append(message.id());
-  message.element().for_each_child([&](const xml::Element& child) {
+  message.content().for_each_child([&](const xml::Element& child) {
     if (!child.is("delay", xmpp::ns::delay)) xml::write(text, child, xmpp::ns::client);
   });
   return sha256(text);

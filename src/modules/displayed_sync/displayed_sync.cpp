@@ -15,7 +15,7 @@ void DisplayedSync::attach(module::Hooks& hooks) {
 }
 
 module::Outcome DisplayedSync::take_out(module::MessageFromClient& event) {
-  const xml::Element* found = event.stanza.element().child("displayed", ns_displayed);
+  const xml::Element* found = event.stanza.content().child("displayed", ns_displayed);
   if (found == nullptr) return module::Next{};
   xml::Element item("item", xmpp::ns::pubsub);
   item.set("id", event.stanza.to()->text()).add(*found);

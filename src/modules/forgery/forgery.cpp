@@ -83,7 +83,7 @@ Outcome Forgery::asks(module::IqFromClient& event) {
 void Forgery::clean(xmpp::Stanza& stanza, const xmpp::BareJid& account, bool answer_of_archive) {
   const auto forged = [&](const xml::Element& child) { return is_forged(child, account, answer_of_archive); };
   bool any = false;
-  stanza.element().for_each_child([&](const xml::Element& child) { any = any || forged(child); });
+  stanza.content().for_each_child([&](const xml::Element& child) { any = any || forged(child); });
   // OPTIMIZATION: a stanza that is shared is copied by edit(), so only if there is something to take away.
   if (!any) return;
   removed_.add(stanza.edit().remove_children(forged));

@@ -43,7 +43,7 @@ std::optional<xmpp::Stanza> restore(const storage::OfflineMessage& message, cons
 /// there.
 bool is_archived(const xmpp::Stanza& message, const xmpp::BareJid& account) {
   bool archived = false;
-  message.element().for_each_child([&](const xml::Element& child) {
+  message.content().for_each_child([&](const xml::Element& child) {
     archived = archived || (child.is("stanza-id", ns::stanza_ids) && child.attribute("by") == account.text());
   });
   return archived;

@@ -63,7 +63,8 @@ class Pep::Owner final : public module::PubsubOwner {
 
   // XEP-0163 §4.3.1, §4.3.2
   void notify(const std::string& name, const Node& node, const xml::Element& event, storage::Ticket gate) override {
-    const xmpp::Stanza message = pep_.message(account_.jid(), node, event);
+    xmpp::Stanza message = pep_.message(account_.jid(), node, event);
+    message.share();
     for (const auto& session : account_.sessions()) {
       const OwnWanted* own = session->attachments().find<OwnWanted>();
       if (own == nullptr || !session->available() || !wants(own->nodes, name)) continue;
@@ -71,7 +72,8 @@ class Pep::Owner final : public module::PubsubOwner {
     }
     std::set<BareJid> told;
     const Watchers* watchers = account_.attachments().find<Watchers>();
-    for (const auto& [client, wanted] : watchers == nullptr ? std::map<FullJid, Wanted>() : watchers->clients) {
+    static const std::map<FullJid, Wanted> nobody;
+    for (const auto& [client, wanted] : watchers == nullptr ? nobody : watchers->clients) {
       if (!wants(wanted, name)) continue;
       // Who has subscribed with this very address is told as a subscriber.
       if (node.subscription_of(client) == xmpp::NodeSubscription::subscribed) continue;
@@ -228,7 +230,7 @@ Outcome Pep::contacts_client(module::PresenceToAccount& event) {
   if (event.stanza.type() != StanzaType::available) return Next{};
   const xmpp::SubscriptionState state = account.roster().state_of(client.bare());
   if (!state.seen_by_contact() && !state.sees_contact()) return Next{};
-  const auto capabilities = capabilities_of(event.stanza.element());
+  const auto capabilities = capabilities_of(event.stanza.content());
   if (capabilities) interests_.learn(account.jid(), client, *capabilities);
   return Next{};
 }
@@ -311,7 +313,7 @@ void Pep::send_newest(Account& account, const FullJid& client, std::vector<std::
 Outcome Pep::owner_answers(module::MessageFromClient& event) {
   Account& account = event.session.account();
   if (!event.stanza.to() || *event.stanza.to() != account.jid()) return Next{};
-  const xml::Element* form = event.stanza.element().child("x", ns::data_forms);
+  const xml::Element* form = event.stanza.content().child("x", ns::data_forms);
   if (form == nullptr) return Next{};
   Owner owner(*this, account);
   if (pubsub_.authorize(owner, *form)) return Done{};

@@ -79,7 +79,7 @@ void PresenceFeature::attach(module::Hooks& hooks) {
 
 Outcome PresenceFeature::check(module::PresenceFromClient& event) {
   const bool broadcast = !event.stanza.to();
-  if (event.stanza.type() == StanzaType::available && broadcast && !priority_of(event.stanza.element())) {
+  if (event.stanza.type() == StanzaType::available && broadcast && !priority_of(event.stanza.content())) {
     return StanzaError::of(Condition::bad_request, "The priority is not a number from -128 to 127.");
   }
   if (event.stanza.type() == StanzaType::probe && broadcast)
@@ -100,18 +100,17 @@ Outcome PresenceFeature::from_client(module::PresenceFromClient& event) {
   return Done{};
 }
 
-void PresenceFeature::broadcast(const Account& account, const xmpp::Stanza& stanza) {
+void PresenceFeature::broadcast(const Account& account, xmpp::Stanza stanza) {
+  stanza.share();
   for (const auto& [contact, item] : account.roster().items()) {
     if (!item.state.seen_by_contact() || account.block_list().blocks(contact)) continue;
     xmpp::Stanza copy = stanza;
     copy.set_to(contact);
     delivery_.route(std::move(copy));
   }
-  // OPTIMIZATION: one element for all of the account's own sessions.
-  xmpp::Stanza own = stanza;
-  own.set_to(account.jid());
+  stanza.set_to(account.jid());
   for (const auto& session : account.sessions()) {
-    if (session->available()) session->send(own);
+    if (session->available()) session->send(stanza);
   }
 }
 
@@ -119,7 +118,7 @@ void PresenceFeature::broadcast(const Account& account, const xmpp::Stanza& stan
 void PresenceFeature::become_available(Session& session, const xmpp::Stanza& stanza) {
   const bool initial = !session.available();
   const Account& account = session.account();
-  session.set_presence(stanza, priority_of(stanza.element()).value_or(0), clock_.wall());
+  session.set_presence(stanza, priority_of(stanza.content()).value_or(0), clock_.wall());
   // §4.2.2: "all available resources" includes the one that this comes from.
   broadcast(account, stanza);
   if (initial) {
@@ -146,7 +145,7 @@ void PresenceFeature::become_unavailable(Session& session, const xmpp::Stanza& s
   session.set_presence(std::nullopt, 0, clock_.wall());
   if (!was_available) return;
   broadcast(session.account(), stanza);
-  remember_last_seen(session.account(), status_of(stanza.element()));
+  remember_last_seen(session.account(), status_of(stanza.content()));
   module::SessionUnavailable event{session};
   hooks_->run(event);
 }

@@ -30,7 +30,7 @@ class PresenceFeature final : public module::Module {
   void become_unavailable(module::Session& session, const xmpp::Stanza& stanza);
   module::Outcome directed(module::Session& session, const xmpp::Stanza& stanza);
   /// To contacts who may see it and to the account's available sessions.
-  void broadcast(const module::Account& account, const xmpp::Stanza& stanza);
+  void broadcast(const module::Account& account, xmpp::Stanza stanza);
   void take_back_directed(module::Session& session, const xmpp::Stanza& stanza);
   void remember_last_seen(const module::Account& account, std::string status);
   void answer_probe(const module::Account& account, const xmpp::Stanza& probe, storage::Ticket gate);

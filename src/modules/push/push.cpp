@@ -262,7 +262,7 @@ Outcome Push::answered(module::IqAnswerToAccount& event) {
   const UnderWay asked = std::move(found->second);
   under_way_.erase(found);
   const bool refused = event.stanza.type() == StanzaType::error;
-  const xml::Element* error = event.stanza.element().child("error", ns::client);
+  const xml::Element* error = event.stanza.content().child("error", ns::client);
   const bool no_such_node = refused && error != nullptr && error->child("item-not-found", ns::stanza_errors) != nullptr;
   // The account may have been dropped from memory and loaded again since it was asked.
   with_known(event.account, [this, asked, refused, no_such_node](Account& owner, bool known) {

@@ -354,8 +354,9 @@ xmpp::Stanza Room::presence_of(const Occupant& occupant, const Client& client, c
 
 void Room::announce(const Occupant& occupant, const Client& client, const Change& change, const Client* except) {
   // One of each form, however many get it.
-  const std::array<xmpp::Stanza, 2> forms{presence_of(occupant, client, change, false, false),
-                                          presence_of(occupant, client, change, true, false)};
+  std::array<xmpp::Stanza, 2> forms{presence_of(occupant, client, change, false, false),
+                                    presence_of(occupant, client, change, true, false)};
+  for (xmpp::Stanza& form : forms) form.share();
   for (const auto& [key, other] : occupants_) {
     if (other.get() == &occupant) continue;
     for (const Client& receiver : other->clients) send(forms[sees_jids(*other) ? 1 : 0], receiver.jid);

@@ -178,7 +178,7 @@ class Room {
   void invite(const xmpp::Stanza& stanza, const xml::Element& request);
   void decline(const xmpp::Stanza& stanza, const xml::Element& answer);
   void voice_request(const xmpp::Stanza& stanza, const xml::Element& form);
-  void to_all(const xmpp::Stanza& message, storage::Ticket gate, const std::optional<xmpp::Stanza>& if_failed);
+  void to_all(xmpp::Stanza message, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed);
   // --- taking back (room_retraction.cpp)
   /// Archives a message; if it takes another back (XEP-0424), that one is a tombstone from then on.
   storage::ArchiveStore::Added archive_or_retract(const xmpp::Stanza& message, const Occupant& author,

@@ -105,7 +105,9 @@ void Room::message(xmpp::Stanza stanza, Ticket gate) {
   groupchat(*occupant, std::move(stanza), gate);
 }
 
-void Room::to_all(const xmpp::Stanza& message, Ticket gate, const std::optional<xmpp::Stanza>& if_failed) {
+void Room::to_all(xmpp::Stanza message, Ticket gate, std::optional<xmpp::Stanza> if_failed) {
+  message.share();
+  if (if_failed) if_failed->share();
   for (const auto& [key, receiver] : occupants_) {
     for (const Client& client : receiver->clients) send(message, client.jid, gate, if_failed);
   }
@@ -164,6 +166,7 @@ void Room::set_subject(const Occupant& occupant, xmpp::Stanza stanza, Ticket gat
     gate = storage::later(gate, ticket);
   }
   subject_ = std::move(dated);
+  stanza.share();
   for (const auto& [key, receiver] : occupants_) {
     for (const Client& other : receiver->clients) {
       if (other.jid == client) {

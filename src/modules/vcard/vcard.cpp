@@ -143,7 +143,7 @@ module::Outcome Vcard::add_hash(module::PresenceFromClient& event) {
   if (avatar == nullptr || avatar->hash.empty()) return module::Next{};
   // XEP-0398 §5: what a client says itself stands, also that it has none; who says that it is not ready to say is
   // helped.
-  if (said_in(event.stanza.element())) return module::Next{};
+  if (said_in(event.stanza.content())) return module::Next{};
   xml::Element update("x", ns_update);
   update.add_text_child("photo", avatar->hash);
   xml::Element& presence = event.stanza.edit();
@@ -268,7 +268,7 @@ void Vcard::tell(module::Account& account) {
     if (session == nullptr || !session->presence()) continue;
     xmpp::Stanza presence = *session->presence();
     // What the client says itself it will say anew; what was added for it is added anew, with the new hash.
-    const std::optional<std::string> said = said_in(presence.element());
+    const std::optional<std::string> said = said_in(presence.content());
     if (said && said->empty()) continue;
     presence.edit().remove_children([](const xml::Element& child) { return child.is("x", ns_update); });
     module::PresenceFromClient event{*session, presence, true};

@@ -39,6 +39,8 @@ class SqlStorage {
     /// How long a database that somebody else has locked is waited for before writes fail.
     std::chrono::milliseconds busy_timeout{2000};
     sqlite::QueueLimits queue{};
+    /// For how many archived messages at a time the archive's index is extended.
+    std::size_t indexed_together = 8192;
     /// One of SQLite's file layers by name, for tests; empty: the usual one.
     std::string vfs{};
   };

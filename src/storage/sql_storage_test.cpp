@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "storage/sqlite/archive_index.h"
 #include "storage/sqlite/test_vfs.h"
 #include "storage/test_support.h"
 
@@ -120,6 +121,98 @@ TEST_F(SqlStorageTest, ids_grow_over_a_restart) {
   open();
   add("m");
   EXPECT_GT(ids().front().id, last);
+}
+
+class Archived : public SqlStorageTest {
+ protected:
+  static constexpr std::size_t together = 4;
+  void open_archive(SqlStorage::Mode mode = SqlStorage::Mode::immediate) {
+    open({.mode = mode, .indexed_together = together});
+  }
+  ArchiveStore::Added keep(const std::string& stanza) {
+    return stores_->stores().archive.add(alice, noon, *xmpp::Jid::parse("bob@example.org/phone"), stanza, stanza);
+  }
+  std::vector<std::string> archived(const ArchiveQuery& query = {.most = 100'000, .most_bytes = 1'000'000}) {
+    const auto page =
+        answer<ArchivePage>(shard_, [&](auto then) { stores_->stores().archive.page(alice, query, std::move(then)); });
+    std::vector<std::string> stanzas;
+    EXPECT_TRUE(page);
+    if (!page) return stanzas;
+    for (const ArchivedMessage& message : page->messages) stanzas.push_back(message.stanza);
+    return stanzas;
+  }
+  std::int64_t indexed() { return stranger().number("SELECT count(*) FROM archive_index").value_or(-1); }
+};
+
+TEST_F(Archived, messages_are_indexed_together_and_found_before_that) {
+  open_archive();
+  std::vector<std::string> all;
+  for (int i = 0; i < 11; ++i) {
+    keep(std::to_string(i));
+    all.push_back(std::to_string(i));
+    EXPECT_EQ(archived(), all);
+    EXPECT_EQ(indexed(), (i + 1) / 4 * 4);
+  }
+  EXPECT_EQ(archived({.from_newest = true, .most = 5, .most_bytes = 1000}),
+            (std::vector<std::string>{"6", "7", "8", "9", "10"}));
+}
+
+TEST_F(Archived, messages_that_were_not_indexed_at_the_end_are_at_the_next_start) {
+  open_archive();
+  for (int i = 0; i < 6; ++i) keep(std::to_string(i));
+  EXPECT_EQ(indexed(), 4);
+  storage_->abandon();
+  open_archive();
+  EXPECT_EQ(indexed(), 6);
+  keep("6");
+  EXPECT_EQ(archived(), (std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6"}));
+}
+
+TEST_F(Archived, an_index_that_could_not_be_extended_is_later) {
+  sqlite::ArchiveIndex index(2);
+  EXPECT_FALSE(index.claim());
+  index.note("alice@example.org", {.id = 1});
+  index.note("alice@example.org", {.id = 1});  // its transaction is done again
+  EXPECT_FALSE(index.claim());
+  index.note("bob@example.org", {.id = 2});
+  EXPECT_TRUE(index.claim());
+  EXPECT_FALSE(index.claim()) << "while that is on its way";
+  index.extended(false);
+  EXPECT_EQ(index.rest_of("alice@example.org").size(), 1U);
+  EXPECT_TRUE(index.claim());
+}
+
+TEST_F(Archived, a_message_that_failed_leaves_nothing_in_the_index) {
+  open_archive();
+  keep("0");
+  storage_->fail_next(1, StorageError::full);
+  EXPECT_TRUE(failed(keep("1").ticket));
+  for (int i = 2; i < 5; ++i) keep(std::to_string(i));
+  EXPECT_EQ(archived(), (std::vector<std::string>{"0", "2", "3", "4"}));
+  EXPECT_EQ(indexed(), 4);
+}
+
+TEST_F(Archived, ids_grow_though_the_newest_messages_were_removed_and_the_clock_is_set_back) {
+  open_archive();
+  ASSERT_EQ(add_account(alice.text()), true);
+  const std::uint64_t last = keep("0").id;
+  ASSERT_EQ(answer<bool>(shard_, [&](auto then) { stores_->stores().accounts.remove(alice, std::move(then)); }), true);
+  open_archive();
+  EXPECT_GT(
+      stores_->stores().archive.add(alice, noon - std::chrono::hours(1), *xmpp::Jid::parse("b@example.org"), "1").id,
+      last);
+}
+
+TEST_F(Archived, whoever_reads_while_the_index_is_extended_misses_nothing_and_sees_nothing_twice) {
+  open_archive(SqlStorage::Mode::threads);
+  std::vector<std::string> all;
+  for (int i = 0; i < 400; ++i) {
+    keep(std::to_string(i));
+    all.push_back(std::to_string(i));
+    if (i % 5 == 0) {
+      EXPECT_EQ(archived(), all);
+    }
+  }
 }
 
 TEST_F(SqlStorageTest, held_commits_gather_and_reads_that_must_see_them_wait) {

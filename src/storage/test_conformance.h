@@ -133,9 +133,9 @@ inline std::vector<std::string> stanzas(const std::vector<OfflineMessage>& messa
 /// The SQLite backend in one of its modes, in a directory of its own.
 class SqliteBackend final : public Backend {
  public:
-  explicit SqliteBackend(SqlStorage::Mode mode)
-      : storage_(mode == SqlStorage::Mode::immediate ? ":memory:" : directory_.file("kith.db"), quiet_.events,
-                 quiet_.clock, {.mode = mode}) {
+  explicit SqliteBackend(const SqlStorage::Options& options)
+      : storage_(options.mode == SqlStorage::Mode::immediate ? ":memory:" : directory_.file("kith.db"), quiet_.events,
+                 quiet_.clock, options) {
     for (auto& stores : stores_) stores = storage_.make_stores(shards_[&stores - stores_]);
   }
   Stores stores(unsigned shard) override { return stores_[shard]->stores(); }
@@ -155,8 +155,15 @@ class SqliteBackend final : public Backend {
 };
 
 inline const Named backends[] = {
-    {"immediate", [] { return std::make_unique<SqliteBackend>(SqlStorage::Mode::immediate); }},
-    {"threads", [] { return std::make_unique<SqliteBackend>(SqlStorage::Mode::threads); }},
+    {"immediate",
+     [] { return std::make_unique<SqliteBackend>(SqlStorage::Options{.mode = SqlStorage::Mode::immediate}); }},
+    {"threads", [] { return std::make_unique<SqliteBackend>(SqlStorage::Options{}); }},
+    // The archive's index is extended between the messages of a test, and never for the last of them.
+    {"indexed_by_three",
+     [] {
+       return std::make_unique<SqliteBackend>(
+           SqlStorage::Options{.mode = SqlStorage::Mode::immediate, .indexed_together = 3});
+     }},
 };
 
 inline constexpr auto name_of = [](const testing::TestParamInfo<Named>& backend) { return backend.param.name; };

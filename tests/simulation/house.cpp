@@ -42,7 +42,8 @@ void House::start() {
   });
   storage_ = std::make_unique<storage::SqlStorage>(
       database_, *events_, scheduler_.clock(),
-      storage::SqlStorage::Options{.mode = storage::SqlStorage::Mode::immediate, .vfs = vfs_name_});
+      storage::SqlStorage::Options{
+          .mode = storage::SqlStorage::Mode::immediate, .indexed_together = 7, .vfs = vfs_name_});
   storage_->defer();
   guard_ = std::make_unique<session::LoginGuard>(scheduler_.clock(), options_.limits);
   rates_ = std::make_unique<RateTable>(scheduler_.clock(), server::most_rated_names);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "storage/sqlite/archive_sql.h"
 #include "storage/sqlite/stored_values.h"
 
 namespace kith::storage::sqlite {
@@ -44,24 +45,24 @@ Result<void> put_credentials(Db& db, const std::string& account, const Credentia
 
 // Everything that belongs to an account, but the account itself. A new table with an account column is added here; a
 // test compares this list with the schema.
-Result<void> purge(Db& db, const std::string& account) {
+Result<void> purge(Db& db, const ArchiveIndex& archive_index, const std::string& account) {
   static constexpr Sql statements[] = {
       "DELETE FROM scram_keys WHERE account = ?",     "DELETE FROM last_seen WHERE account = ?",
       "DELETE FROM roster_items WHERE account = ?",   "DELETE FROM roster_versions WHERE account = ?",
       "DELETE FROM roster_removed WHERE account = ?", "DELETE FROM offline WHERE account = ?",
-      "DELETE FROM documents WHERE account = ?",      "DELETE FROM archive WHERE account = ?",
-      "DELETE FROM saved_sessions WHERE account = ?", "DELETE FROM tokens WHERE account = ?",
-      "DELETE FROM pubsub_nodes WHERE owner = ?",     "DELETE FROM pubsub_people WHERE owner = ?",
-      "DELETE FROM pubsub_items WHERE owner = ?",     "DELETE FROM room_people WHERE jid = ?",
-      "DELETE FROM push_log WHERE account = ?",       "DELETE FROM outbound WHERE account = ?",
+      "DELETE FROM documents WHERE account = ?",      "DELETE FROM saved_sessions WHERE account = ?",
+      "DELETE FROM tokens WHERE account = ?",         "DELETE FROM pubsub_nodes WHERE owner = ?",
+      "DELETE FROM pubsub_people WHERE owner = ?",    "DELETE FROM pubsub_items WHERE owner = ?",
+      "DELETE FROM room_people WHERE jid = ?",        "DELETE FROM push_log WHERE account = ?",
+      "DELETE FROM outbound WHERE account = ?",
   };
   for (const Sql& statement : statements) {
     if (const auto done = db.exec(statement, account); !done) return std::unexpected(done.error());
   }
-  return {};
+  return remove_archive(db, archive_index, account);
 }
 
-Result<bool> add_account(Db& db, const AccountRecord& record) {
+Result<bool> add_account(Db& db, const ArchiveIndex& archive_index, const AccountRecord& record) {
   const std::string& account = record.jid.text();
   const auto added = db.exec(
       "INSERT INTO accounts (jid, domain, localpart, created, disabled) VALUES (?, ?, ?, ?, ?) ON CONFLICT (jid) DO "
@@ -69,7 +70,7 @@ Result<bool> add_account(Db& db, const AccountRecord& record) {
       account, record.jid.domainpart(), record.jid.localpart(), to_column(record.created), record.disabled);
   if (!added) return std::unexpected(added.error());
   if (*added == 0) return false;
-  if (const auto done = purge(db, account); !done) return std::unexpected(done.error());
+  if (const auto done = purge(db, archive_index, account); !done) return std::unexpected(done.error());
   if (const auto done = put_credentials(db, account, record.credentials); !done) return std::unexpected(done.error());
   return true;
 }
@@ -81,10 +82,10 @@ Result<bool> is_account(Db& db, const std::string& account) {
   return found;
 }
 
-Result<bool> remove_account(Db& db, const std::string& account) {
+Result<bool> remove_account(Db& db, const ArchiveIndex& archive_index, const std::string& account) {
   const auto removed = db.exec("DELETE FROM accounts WHERE jid = ?", account);
   if (!removed) return std::unexpected(removed.error());
-  if (const auto done = purge(db, account); !done) return std::unexpected(done.error());
+  if (const auto done = purge(db, archive_index, account); !done) return std::unexpected(done.error());
   return *removed > 0;
 }
 
@@ -170,7 +171,9 @@ void AccountSql::find(const xmpp::BareJid& jid, Callback<std::optional<AccountRe
 }
 
 void AccountSql::add(const AccountRecord& record, Callback<bool> then) {
-  access_.write(record.jid.text().size(), [record](Db& db) { return add_account(db, record); }, std::move(then));
+  access_.write(
+      record.jid.text().size(), [&index = archive_index_, record](Db& db) { return add_account(db, index, record); },
+      std::move(then));
 }
 
 void AccountSql::set_credentials(const xmpp::BareJid& jid, const Credentials& credentials, Callback<bool> then) {
@@ -207,7 +210,9 @@ void AccountSql::add_keys(const xmpp::BareJid& jid, const Credentials& keys, con
 
 void AccountSql::remove(const xmpp::BareJid& jid, Callback<bool> then) {
   access_.write(
-      jid.text().size(), [account = jid.text()](Db& db) { return remove_account(db, account); }, std::move(then));
+      jid.text().size(),
+      [&index = archive_index_, account = jid.text()](Db& db) { return remove_account(db, index, account); },
+      std::move(then));
 }
 
 void AccountSql::list(const std::string& domain, Callback<std::vector<xmpp::BareJid>> then) {

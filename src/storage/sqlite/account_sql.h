@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "storage/sqlite/archive_index.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/shard_access.h"
 #include "storage/storage.h"
@@ -20,7 +21,7 @@ Result<std::optional<AccountRecord>> find_account(Db& db, const xmpp::BareJid& j
 
 class AccountSql final : public AccountStore {
  public:
-  explicit AccountSql(ShardAccess& access) : access_(access) {}
+  AccountSql(ShardAccess& access, const ArchiveIndex& archive_index) : access_(access), archive_index_(archive_index) {}
   void find(const xmpp::BareJid& jid, Callback<std::optional<AccountRecord>> then) override;
   void add(const AccountRecord& record, Callback<bool> then) override;
   void set_credentials(const xmpp::BareJid& jid, const xmpp::Credentials& credentials, Callback<bool> then) override;
@@ -33,6 +34,7 @@ class AccountSql final : public AccountStore {
 
  private:
   ShardAccess& access_;
+  const ArchiveIndex& archive_index_;
 };
 
 }  // namespace kith::storage::sqlite

@@ -1,9 +1,10 @@
-// Archived messages in SQL. The id is the row's own, so that adding one is an append to the table and to the end of the
-// account's part of two small indexes; a page is a walk along one of them from a known place, however long the archive.
+// Archived messages in SQL. The id is the row's own, so that adding one is an append to the table; a page is a walk
+// along the index (ArchiveIndex) from a known place, however long the archive.
 #pragma once
 
 #include <atomic>
 
+#include "storage/sqlite/archive_index.h"
 #include "storage/sqlite/shard_access.h"
 #include "storage/storage.h"
 
@@ -23,7 +24,7 @@ class ArchiveIds {
 
 class ArchiveSql final : public ArchiveStore {
  public:
-  ArchiveSql(ShardAccess& access, ArchiveIds& ids) : access_(access), ids_(ids) {}
+  ArchiveSql(ShardAccess& access, ArchiveIds& ids, ArchiveIndex& index) : access_(access), ids_(ids), index_(index) {}
   Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
             const std::string& reference) override;
   Added add_rewriting(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
@@ -36,8 +37,14 @@ class ArchiveSql final : public ArchiveStore {
   void expire(WallTime when, std::size_t most, Callback<bool> then) override;
 
  private:
+  void extend_index();
+
   ShardAccess& access_;
   ArchiveIds& ids_;
+  ArchiveIndex& index_;
 };
+
+/// Removes all that the account has archived. On the writer's thread.
+Result<void> remove_archive(Db& db, const ArchiveIndex& index, const std::string& account);
 
 }  // namespace kith::storage::sqlite

@@ -243,10 +243,62 @@ constexpr Sql version_9 = R"sql(
   PRAGMA user_version = 9;
 )sql";
 
+// Version 10: an archived message is an append to one table, and the indexes are tables that are extended for many at a
+// time (ArchiveIndex). The highest id ever is that of a row, or one of the marks.
+constexpr Sql version_10 = R"sql(
+  CREATE TABLE archive_rows (
+    id        INTEGER PRIMARY KEY,
+    account   TEXT NOT NULL,
+    peer      TEXT NOT NULL,
+    resource  TEXT NOT NULL,
+    reference INTEGER,
+    stanza    TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO archive_rows SELECT id, account, peer, resource, reference, stanza FROM archive ORDER BY id;
+
+  CREATE TABLE archive_marks (
+    indexed INTEGER NOT NULL,
+    removed INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO archive_marks SELECT max(seq), max(seq) FROM (
+    SELECT 0 AS seq UNION ALL SELECT seq FROM sqlite_sequence WHERE name = 'archive');
+
+  DROP TABLE archive;
+  ALTER TABLE archive_rows RENAME TO archive;
+
+  CREATE TABLE archive_index (
+    account TEXT NOT NULL,
+    peer    TEXT NOT NULL,
+    id      INTEGER NOT NULL,
+    PRIMARY KEY (account, id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO archive_index SELECT account, peer, id FROM archive ORDER BY account, id;
+  CREATE INDEX archive_index_by_peer ON archive_index (account, peer, id);
+
+  CREATE TABLE archive_references (
+    reference INTEGER NOT NULL,
+    id        INTEGER NOT NULL,
+    PRIMARY KEY (reference, id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO archive_references SELECT reference, id FROM archive WHERE reference IS NOT NULL ORDER BY reference, id;
+
+  CREATE TRIGGER archive_removed AFTER DELETE ON archive BEGIN
+    DELETE FROM archive_index WHERE account = OLD.account AND id = OLD.id;
+    DELETE FROM archive_references WHERE reference = OLD.reference AND id = OLD.id;
+    UPDATE archive_marks SET removed = OLD.id WHERE removed < OLD.id;
+  END;
+  CREATE TRIGGER archive_rewritten AFTER UPDATE OF reference ON archive BEGIN
+    DELETE FROM archive_references WHERE reference = OLD.reference AND id = OLD.id;
+  END;
+
+  PRAGMA user_version = 10;
+)sql";
+
 constexpr Migration all_migrations[] = {
     {.version = 1, .script = version_1}, {.version = 2, .script = version_2}, {.version = 3, .script = version_3},
     {.version = 4, .script = version_4}, {.version = 5, .script = version_5}, {.version = 6, .script = version_6},
     {.version = 7, .script = version_7}, {.version = 8, .script = version_8}, {.version = 9, .script = version_9},
+    {.version = 10, .script = version_10},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

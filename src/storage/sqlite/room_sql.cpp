@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "storage/sqlite/archive_sql.h"
 #include "storage/sqlite/stored_values.h"
 
 namespace kith::storage::sqlite {
@@ -75,10 +76,10 @@ Ticket RoomSql::put_person(const xmpp::BareJid& room, const RoomPerson& person) 
 }
 
 Ticket RoomSql::remove(const xmpp::BareJid& room) {
-  return access_.write(room.text().size(), [room = room.text()](Db& db) -> Result<bool> {
+  return access_.write(room.text().size(), [&index = archive_index_, room = room.text()](Db& db) -> Result<bool> {
     static constexpr Sql statements[] = {"DELETE FROM rooms WHERE room = ?", "DELETE FROM room_people WHERE room = ?",
-                                         "DELETE FROM archive WHERE account = ?",
                                          "DELETE FROM documents WHERE account = ?"};
+    if (const auto done = remove_archive(db, index, room); !done) return std::unexpected(done.error());
     for (const Sql& statement : statements) {
       if (const auto done = db.exec(statement, room); !done) return std::unexpected(done.error());
     }

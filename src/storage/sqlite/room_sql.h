@@ -1,6 +1,7 @@
 // Rooms, their configuration and their people in SQL.
 #pragma once
 
+#include "storage/sqlite/archive_index.h"
 #include "storage/sqlite/shard_access.h"
 #include "storage/storage.h"
 
@@ -8,7 +9,7 @@ namespace kith::storage::sqlite {
 
 class RoomSql final : public RoomStore {
  public:
-  explicit RoomSql(ShardAccess& access) : access_(access) {}
+  RoomSql(ShardAccess& access, const ArchiveIndex& archive_index) : access_(access), archive_index_(archive_index) {}
   void load(const xmpp::BareJid& room, Callback<std::optional<RoomData>> then) override;
   Ticket put(const xmpp::BareJid& room, const std::string& name, bool listed, std::string config) override;
   Ticket put_subject(const xmpp::BareJid& room, std::string subject) override;
@@ -20,6 +21,7 @@ class RoomSql final : public RoomStore {
 
  private:
   ShardAccess& access_;
+  const ArchiveIndex& archive_index_;
 };
 
 }  // namespace kith::storage::sqlite

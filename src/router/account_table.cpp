@@ -93,6 +93,7 @@ void AccountTable::loaded_now(const xmpp::BareJid& jid, std::uint64_t generation
   found->second.queue.clear();
   if (!result) {
     entries_.erase(found);
+    ++removals_;
     for (Visit& visit : queue) visit(std::unexpected(result.error()));
     return;
   }
@@ -115,6 +116,10 @@ void AccountTable::visit_now(const xmpp::BareJid& jid, Entry& entry, Visit visit
   entry.last_used = clock_.now();
   const std::uint64_t generation = entry.generation;
   visit(entry.account.get());
+  visited(jid, generation);
+}
+
+void AccountTable::visited(const xmpp::BareJid& jid, std::uint64_t generation) {
   const auto still = entries_.find(jid);
   if (still == entries_.end() || still->second.generation != generation || !still->second.account) return;
   module::Account& account = *still->second.account;
@@ -154,13 +159,14 @@ void AccountTable::forget(const xmpp::BareJid& jid) {
   std::deque<Visit> queue = std::move(found->second.queue);
   const std::unique_ptr<module::Account> account = std::move(found->second.account);
   entries_.erase(found);
+  ++removals_;
   for (Visit& visit : queue) visit(std::unexpected(Absence::no_such_account));
   if (account) account->let_answers_go();
 }
 
 void AccountTable::drop_idle() {
   const MonotonicTime now = clock_.now();
-  std::erase_if(entries_, [&](const auto& item) {
+  removals_ += std::erase_if(entries_, [&](const auto& item) {
     const Entry& entry = item.second;
     return entry.account && entry.account->sessions().empty() && entry.queue.empty() &&
            !entry.account->answers_held() && now - entry.last_used >= limits_.account_idle_time &&

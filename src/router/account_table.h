@@ -40,6 +40,20 @@ class AccountTable {
   void with_room(const xmpp::BareJid& jid, Visit visit) {
     with(jid, std::move(visit), std::numeric_limits<std::size_t>::max());
   }
+  /// OPTIMIZATION: with() for what is mostly there. False, and nothing is called, if the account is not in memory.
+  template <class Now>
+  bool with_loaded(const xmpp::BareJid& jid, Now&& visit) {
+    const auto found = entries_.find(jid);
+    if (found == entries_.end() || !found->second.account) return false;
+    Entry& entry = found->second;  // stays where it is, whatever is added meanwhile
+    entry.last_used = clock_.now();
+    const std::uint64_t generation = entry.generation;
+    const std::uint64_t removals = removals_;
+    visit(*entry.account);
+    if (removals == removals_ && entry.account->roster().last_write() == entry.watched) return true;
+    visited(jid, generation);
+    return true;
+  }
   /// The account if it is in memory, or null.
   module::Account* loaded(const xmpp::BareJid& jid) const;
   /// Drops an account from memory at once (it was removed). Its sessions are gone already.
@@ -62,6 +76,8 @@ class AccountTable {
   void loaded_now(const xmpp::BareJid& jid, std::uint64_t generation,
                   std::expected<std::unique_ptr<module::Account>, Absence> result);
   void visit_now(const xmpp::BareJid& jid, Entry& entry, Visit visit);
+  /// Watches what a visit wrote of the roster.
+  void visited(const xmpp::BareJid& jid, std::uint64_t generation);
   void drop_idle();
 
   const Clock& clock_;
@@ -73,6 +89,7 @@ class AccountTable {
   const module::Hooks& hooks_;
   std::unordered_map<xmpp::BareJid, Entry> entries_;
   std::uint64_t generations_ = 0;
+  std::uint64_t removals_ = 0;  ///< grows when an entry goes
   Timer sweep_;
 };
 

@@ -288,11 +288,7 @@ void Router::deliver(Deliver item) {
     }
   }
   const xmpp::BareJid bare = xmpp::BareJid::of(*item.stanza.to());
-  if (module::Account* account = accounts_.loaded(bare); account != nullptr) {
-    // OPTIMIZATION: the usual case needs no visit on the heap; with() sees to the rest.
-    accounts_.with(bare, [this, &item](std::expected<module::Account*, Absence> found) { deliver_to(**found, item); });
-    return;
-  }
+  if (accounts_.with_loaded(bare, [&](module::Account& account) { deliver_to(account, item); })) return;
   const std::uint64_t number = ++settlings_;
   unsettled_.insert(number);
   accounts_.with(bare, [this, number, item = std::move(item)](std::expected<module::Account*, Absence> found) mutable {

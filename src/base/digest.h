@@ -1,4 +1,5 @@
-// Hashes of bytes where nothing secret is at stake: capabilities (XEP-0115), avatars (XEP-0153). Any thread.
+// Hashes of bytes where nothing secret is at stake: capabilities (XEP-0115), avatars (XEP-0153); and what others want
+// signed by a secret that they share with us. Any thread.
 #pragma once
 
 #include <string>
@@ -10,5 +11,7 @@ namespace kith {
 std::string sha1(std::string_view bytes);
 /// 32 raw bytes.
 std::string sha256(std::string_view bytes);
+/// HMAC (RFC 2104) with SHA-1: 20 raw bytes. A key of any length.
+std::string hmac_sha1(std::string_view key, std::string_view text);
 
 }  // namespace kith

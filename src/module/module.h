@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/rate_table.h"
+#include "base/secret.h"
 #include "base/timer_wheel.h"
 #include "module/delivery.h"
 #include "module/hooks.h"
@@ -54,7 +55,8 @@ struct Spec {
 
 /// A key of the feature's section in kith.toml, [modules.NAME].
 struct Setting {
-  enum class Type : std::uint8_t { boolean, integer, text, text_list };
+  /// secret_file: in the configuration the path of a file, or empty; for the feature the secret in its first line.
+  enum class Type : std::uint8_t { boolean, integer, text, text_list, secret_file };
   std::string_view key{};
   Type type = Type::boolean;
   std::string_view unit{};      ///< "seconds", "bytes"; empty if there is none
@@ -62,6 +64,8 @@ struct Setting {
   std::int64_t least = 0;       ///< bounds, for integers
   std::int64_t most = 0;
   std::string_view help{};  ///< one sentence
+  /// Of a text, or of each of a list: why it cannot be that, or nothing.
+  std::optional<std::string> (*check)(const std::string& text) = nullptr;
 };
 
 struct Descriptor {
@@ -77,7 +81,7 @@ struct Descriptor {
 /// The values of a feature's settings, defaults filled in and bounds checked by server/config.
 class Settings {
  public:
-  using Value = std::variant<bool, std::int64_t, std::string, std::vector<std::string>>;
+  using Value = std::variant<bool, std::int64_t, std::string, std::vector<std::string>, Secret>;
   Settings() = default;
   explicit Settings(std::map<std::string, Value, std::less<>> values) : values_(std::move(values)) {}
   /// The value; a key that the descriptor does not have is a bug and throws std::logic_error.
@@ -85,6 +89,7 @@ class Settings {
   std::int64_t integer(std::string_view key) const { return get<std::int64_t>(key); }
   const std::string& text(std::string_view key) const { return get<std::string>(key); }
   const std::vector<std::string>& texts(std::string_view key) const { return get<std::vector<std::string>>(key); }
+  const Secret& secret(std::string_view key) const { return get<Secret>(key); }
 
  private:
   template <class T>

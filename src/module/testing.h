@@ -133,6 +133,8 @@ inline Settings::Value fallback_of(const Setting& setting) {
       return text == "true";
     case Setting::Type::integer:
       return static_cast<std::int64_t>(std::stoll(text));
+    case Setting::Type::secret_file:
+      return Secret();
     case Setting::Type::text:
       return strings().empty() ? std::string() : strings().front();
     case Setting::Type::text_list:

@@ -14,6 +14,7 @@
 #include "modules/delivery/delivery.h"
 #include "modules/disco/disco.h"
 #include "modules/displayed_sync/displayed_sync.h"
+#include "modules/external_services/external_services.h"
 #include "modules/forgery/forgery.h"
 #include "modules/iq_answers/iq_answers.h"
 #include "modules/last_activity/last_activity.h"
@@ -53,6 +54,7 @@ std::span<const module::Registration> all() {
       module::registration<Disco>(),
       module::registration<Commands>(),
       module::registration<ContactAddresses>(),
+      module::registration<ExternalServices>(),
       module::registration<Ping>(),
       module::registration<Version>(),
       module::registration<Time>(),

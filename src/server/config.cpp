@@ -10,6 +10,7 @@
 #include "base/encoding.h"
 #include "server/nearest.h"
 #include "server/settings.h"
+#include "server/units.h"
 
 namespace kith::server {
 namespace {
@@ -126,11 +127,19 @@ std::expected<std::string, Stray> in_ascii(std::string_view text) {
   return ascii;
 }
 
+Secret first_line(const std::string& file) {
+  std::ifstream input(file);
+  std::string line;
+  std::getline(input, line);
+  if (line.ends_with('\r')) line.pop_back();
+  return Secret(std::move(line));
+}
+
 /// Reads texts into one configuration and gathers what is wrong with them.
 class Reader {
  public:
   Reader(std::span<const module::Registration> features, const LoadOptions& options)
-      : settings_(all_settings(features)), options_(options), config_(default_config(features)) {
+      : features_(features), settings_(all_settings(features)), options_(options), config_(default_config(features)) {
     for (const ConfigSetting& setting : settings_) by_name_.emplace(setting.name(), &setting);
     for (const ConfigSection& section : all_sections(features)) sections_.insert(section.name);
     // `limits` is a section with keys and sections of its own; `modules` has sections only.
@@ -257,6 +266,7 @@ class Reader {
     const std::filesystem::path& data = config_.data_directory;
     complete(config_.admin_socket, config_.admin_socket.empty() ? data : base, "kith.sock");
     for (auto& [domain, file] : config_.components.secret_files) complete(file, base, {});
+    complete_secret_files(base);
     complete(config_.storage.file, config_.storage.file.empty() ? data : base, "kith.db");
     if (config_.certificates.directories.empty()) {
       config_.certificates.directories = {data / "certs"};
@@ -267,6 +277,24 @@ class Reader {
       fail(place_of("admin_socket"), "admin_socket",
            fmt::format("\"{}\" is too long: the system takes at most {} bytes", config_.admin_socket.string(),
                        sizeof(sockaddr_un::sun_path) - 1));
+    }
+  }
+
+  void complete_secret_files(const std::filesystem::path& base) {
+    for (const module::Registration& feature : features_) {
+      ModuleConfig& its = config_.modules[std::string(feature.descriptor->name)];
+      for (const module::Setting& setting : feature.descriptor->settings) {
+        if (setting.type != module::Setting::Type::secret_file) continue;
+        its.secret_files.insert(std::string(setting.key));
+        auto& path = std::get<std::string>(its.settings.find(setting.key)->second);
+        if (path.empty()) continue;
+        path = (base / path).lexically_normal().string();
+        const std::string name = fmt::format("modules.{}.{}", feature.descriptor->name, setting.key);
+        // Said at the start or at a reload, and not when somebody needs it.
+        if (its.enabled && first_line(path).empty()) {
+          fail(place_of(name), name, fmt::format("{} cannot be read, or its first line is empty", toml_text(path)));
+        }
+      }
     }
   }
 
@@ -289,6 +317,7 @@ class Reader {
     }
   }
 
+  std::span<const module::Registration> features_;
   std::vector<ConfigSetting> settings_;
   const LoadOptions& options_;
   std::map<std::string, const ConfigSetting*, std::less<>> by_name_;
@@ -313,7 +342,14 @@ std::optional<std::string> content_of(const std::filesystem::path& file) {
 
 module::Settings Config::settings_of(std::string_view feature) const {
   const auto found = modules.find(feature);
-  return module::Settings(found == modules.end() ? decltype(ModuleConfig::settings){} : found->second.settings);
+  if (found == modules.end()) return {};
+  auto values = found->second.settings;
+  for (const std::string& key : found->second.secret_files) {
+    module::Settings::Value& value = values.find(key)->second;
+    const std::string path = std::get<std::string>(value);
+    value = path.empty() ? Secret() : first_line(path);
+  }
+  return module::Settings(std::move(values));
 }
 
 bool Config::enabled(std::string_view feature) const {

@@ -38,7 +38,8 @@ struct Endpoint {
 struct ModuleConfig {
   bool enabled = true;
   std::map<std::string, module::Settings::Value, std::less<>>
-      settings;  ///< complete: defaults filled in, bounds checked
+      settings;                        ///< complete: defaults filled in, bounds checked
+  std::set<std::string> secret_files;  ///< the keys of those that are paths of files with secrets
 };
 
 struct Config {
@@ -89,7 +90,7 @@ struct Config {
   Limits limits;
   std::map<std::string, ModuleConfig, std::less<>> modules;  ///< one entry for each feature that there is
 
-  /// The settings of a feature, for Module::configure().
+  /// The settings of a feature, for Module::configure(). Reads its files with secrets.
   module::Settings settings_of(std::string_view feature) const;
   bool enabled(std::string_view feature) const;
   bool federates() const { return !listen.s2s.empty() || !listen.s2s_direct_tls.empty(); }

@@ -18,29 +18,40 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+std::optional<std::string> check_shade(const std::string& text) {
+  return text == "pink" ? std::optional<std::string>("is no shade for a lamp") : std::nullopt;
+}
+
 constexpr module::Descriptor lamp_descriptor{
     .name = "lamp",
     .summary = "Gives light.",
-    .settings = {{.key = "bright", .type = module::Setting::Type::boolean, .fallback = "true", .help = "Whether."},
-                 {.key = "hours",
-                  .type = module::Setting::Type::integer,
-                  .unit = "hours",
-                  .fallback = "12",
-                  .least = 1,
-                  .most = 48,
-                  .help = "How long."},
-                 {.key = "oil",
-                  .type = module::Setting::Type::integer,
-                  .unit = "bytes",
-                  .fallback = "1024",
-                  .least = 0,
-                  .most = 1'048'576,
-                  .help = "How much."},
-                 {.key = "colour", .type = module::Setting::Type::text, .fallback = "\"white\"", .help = "Which."},
-                 {.key = "rooms",
-                  .type = module::Setting::Type::text_list,
-                  .fallback = "[\"hall\", \"attic\"]",
-                  .help = "Where."}}};
+    .settings = {
+        {.key = "bright", .type = module::Setting::Type::boolean, .fallback = "true", .help = "Whether."},
+        {.key = "hours",
+         .type = module::Setting::Type::integer,
+         .unit = "hours",
+         .fallback = "12",
+         .least = 1,
+         .most = 48,
+         .help = "How long."},
+        {.key = "oil",
+         .type = module::Setting::Type::integer,
+         .unit = "bytes",
+         .fallback = "1024",
+         .least = 0,
+         .most = 1'048'576,
+         .help = "How much."},
+        {.key = "colour", .type = module::Setting::Type::text, .fallback = "\"white\"", .help = "Which."},
+        {.key = "rooms",
+         .type = module::Setting::Type::text_list,
+         .fallback = "[\"hall\", \"attic\"]",
+         .help = "Where."},
+        {.key = "shades",
+         .type = module::Setting::Type::text_list,
+         .fallback = "[]",
+         .help = "Around it.",
+         .check = &check_shade},
+        {.key = "key", .type = module::Setting::Type::secret_file, .fallback = "\"\"", .help = "Who may light it."}}};
 constexpr module::Descriptor bell_descriptor{.name = "bell", .summary = "Rings.", .on_by_default = false};
 const std::vector<module::Registration> features{{&lamp_descriptor, nullptr}, {&bell_descriptor, nullptr}};
 
@@ -80,6 +91,40 @@ TEST(Config, one_line_is_enough) {
   EXPECT_EQ(config.log_level, LogLevel::info);
   EXPECT_TRUE(config.enabled("lamp"));
   EXPECT_FALSE(config.enabled("bell"));
+}
+
+TEST(Config, a_feature_has_its_say_about_its_texts) {
+  EXPECT_EQ(good("[modules.lamp]\nshades = [\"blue\", \"green\"]").settings_of("lamp").texts("shades").size(), 2U);
+  EXPECT_THAT(errors_of("[modules.lamp]\nshades = [\"blue\", \"pink\"]"),
+              ElementsAre("/etc/kith/kith.toml:3: modules.lamp.shades: \"pink\" is no shade for a lamp"));
+}
+
+TEST(Config, a_feature_gets_the_first_line_of_its_file_with_a_secret) {
+  const auto folder = std::filesystem::temp_directory_path() / ("kith-config-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder / "key") << "hush\r\nnot the secret\n";
+  std::ofstream(folder / "empty") << "\nhush\n";
+  const auto with = [&](const std::string& file) {
+    return parse_config({{folder / "kith.toml", "domain = \"example.org\"\n[modules.lamp]\nkey = \"" + file + "\""}},
+                        features);
+  };
+  const auto read = with("key");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->settings_of("lamp").secret("key").reveal(), "hush");
+  // Relative to the file; and read each time, since a reload may be for its sake.
+  std::ofstream(folder / "key") << "changed";
+  EXPECT_EQ(read->settings_of("lamp").secret("key").reveal(), "changed");
+  EXPECT_TRUE(good("").settings_of("lamp").secret("key").empty());
+  for (const char* bad : {"lost", "empty"}) {
+    const auto refused = with(bad);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_THAT(refused.error().front().text(), HasSubstr("modules.lamp.key: "));
+    EXPECT_THAT(refused.error().front().text(), HasSubstr("cannot be read, or its first line is empty"));
+  }
+  EXPECT_THAT(errors_of("[modules.lamp]\nkey = \"lost\"\nenabled = false"), IsEmpty());
+  EXPECT_THAT(errors_of("[modules.lamp]\nkey = 5"),
+              ElementsAre("/etc/kith/kith.toml:3: modules.lamp.key: must be a text in quotation marks"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Config, the_surroundings_may_name_the_data_directory) {

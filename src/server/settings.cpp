@@ -279,6 +279,7 @@ module::Settings::Value fallback_of(const module::Setting& setting) {
     case module::Setting::Type::text_list:
       return strings();
     case module::Setting::Type::text:
+    case module::Setting::Type::secret_file:
       break;
   }
   const std::vector<std::string> all = strings();
@@ -323,7 +324,8 @@ std::expected<module::Settings::Value, std::string> value_of(const module::Setti
       return *number;
     }
     case module::Setting::Type::text:
-      if (const auto* text = std::get_if<std::string>(&value)) return *text;
+    case module::Setting::Type::secret_file:
+      if (const auto* text = std::get_if<std::string>(&value); text != nullptr && !text->contains('\0')) return *text;
       return std::unexpected("must be a text in quotation marks");
     case module::Setting::Type::text_list:
       break;
@@ -331,6 +333,16 @@ std::expected<module::Settings::Value, std::string> value_of(const module::Setti
   std::optional<std::vector<std::string>> texts = Table::texts_of(value);
   if (!texts) return std::unexpected("must be a list of texts, as in [\"one\", \"two\"]");
   return *std::move(texts);
+}
+
+/// What the feature itself says to its texts.
+Trouble checked(const module::Setting& setting, const module::Settings::Value& value) {
+  if (setting.check == nullptr) return std::nullopt;
+  if (const auto* text = std::get_if<std::string>(&value)) return setting.check(*text);
+  for (const std::string& text : std::get<std::vector<std::string>>(value)) {
+    if (Trouble trouble = setting.check(text)) return toml_text(text) + " " + *trouble;
+  }
+  return std::nullopt;
 }
 
 std::string show_value(const module::Settings::Value& value) {
@@ -348,6 +360,8 @@ std::string form_of(const module::Setting& setting) {
       return "text";
     case module::Setting::Type::text_list:
       return "list of texts";
+    case module::Setting::Type::secret_file:
+      return "path";
     case module::Setting::Type::integer:
       break;
   }
@@ -384,6 +398,7 @@ void add_feature(std::vector<ConfigSetting>& table, const module::Descriptor& fe
                      .read = [name, key, setting](Config& config, const ConfigValue& value) -> Trouble {
                        std::expected<module::Settings::Value, std::string> made = value_of(setting, value);
                        if (!made) return made.error();
+                       if (Trouble trouble = checked(setting, *made)) return trouble;
                        config.modules[name].settings.insert_or_assign(key, *std::move(made));
                        return std::nullopt;
                      },

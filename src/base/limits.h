@@ -112,6 +112,7 @@ struct Limits {
   std::size_t s2s_waiting_messages = 10'000;
   std::size_t s2s_waiting_bytes = 50 * 1024 * 1024;
   std::size_t s2s_waiting_bytes_in_all = 500 * 1024 * 1024;
+  std::size_t s2s_waiting_bytes_per_account = 20 * 1024 * 1024;
 
   Rate registrations_per_address{.per_second = 3.0 / 3600, .burst = 3};
 

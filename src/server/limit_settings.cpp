@@ -254,7 +254,10 @@ void add_limits(Table& table) {
       "What these may take on the disk.");
   table.size(
       "s2s_waiting_bytes_in_all", [](auto& c) -> auto& { return c.limits.s2s_waiting_bytes_in_all; }, {0, 1024 * gib},
-      "What the messages for all other servers may take, on each thread.");
+      "What the messages for all other servers may take.");
+  table.size(
+      "s2s_waiting_bytes_per_account", [](auto& c) -> auto& { return c.limits.s2s_waiting_bytes_per_account; },
+      {0, 1024 * gib}, "What those of them may take that one account has sent.");
   table.rate(
       "registrations_per_address", [](auto& c) -> auto& { return c.limits.registrations_per_address; }, false,
       "Accounts that may be made from one address, where registration is open.");

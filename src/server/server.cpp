@@ -160,6 +160,7 @@ struct Server::Parts {
   net::ConnectionSettings s2s_settings;
   net::ConnectionSettings s2s_direct_settings;
   Secret dialback_secret;
+  session::WaitingTotals waiting_totals;
   std::unique_ptr<session::ComponentPlaces> component_places;
 
   std::unique_ptr<PasswordCheckWork> password_checks;
@@ -356,6 +357,7 @@ std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardU
   };
   return ShardSurroundings::Federation{.secret = dialback_secret,
                                        .require_certificates = config.federation.require_certificates,
+                                       .waiting = waiting_totals,
                                        .resolve = std::move(resolve),
                                        .dial = std::move(dial)};
 }

@@ -116,10 +116,9 @@ storage::Ticket S2sService::send(router::Deliver item) {
   }
   std::optional<S2sBacklog::Kept> kept;
   if (backlog_->concerns(item)) {
-    kept = backlog_->keep(pair, item.stanza);
-    if (!kept) {
-      return refuse({xmpp::ErrorType::wait, xmpp::Condition::resource_constraint, "Too much waits for that server."});
-    }
+    auto place = backlog_->keep(pair, item.stanza);
+    if (!place) return refuse(place.error());
+    kept = *place;
   }
   if (!links_.contains(pair)) {
     const auto failed = failed_.find(pair);

@@ -35,6 +35,7 @@
 #include "net/transport.h"
 #include "router/router.h"
 #include "session/c2s.h"
+#include "session/waiting_totals.h"
 #include "stream/s2s_in.h"
 #include "stream/s2s_out.h"
 
@@ -67,6 +68,8 @@ struct S2sDeps {
   /// Behind the keys of dialback; the same on all shards.
   const Secret& secret;
   bool require_certificates = false;
+  /// What waits for other servers, of all shards.
+  WaitingTotals& waiting;
   using Targets = std::expected<std::vector<S2sTarget>, NoTargets>;
   /// Finds out where a domain's server is, the best place first. `then` is called on this shard, never inside the call.
   std::function<void(const std::string& domain, std::move_only_function<void(Targets)> then)> resolve;

@@ -55,7 +55,8 @@ void S2sBacklog::restore(Task done) {
             Line& there = line({one.remote, one.local});
             there.messages += one.messages;
             there.bytes += one.bytes;
-            bytes_ += one.bytes;
+            there.bytes_of[one.sender] += one.bytes;
+            service_.deps_.waiting.add(one.sender, one.bytes);
             schedule(there, soon);
           }
         }
@@ -72,16 +73,27 @@ bool S2sBacklog::concerns(const router::Deliver& item) const {
          service_.deps_.hosts.is_local(stanza.from()->domainpart()) && module::judge(stanza) == module::Worth::keep;
 }
 
-std::optional<S2sBacklog::Kept> S2sBacklog::keep(const DomainPair& pair, const xmpp::Stanza& message) {
+std::expected<S2sBacklog::Kept, StanzaError> S2sBacklog::keep(const DomainPair& pair, const xmpp::Stanza& message) {
   const Limits& limits = service_.deps_.limits;
+  const auto full = [&](std::string_view limit, std::string words) {
+    service_.deps_.events.limit_hit(limit);
+    return std::unexpected(StanzaError{xmpp::ErrorType::wait, Condition::resource_constraint, std::move(words)});
+  };
   std::string text = xml::to_string(message.element(), ns::client);
   const std::size_t bytes = text.size();
   const Line* const there = find(pair);
   if ((there == nullptr ? 0 : there->messages) >= limits.s2s_waiting_messages ||
-      (there == nullptr ? 0 : there->bytes) + bytes > limits.s2s_waiting_bytes ||
-      bytes_ + bytes > limits.s2s_waiting_bytes_in_all) {
-    service_.deps_.events.limit_hit("s2s_waiting");
-    return std::nullopt;
+      (there == nullptr ? 0 : there->bytes) + bytes > limits.s2s_waiting_bytes) {
+    return full("s2s_waiting", "Too much waits for that server.");
+  }
+  const std::string sender(message.from()->bare_text());
+  switch (service_.deps_.waiting.take(sender, bytes, limits)) {
+    case WaitingTotals::Verdict::too_much_in_all:
+      return full("s2s_waiting_bytes_in_all", "Too much waits for other servers.");
+    case WaitingTotals::Verdict::too_much_of_account:
+      return full("s2s_waiting_bytes_per_account", "Too much of what you have written waits for other servers.");
+    case WaitingTotals::Verdict::taken:
+      break;
   }
   const WallTime now = service_.deps_.clock.wall();
   const auto added = service_.deps_.stores.outbound.add(pair.remote, pair.local, xmpp::BareJid::of(*message.from()),
@@ -90,10 +102,11 @@ std::optional<S2sBacklog::Kept> S2sBacklog::keep(const DomainPair& pair, const x
   if (line.messages == 0) line.oldest = now;
   ++line.messages;
   line.bytes += bytes;
-  bytes_ += bytes;
-  service_.deps_.router.when_decided(added.ticket, [this, pair, message, bytes](bool committed) {
+  line.bytes_of[sender] += bytes;
+  service_.deps_.router.when_decided(added.ticket, [this, pair, message, sender, bytes](bool committed) {
     if (committed) return;
-    take_off(pair, 1, bytes);
+    if (Line* const its = find(pair)) take_off(*its, {.sender = sender, .bytes = bytes});
+    drop_if_idle(pair);
     service_.deps_.router.unreachable(message, StanzaError::storage_failed());
   });
   Untold untold{.from = *message.from(), .to = *message.to(), .id = std::string(message.id()), .ticket = added.ticket};
@@ -116,20 +129,35 @@ void S2sBacklog::read(const DomainPair& pair, std::uint64_t after, std::move_onl
                                       std::move(then));
 }
 
-void S2sBacklog::delivered(const DomainPair& pair, std::uint64_t id, std::uint64_t messages, std::uint64_t bytes) {
+void S2sBacklog::delivered(const DomainPair& pair, std::uint64_t id, const std::vector<Gone>& messages) {
   service_.deps_.stores.outbound.remove_through(pair.remote, pair.local, id);
-  if (Line* const line = find(pair); line != nullptr && id >= line->suspect) line->suspect = line->suspected = 0;
-  take_off(pair, messages, bytes);
-}
-
-void S2sBacklog::take_off(const DomainPair& pair, std::uint64_t messages, std::uint64_t bytes) {
   Line* const line = find(pair);
   if (line == nullptr) return;
-  line->messages -= std::min(line->messages, messages);
-  bytes = std::min(line->bytes, bytes);
-  line->bytes -= bytes;
-  bytes_ -= std::min(bytes_, bytes);
-  if (line->messages == 0 && !line->looking && !line->away) lines_.erase(pair);
+  if (id >= line->suspect) line->suspect = line->suspected = 0;
+  for (const Gone& message : messages) take_off(*line, message);
+  drop_if_idle(pair);
+}
+
+void S2sBacklog::take_off(Line& line, const Gone& message) {
+  line.messages -= std::min<std::uint64_t>(line.messages, 1);
+  line.bytes -= std::min(line.bytes, message.bytes);
+  const auto its = line.bytes_of.find(message.sender);
+  if (its == line.bytes_of.end()) return;
+  const std::uint64_t bytes = std::min(its->second, message.bytes);
+  service_.deps_.waiting.give_back(message.sender, bytes);
+  its->second -= bytes;
+  if (its->second == 0) line.bytes_of.erase(its);
+}
+
+void S2sBacklog::take_off_all(Line& line) {
+  for (const auto& [sender, bytes] : line.bytes_of) service_.deps_.waiting.give_back(sender, bytes);
+  line.bytes_of.clear();
+  line.messages = line.bytes = 0;
+}
+
+void S2sBacklog::drop_if_idle(const DomainPair& pair) {
+  const Line* const line = find(pair);
+  if (line != nullptr && line->messages == 0 && !line->looking && !line->away) lines_.erase(pair);
 }
 
 std::size_t S2sBacklog::window(const DomainPair& pair) const {
@@ -148,7 +176,7 @@ void S2sBacklog::reached(const DomainPair& pair) {
   line->untold.clear();
   line->told.clear();
   line->timer.cancel();
-  take_off(pair, 0, 0);
+  drop_if_idle(pair);
 }
 
 void S2sBacklog::failed(const DomainPair& pair, const std::string& why) {
@@ -156,7 +184,7 @@ void S2sBacklog::failed(const DomainPair& pair, const std::string& why) {
   if (line == nullptr || stopped_) return;
   if (line->messages == 0) {
     line->away = false;
-    return take_off(pair, 0, 0);
+    return drop_if_idle(pair);
   }
   const Limits& limits = service_.deps_.limits;
   line->why = why;
@@ -249,7 +277,8 @@ void S2sBacklog::looked(const DomainPair& pair, Page page) {
   if (!page) return schedule(*line, again_after_trouble);
   if (page->empty()) {
     line->away = false;
-    return take_off(pair, line->messages, line->bytes);
+    take_off_all(*line);
+    return drop_if_idle(pair);
   }
   // Blocked when the server stopped before all of it had gone back.
   if (service_.blocks(pair.remote)) {
@@ -275,14 +304,12 @@ void S2sBacklog::looked(const DomainPair& pair, Page page) {
 void S2sBacklog::give_back(const DomainPair& pair, std::vector<storage::OutboundMessage> messages) {
   struct Going {
     std::uint64_t id;
-    std::uint64_t messages;
-    std::uint64_t bytes = 0;
+    std::vector<Gone> messages{};
     std::size_t open;
     bool all_told = true;
   };
   const Line& line = *find(pair);
-  const auto going = std::make_shared<Going>(
-      Going{.id = messages.back().id, .messages = messages.size(), .open = messages.size() + 1});
+  const auto going = std::make_shared<Going>(Going{.id = messages.back().id, .open = messages.size() + 1});
   const auto one_done = [this, pair, going](bool told) {
     going->all_told = going->all_told && told;
     if (--going->open > 0) return;
@@ -292,7 +319,7 @@ void S2sBacklog::give_back(const DomainPair& pair, std::vector<storage::Outbound
       if (back != nullptr) schedule(*back, again_after_trouble);
       return;
     }
-    delivered(pair, going->id, going->messages, going->bytes);
+    delivered(pair, going->id, going->messages);
     look(pair);
   };
   const std::string why = line.suspect == messages.front().id && line.suspected >= suspected_most
@@ -302,8 +329,9 @@ void S2sBacklog::give_back(const DomainPair& pair, std::vector<storage::Outbound
   service_.deps_.events.record(LogLevel::info, "waiting_messages_returned",
                                {{"domain", pair.remote}, {"messages", std::to_string(messages.size())}, {"why", why}});
   for (const storage::OutboundMessage& message : messages) {
-    going->bytes += message.stanza.size();
     std::optional<xmpp::Stanza> stanza = xmpp::Stanza::from_stored(message.stanza);
+    going->messages.push_back({.sender = std::string(stanza && stanza->from() ? stanza->from()->bare_text() : ""),
+                               .bytes = message.stanza.size()});
     if (!stanza || !stanza->from() || !stanza->to()) {
       service_.deps_.events.record(LogLevel::error, "storage_bad_row", {{"table", "outbound"}});
       one_done(true);

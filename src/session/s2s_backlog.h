@@ -6,10 +6,12 @@
 // Whoever wrote to it is told at once that the message waits, by a headline of the server. After s2s_wait_time the
 // message comes back. So does one at which the other server has ended the stream several times.
 //
-// Limits: s2s_waiting_messages and s2s_waiting_bytes for each pair of domains, s2s_waiting_bytes_in_all on each shard.
+// Limits: s2s_waiting_messages and s2s_waiting_bytes for each pair of domains; for all of them together those of
+// waiting_totals.h.
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,15 +37,20 @@ class S2sBacklog {
     storage::Ticket ticket;
     std::size_t bytes;
   };
-  /// Writes it down. Nothing if there is no room.
-  std::optional<Kept> keep(const stream::DomainPair& pair, const xmpp::Stanza& message);
+  /// Writes it down, or says why there is no room.
+  std::expected<Kept, xmpp::StanzaError> keep(const stream::DomainPair& pair, const xmpp::Stanza& message);
   /// How many messages there are between these domains.
   std::uint64_t messages(const stream::DomainPair& pair) const;
   using Page = storage::Result<std::vector<storage::OutboundMessage>>;
   /// The next ones behind `after`.
   void read(const stream::DomainPair& pair, std::uint64_t after, std::move_only_function<void(Page)> then);
-  /// All up to and with `id` have come there: `messages` of them, of `bytes`.
-  void delivered(const stream::DomainPair& pair, std::uint64_t id, std::uint64_t messages, std::uint64_t bytes);
+  /// A message that waits no longer.
+  struct Gone {
+    std::string sender;  ///< a bare JID
+    std::uint64_t bytes;
+  };
+  /// All up to and with `id` have come there, and these are they.
+  void delivered(const stream::DomainPair& pair, std::uint64_t id, const std::vector<Gone>& messages);
   /// How many may be on their way unacknowledged.
   std::size_t window(const stream::DomainPair& pair) const;
 
@@ -73,6 +80,7 @@ class S2sBacklog {
     explicit Line(Timer::Action action) : timer(std::move(action)) {}
     std::uint64_t messages = 0;
     std::uint64_t bytes = 0;
+    std::map<std::string, std::uint64_t> bytes_of{};  ///< by the accounts that sent them
     unsigned failures = 0;
     bool away = false;  ///< the last attempt failed
     bool hopeless = false;
@@ -87,7 +95,10 @@ class S2sBacklog {
   };
   Line& line(const stream::DomainPair& pair);
   Line* find(const stream::DomainPair& pair) const;
-  void take_off(const stream::DomainPair& pair, std::uint64_t messages, std::uint64_t bytes);
+  void take_off(Line& line, const Gone& message);
+  /// Nothing lies on the disk any more, whatever was counted.
+  void take_off_all(Line& line);
+  void drop_if_idle(const stream::DomainPair& pair);
   void schedule(Line& line, Duration pause);
   /// Gives back what has waited for too long, then tries to reach the server.
   void look(const stream::DomainPair& pair);
@@ -97,7 +108,6 @@ class S2sBacklog {
 
   S2sService& service_;
   std::map<stream::DomainPair, std::unique_ptr<Line>> lines_;
-  std::uint64_t bytes_ = 0;
   bool stopped_ = false;
 };
 

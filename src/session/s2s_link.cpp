@@ -175,6 +175,7 @@ void S2sLink::flush() {
     xmpp::Stanza stanza = failed ? *std::move(next.item.if_failed) : std::move(next.item.stanza);
     if (managed || next.kept != 0) {
       Written& written = written_.emplace_back(Written{.kept = next.kept, .bytes = next.bytes});
+      if (next.kept != 0) written.sender = stanza.from()->bare_text();
       if (next.kept == 0 && !failed) written.stanza = stanza;
       written_bytes_ += next.bytes;
     }
@@ -223,20 +224,18 @@ void S2sLink::manage(const xml::Element& element) {
 
 void S2sLink::acknowledged(std::size_t count) {
   std::uint64_t last = 0;
-  std::uint64_t messages = 0;
-  std::uint64_t bytes = 0;
+  std::vector<S2sBacklog::Gone> messages;
   for (; count > 0; --count) {
-    const Written& one = written_.front();
+    Written& one = written_.front();
     if (one.kept != 0) {
       last = one.kept;
-      ++messages;
-      bytes += one.bytes;
+      messages.push_back({.sender = std::move(one.sender), .bytes = one.bytes});
     }
     written_bytes_ -= one.bytes;
     written_.pop_front();
     served_ = true;
   }
-  if (messages != 0) service_.backlog_->delivered(pair_, last, messages, bytes);
+  if (!messages.empty()) service_.backlog_->delivered(pair_, last, messages);
 }
 
 void S2sLink::settle() {

@@ -44,6 +44,7 @@ class S2sLink final : public net::TransportHandler {
   struct Written {
     std::uint64_t kept;
     std::size_t bytes;
+    std::string sender{};                  ///< of one that lies on the disk
     std::optional<xmpp::Stanza> stanza{};  ///< to be answered, if the stream ends before it is acknowledged
     std::optional<MonotonicTime> taken{};  ///< by the other side's machine
   };

@@ -51,13 +51,18 @@ TEST_P(OutboundConformance, a_page_has_a_size_and_one_message_in_any_case) {
   EXPECT_EQ(page("far.example", 0, 100, 2), "12345 ");
 }
 
-TEST_P(OutboundConformance, what_waits_is_summed_up_by_lines) {
+TEST_P(OutboundConformance, what_waits_is_summed_up_by_lines_and_senders) {
   EXPECT_TRUE(lines().empty());
   add("far.example", "one");
   add("far.example", "three");
   add("near.example", "x");
-  const auto all = lines();
-  ASSERT_EQ(all.size(), 2U);
+  stores().outbound.add("far.example", "example.org", bob_, noon, "his");
+  auto all = lines();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].sender, alice_.text());
+  EXPECT_EQ(all[1].sender, bob_.text());
+  EXPECT_EQ(all[1].bytes, 3U);
+  all.erase(all.begin() + 1);
   EXPECT_EQ(all[0].remote, "far.example");
   EXPECT_EQ(all[0].local, "example.org");
   EXPECT_EQ(all[0].messages, 2U);

@@ -404,10 +404,11 @@ struct OutboundMessage {
   std::string stanza;  ///< as XML text (default namespace jabber:client)
 };
 
-/// What of it waits between two domains.
+/// What of it waits between two domains, of one account.
 struct OutboundLine {
   std::string remote;
   std::string local;
+  std::string sender;  ///< a bare JID
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
 };
@@ -430,7 +431,7 @@ class OutboundStore {
                     std::size_t most_bytes, Callback<std::vector<OutboundMessage>> then) = 0;
   /// Removes all messages between these domains up to and with `id`.
   virtual Ticket remove_through(const std::string& remote, const std::string& local, std::uint64_t id) = 0;
-  /// All pairs of domains between which something waits.
+  /// All pairs of domains between which something waits, with those who sent it.
   virtual void lines(Callback<std::vector<OutboundLine>> then) = 0;
 };
 

@@ -1,8 +1,10 @@
 """What a server that is none, or not the one that it says, can do at the port for servers: nothing."""
 import base64
+import queue
 import re
 import socket
 import ssl
+import threading
 import unittest
 
 from kith import Authority, Kith, free_port, join
@@ -29,7 +31,7 @@ class Peer:
                 context.load_cert_chain(certificate, certificate.parent / "privkey.pem")
             self.socket = context.wrap_socket(self.socket)
             self.say(HEADER.format(name))
-            self.features = self.expect("</stream:features>")
+            self.opened = self.features = self.expect("</stream:features>")
 
     def authenticate(self, authzid="="):
         """SASL EXTERNAL, and the stream that follows."""
@@ -51,6 +53,59 @@ class Peer:
                 raise AssertionError(f"closed before /{pattern}/, after: {read}")
             read += piece.decode()
         return read
+
+
+class Impostor:
+    """Listens as another server would, with a certificate, and keeps what it is told under TLS."""
+
+    def __init__(self, test, certificate, name="montague.example", stream_id="i1", features="<stream:features/>"):
+        self.header = (f"<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback' "
+                       f"version='1.0' from='{name}' id='{stream_id}'>")
+        self.features = features
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, certificate.parent / "privkey.pem")
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.told = queue.Queue()  # of each connection, as it ends or as a key is shown
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+        test.addCleanup(self.close)
+
+    def close(self):
+        # shutdown() wakes who waits in accept(); close() alone does not.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+    def _serve(self):
+        while True:
+            try:
+                link, _ = self.listener.accept()
+            except OSError:
+                return
+            with link:
+                link.settimeout(30)
+                try:
+                    self._talk(link)
+                except OSError as trouble:
+                    self.told.put(f"broke off: {trouble}")
+
+    def _talk(self, link):
+        def read(link, pattern):
+            text = ""
+            while not re.search(pattern, text) and (piece := link.recv(65536)):
+                text += piece.decode()
+            return text
+        read(link, "<stream:stream[^>]*>")
+        link.sendall((self.header + "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>").encode())
+        read(link, "<starttls")
+        link.sendall(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        with self.context.wrap_socket(link, server_side=True) as secure:
+            told = read(secure, "<stream:stream[^>]*>|</stream:stream>")
+            if "</stream:stream>" not in told and told:
+                secure.sendall((self.header + self.features).encode())
+                told += read(secure, "</db:result>|</stream:stream>")
+            self.told.put(told)
 
 
 class Attack(unittest.TestCase):
@@ -116,6 +171,53 @@ class Attack(unittest.TestCase):
         peer.say(HEADER.format("verona.example"))
         peer.expect("<invalid-from")
 
+    def bad_certificates(self, kith):
+        """Of somebody who says that he is montague.example; by what is wrong with them."""
+        trusted, strangers = kith.authority, kith.folder / "strangers"
+        own = strangers / "own" / "fullchain.pem"
+        own.parent.mkdir(parents=True)
+        trusted._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                         "-subj", "/CN=montague.example", "-addext", "subjectAltName=DNS:montague.example",
+                         "-keyout", own.parent / "privkey.pem", "-out", own)
+        issue = lambda place, *names, **how: trusted.issue(strangers / place, "montague.example", names=names, **how)
+        return {"it is not for montague.example but for verona.example": issue("another", "verona.example"),
+                "it is not for montague.example but for sub.montague.example": issue("below", "sub.montague.example"),
+                r"it is not for montague.example but for \*.montague.example": issue("wild", "*.montague.example"),
+                "it is not trusted: certificate has expired": issue("late", "montague.example", days=-1),
+                "it is not trusted: self.signed certificate$": own,
+                "it is not trusted: self.signed certificate in certificate chain":
+                    Authority(kith.folder / "stranger").issue(strangers / "unknown", "montague.example")}
+
+    def test_who_answers_with_a_bad_certificate_is_told_nothing(self):
+        kith, _ = self.kith()
+        for problem, certificate in self.bad_certificates(kith).items():
+            impostor = Impostor(self, certificate)
+            kith.federation["hosts"]["montague.example"] = impostor.port
+            kith.terminate()
+            kith.start()
+            done = kith.kithctl("federation", "check", "montague.example", check=False)
+            self.assertRegex(done.stdout, f"(?m)--  certificate  {problem}")
+            self.assertEqual(impostor.told.get(timeout=30), "</stream:stream>")
+
+    def test_a_key_that_was_made_for_another_is_of_no_use(self):
+        """Verona's server lets montague.example prove itself, with the stream id that capulet.example has given to Verona, and shows
+        that key there in the name of montague.example."""
+        capulet, montague = Kith(domains=("capulet.example",)), Kith(domains=("montague.example",))
+        for kith in (capulet, montague):
+            self.addCleanup(kith.remove)
+        join(capulet, montague, require=False)
+        capulet.start()
+        thief = Peer(self, capulet.federation["port"])
+        number = re.search("id='([^']*)'", thief.opened)[1]
+        verona = Impostor(self, self.certificate(montague, "verona.example"), "verona.example", number)
+        montague.federation["hosts"]["verona.example"] = verona.port
+        montague.start()
+        montague.kithctl("federation", "check", "verona.example", check=False)
+        shown = re.search("<db:result from='montague.example' to='verona.example'>([0-9a-f]{64})</db:result>", verona.told.get(timeout=30))
+        thief.say(DIALBACK.format("montague.example", shown[1]))
+        thief.expect("type='invalid'(.|\n)*<not-authorized")
+        capulet.wait_for_log("server_reached domain=montague.example")
+
     def test_what_is_not_in_the_certificate_is_not_believed(self):
         kith, port = self.kith()
         montague = self.certificate(kith, "montague.example")
@@ -124,8 +226,7 @@ class Attack(unittest.TestCase):
         peer.say(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>{authzid}</auth>")
         peer.expect("<invalid-authzid")
         # Whose certificate is for another domain, of an authority that nobody trusts, or one that has lost its date.
-        stranger = Authority(kith.folder / "stranger").issue(kith.folder / "strangers", "montague.example")
-        for certificate in (self.certificate(kith, "verona.example"), self.certificate(kith, "sub.montague.example"), stranger):
+        for certificate in self.bad_certificates(kith).values():
             peer = Peer(self, port, certificate=certificate)
             self.assertNotIn("EXTERNAL", peer.features)
             peer.say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>")

@@ -49,15 +49,15 @@ class Authority:
     def _openssl(*arguments):
         subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
-    def issue(self, live, domain, names=None):
-        """A new certificate for the domain in LIVE/DOMAIN; replaces the files as certbot does."""
+    def issue(self, live, domain, names=None, days=2):
+        """A new certificate for the domain in LIVE/DOMAIN; replaces the files as certbot does. `days`: until it expires; -1: it has."""
         place = pathlib.Path(live) / domain
         place.mkdir(parents=True, exist_ok=True)
         names = ",".join(f"DNS:{name}" for name in (names or [domain]))
         key, request, leaf = (place / name for name in ("privkey.new", "request.csr", "cert.pem"))
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={domain}",
                       "-addext", f"subjectAltName={names}", "-keyout", key, "-out", request)
-        self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-days", "2",
+        self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-days", days,
                       "-copy_extensions", "copy", "-out", leaf)
         chain = place / "fullchain.new"
         chain.write_bytes(leaf.read_bytes() + self.certificate.read_bytes())

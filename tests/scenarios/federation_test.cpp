@@ -34,6 +34,106 @@ TEST_F(FederationTest, a_server_that_never_answers_is_given_up) {
   EXPECT_NE(heard().find("<remote-server-timeout"), std::string::npos);
 }
 
+/// How far a server goes with us before it falls silent.
+class SilentServer : public FederationTest, public testing::WithParamInterface<int> {};
+
+TEST_P(SilentServer, is_given_up_wherever_it_stops) {
+  juliet->send("<iq type='get' id='q' to='romeo@far.example'><ping xmlns='urn:xmpp:ping'/></iq>");
+  world.settle();
+  const auto server = world.dialled("192.0.2.1");
+  ASSERT_NE(server, nullptr);
+  const std::string header = server_header("far.example", "localhost");
+  const std::string steps[] = {header,
+                               "<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>",
+                               proceed, header, "<stream:features/>"};
+  for (int i = 0; i < GetParam(); ++i) {
+    server->send(steps[i]);
+    world.settle();
+  }
+  world.advance(seconds(20));
+  EXPECT_EQ(heard(), "");
+  world.advance(seconds(11));
+  EXPECT_NE(heard().find("<remote-server-timeout"), std::string::npos);
+  world.advance(seconds(10));
+  EXPECT_TRUE(server->closed());
+}
+
+INSTANTIATE_TEST_SUITE_P(AfterSteps, SilentServer, testing::Range(0, 6));
+
+/// The same of one that has called us.
+class SilentCaller : public FederationTest, public testing::WithParamInterface<int> {};
+
+TEST_P(SilentCaller, is_sent_away_wherever_it_stops) {
+  const auto server = world.connect_server();
+  const std::string header = server_header("far.example", "localhost");
+  const std::string steps[] = {header, starttls, header,
+                               // Whoever is to be asked about it does not answer, either.
+                               "<result xmlns='jabber:server:dialback' from='far.example' to='localhost'>key</result>"};
+  for (int i = 0; i < GetParam(); ++i) {
+    server->send(steps[i]);
+    world.settle();
+  }
+  world.advance(seconds(20));
+  EXPECT_FALSE(server->closed());
+  world.advance(seconds(20));
+  EXPECT_TRUE(server->closed());
+  const std::string last = server->take();
+  EXPECT_TRUE(last.find("<connection-timeout") != std::string::npos ||
+              last.find("<not-authorized") != std::string::npos)
+      << last;
+}
+
+INSTANTIATE_TEST_SUITE_P(AfterSteps, SilentCaller, testing::Range(0, 5));
+
+TEST_F(FederationTest, a_key_that_was_good_once_is_asked_about_again) {
+  const auto first = calling();
+  const auto asked = proves(*first);
+  ASSERT_NE(asked, nullptr);
+  // Somebody who has overheard it shows it on a stream of his own.
+  const auto thief = calling();
+  thief->send("<result xmlns='jabber:server:dialback' from='far.example' to='localhost'>key</result>");
+  const std::string question = between(taken(*asked), "<db:verify ", "</db:verify>");
+  ASSERT_NE(question, "");
+  // An answer to the old question, which had another stream's number, is none to this.
+  asked->send("<verify xmlns='jabber:server:dialback' from='far.example' to='localhost' type='valid' id='i1'/>");
+  world.settle();
+  thief->send("<message from='romeo@far.example' to='juliet@localhost'><body>forged</body></message>");
+  EXPECT_NE(taken(*thief).find("<not-authorized"), std::string::npos);
+  EXPECT_EQ(heard(), "");
+}
+
+TEST_F(FederationTest, an_invalid_key_ends_the_stream_of_who_showed_it_and_no_other) {
+  const auto first = calling();
+  const auto asked = proves(*first);
+  ASSERT_NE(asked, nullptr);
+  const auto thief = calling();
+  thief->send("<result xmlns='jabber:server:dialback' from='far.example' to='localhost'>key</result>");
+  const std::string id = between(between(taken(*asked), "<db:verify ", "</db:verify>"), "id='", "'");
+  asked->send("<verify xmlns='jabber:server:dialback' from='far.example' to='localhost' type='invalid' id='" + id +
+              "'/>");
+  world.settle();
+  EXPECT_NE(thief->take().find("type='invalid'"), std::string::npos);
+  first->send("<message from='romeo@far.example' to='juliet@localhost'><body>true</body></message>");
+  world.settle();
+  EXPECT_NE(heard().find("<body>true</body>"), std::string::npos);
+}
+
+/// Of whom the server of far.example says that he writes.
+class ForgedSender : public FederationTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(ForgedSender, a_domain_proven_by_dialback_speaks_for_no_other) {
+  const auto server = calling();
+  const auto asked = proves(*server);
+  ASSERT_NE(asked, nullptr);
+  server->send("<message from='"s + GetParam() + "' to='juliet@localhost'><body>forged</body></message>");
+  EXPECT_NE(taken(*server).find("<invalid-from"), std::string::npos);
+  EXPECT_EQ(heard(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Senders, ForgedSender,
+                         testing::Values("paris@two.example", "juliet@localhost", "localhost", "romeo@sub.far.example",
+                                         "romeo@far.example.evil.example"));
+
 TEST_F(FederationTest, an_address_at_which_nobody_answers_does_not_hide_the_next) {
   write("romeo@two.example");
   const auto silent = world.dialled("192.0.2.2");

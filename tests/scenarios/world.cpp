@@ -67,6 +67,7 @@ void World::start(WallTime wall) {
   storage_options.mode = storage::SqlStorage::Mode::immediate;
   storage_ = std::make_unique<storage::SqlStorage>(database_, *events_, loop_->clock(), storage_options);
   guard_ = std::make_unique<session::LoginGuard>(loop_->clock(), options_.limits);
+  waiting_totals_ = std::make_unique<session::WaitingTotals>();
   rates_ = std::make_unique<RateTable>(loop_->clock(), server::most_rated_names);
   const server::RunJob run_job = [this](Task job) {
     loop_->post(std::move(job));
@@ -137,6 +138,7 @@ std::optional<server::ShardSurroundings::Federation> World::federation() {
   return server::ShardSurroundings::Federation{
       .secret = decoy_,
       .require_certificates = false,
+      .waiting = *waiting_totals_,
       .resolve =
           [this](const std::string& domain, auto then) {
             session::S2sDeps::Targets targets = std::unexpected(session::NoTargets{"nobody knows it", true});

@@ -140,6 +140,7 @@ class World final : private router::Crossroads {
   std::unique_ptr<RateTable> rates_;
   std::unique_ptr<server::PasswordCheckWork> checker_;
   std::unique_ptr<session::ComponentPlaces> components_;
+  std::unique_ptr<session::WaitingTotals> waiting_totals_;
   std::vector<Unit> units_;
   unsigned next_shard_ = 0;
   std::uint64_t generation_ = 0;

@@ -61,12 +61,14 @@ void OutboundSql::lines(Callback<std::vector<OutboundLine>> then) {
       [](Db& db) -> Result<std::vector<OutboundLine>> {
         std::vector<OutboundLine> lines;
         const auto done = db.query(
-            "SELECT remote, local, count(*), sum(bytes) FROM outbound GROUP BY remote, local ORDER BY remote, local",
+            "SELECT remote, local, account, count(*), sum(bytes) FROM outbound GROUP BY remote, local, account "
+            "ORDER BY remote, local, account",
             [&](const Row& row) {
               lines.push_back({.remote = row.text(0),
                                .local = row.text(1),
-                               .messages = static_cast<std::uint64_t>(row.integer(2)),
-                               .bytes = static_cast<std::uint64_t>(row.integer(3))});
+                               .sender = row.text(2),
+                               .messages = static_cast<std::uint64_t>(row.integer(3)),
+                               .bytes = static_cast<std::uint64_t>(row.integer(4))});
             });
         if (!done) return std::unexpected(done.error());
         return lines;

@@ -11,6 +11,7 @@ find_package(GTest REQUIRED)
 find_package(Boost 1.81 CONFIG REQUIRED)
 # Header only; one translation unit (server/config.cpp) reads it.
 find_path(KITH_TOML_INCLUDE toml++/toml.h REQUIRED)
+find_library(KITH_UNBOUND unbound REQUIRED)
 
 # What each room takes from outside. Third-party headers are system headers: our warnings are for our code.
 set(KITH_EXTERNAL_base fmt::fmt OpenSSL::Crypto)
@@ -18,7 +19,7 @@ set(KITH_EXTERNAL_xmpp ICU::uc)
 set(KITH_EXTERNAL_sasl OpenSSL::Crypto ICU::uc)
 set(KITH_EXTERNAL_storage SQLite::SQLite3)
 set(KITH_EXTERNAL_runtime Boost::headers Threads::Threads)
-set(KITH_EXTERNAL_net Boost::headers OpenSSL::SSL OpenSSL::Crypto resolv)
+set(KITH_EXTERNAL_net Boost::headers OpenSSL::SSL OpenSSL::Crypto ${KITH_UNBOUND})
 set(KITH_EXTERNAL_server nlohmann_json::nlohmann_json CLI11::CLI11)
 set(KITH_EXTERNAL_ctl nlohmann_json::nlohmann_json CLI11::CLI11 Boost::headers Threads::Threads)
 

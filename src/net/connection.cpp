@@ -153,8 +153,9 @@ void Connection::start_tls(std::string_view domain) {
 
 void Connection::start_tls_to(std::string_view peer, std::string_view own) {
   if (state_ != State::plain || closing_) return;
-  const bool begun = settings_.contexts != nullptr && tls_.connect(settings_.client_context, peer, settings_.alpn,
-                                                                   *settings_.contexts, own, settings_.trusted.get());
+  const bool begun =
+      settings_.contexts != nullptr && tls_.connect(settings_.client_context, peer, settings_.alpn, *settings_.contexts,
+                                                    own, settings_.trusted.get(), pins_.get());
   if (!begun) tls_.reset();
   state_ = State::starting;
   shard_.call_at_turn_end(*this);

@@ -55,7 +55,10 @@ class Connection final : public Transport, private runtime::Watched, private run
   void resume_reading() override;
   void start_tls(std::string_view domain) override;
   void start_tls_to(std::string_view peer, std::string_view own) override;
+  /// For start_tls_to(): what DNS says of the peer's certificate.
+  void expect(std::shared_ptr<const TlsPins> pins) { pins_ = std::move(pins); }
   bool certifies(std::string_view domain) const override;
+  bool pinned() const override { return tls_.pinned(); }
   std::string certificate_problem(std::string_view domain) const override { return tls_.certificate_problem(domain); }
   void close() override;
   void abort() override;
@@ -145,6 +148,7 @@ class Connection final : public Transport, private runtime::Watched, private run
   std::string out_;           // plaintext for the peer
   std::size_t out_sent_ = 0;  // how much of it has become ciphertext
   std::string peer_address_;
+  std::shared_ptr<const TlsPins> pins_;
   mutable std::unique_ptr<TlsFacts> facts_;
   std::unique_ptr<Extra> extra_;
   Frame* frame_ = nullptr;  // set while the handler is being called, or TLS has input in hand

@@ -200,6 +200,7 @@ int judge_later(int /*preverified*/, X509_STORE_CTX* /*chain*/) { return 1; }
 std::shared_ptr<ssl_ctx_st> new_client_context() {
   std::shared_ptr<SSL_CTX> context = new_context(TLS_client_method());
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  require(SSL_CTX_dane_enable(context.get()) == 1, "DANE");
   return context;
 }
 
@@ -258,9 +259,11 @@ bool TlsEngine::accept(const TlsContexts& contexts, std::string_view name, x509_
 }
 
 bool TlsEngine::connect(const std::shared_ptr<ssl_ctx_st>& context, std::string_view peer, std::string_view alpn,
-                        const TlsContexts& contexts, std::string_view own, x509_store_st* trusted) {
+                        const TlsContexts& contexts, std::string_view own, x509_store_st* trusted,
+                        const TlsPins* pins) {
   if (!context || !begin(context.get(), trusted)) return false;
   SSL_set_tlsext_host_name(ssl_.get(), std::string(peer).c_str());
+  if (pins != nullptr) pin(peer, *pins);
   if (!alpn.empty()) {
     std::string offer(1, static_cast<char>(alpn.size()));
     offer.append(alpn);
@@ -279,8 +282,31 @@ bool TlsEngine::connect(const std::shared_ptr<ssl_ctx_st>& context, std::string_
   return true;
 }
 
+void TlsEngine::pin(std::string_view peer, const TlsPins& pins) {
+  SSL* const ssl = ssl_.get();
+  if (SSL_dane_enable(ssl, pins.host.c_str()) != 1) return;
+  // RFC 7673 §6: the domain itself will do as well as the host that DNS names for it. RFC 7671 §5.1: whoever has the
+  // key that the domain names needs no name and no date on it.
+  SSL_add1_host(ssl, std::string(peer).c_str());
+  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+  for (const TlsaRecord& record : pins.records) {
+    // One that OpenSSL does not understand is as if it were not there (RFC 7671 §4).
+    const int understood =
+        SSL_dane_tlsa_add(ssl, record.usage, record.selector, record.matching,
+                          reinterpret_cast<const unsigned char*>(record.data.data()), record.data.size());
+    pinned_ = pinned_ || understood == 1;
+  }
+}
+
 bool TlsEngine::certifies(std::string_view domain) const {
   if (!ssl_ || domain.empty()) return false;
+  if (pinned_) {
+    // Only of the domain that was called, for which the pins are.
+    const char* const called = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+    return called != nullptr && domain == called && SSL_get_verify_result(ssl_.get()) == X509_V_OK &&
+           SSL_get0_dane_authority(ssl_.get(), nullptr, nullptr) >= 0;
+  }
   const std::unique_ptr<X509, decltype(&X509_free)> shown(SSL_get1_peer_certificate(ssl_.get()), &X509_free);
   if (shown == nullptr || SSL_get_verify_result(ssl_.get()) != X509_V_OK) return false;
   return X509_check_host(shown.get(), domain.data(), domain.size(),
@@ -295,6 +321,7 @@ std::string TlsEngine::certificate_problem(std::string_view domain) const {
   if (const long verdict = SSL_get_verify_result(ssl_.get()); verdict != X509_V_OK) {
     return std::string("it is not trusted: ") + X509_verify_cert_error_string(verdict);
   }
+  if (pinned_) return "it is none of those that its DNS names (DANE)";
   std::string names;
   constexpr std::size_t most_named = 200;
   const std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> all(

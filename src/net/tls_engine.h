@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "net/tls_pins.h"
 #include "net/transport.h"
 
 struct ssl_st;
@@ -65,9 +66,11 @@ class TlsEngine {
   /// unknown name means the default one. False if there is no certificate at all, or no memory.
   /// With `trusted`, the client is asked for a certificate, and may have none.
   bool accept(const TlsContexts& contexts, std::string_view name = {}, x509_store_st* trusted = nullptr);
-  /// Begins the client's side with `peer`. Shows the certificate of `own` if `contexts` has one.
+  /// Begins the client's side with `peer`. Shows the certificate of `own` if `contexts` has one. With `pins`, of which
+  /// at least one can be understood, they decide what of the peer's is believed (RFC 7671), and not `trusted` alone.
   bool connect(const std::shared_ptr<ssl_ctx_st>& context, std::string_view peer, std::string_view alpn,
-               const TlsContexts& contexts, std::string_view own, x509_store_st* trusted);
+               const TlsContexts& contexts, std::string_view own, x509_store_st* trusted,
+               const TlsPins* pins = nullptr);
   /// True on the client's side before the handshake.
   bool speaks_first() const;
   Result handshake(TlsIo& io, std::string& why);
@@ -83,14 +86,18 @@ class TlsEngine {
   /// Only after the handshake: see Transport::certifies().
   bool certifies(std::string_view domain) const;
   std::string certificate_problem(std::string_view domain) const;
+  /// Pins were given, and decide.
+  bool pinned() const { return pinned_; }
 
  private:
   struct Free {
     void operator()(ssl_st* ssl) const;
   };
+  void pin(std::string_view peer, const TlsPins& pins);
   Result explain(int result, std::string& why);
   bool begin(ssl_ctx_st* context, x509_store_st* trusted);
   std::unique_ptr<ssl_st, Free> ssl_;
+  bool pinned_ = false;
 };
 
 }  // namespace kith::net

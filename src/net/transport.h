@@ -67,6 +67,8 @@ class Transport {
     static_cast<void>(domain);
     return false;
   }
+  /// True if DNS says which certificate the peer must have (DANE): then any other is that of somebody else.
+  virtual bool pinned() const { return false; }
   /// Why not, in words for the administrator; empty if it does.
   virtual std::string certificate_problem(std::string_view domain) const {
     return certifies(domain) ? std::string() : "it is not trusted";

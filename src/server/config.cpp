@@ -266,6 +266,9 @@ class Reader {
     const std::filesystem::path& data = config_.data_directory;
     complete(config_.admin_socket, config_.admin_socket.empty() ? data : base, "kith.sock");
     for (auto& [domain, file] : config_.components.secret_files) complete(file, base, {});
+    for (auto* const file : {&config_.federation.trusted_certificates, &config_.federation.dnssec_trust_anchors}) {
+      if (!file->empty()) complete(*file, base, {});
+    }
     complete_secret_files(base);
     complete(config_.storage.file, config_.storage.file.empty() ? data : base, "kith.db");
     if (config_.certificates.directories.empty()) {

@@ -74,6 +74,7 @@ struct Config {
     std::map<std::string, std::vector<Endpoint>, std::less<>> hosts;
     std::filesystem::path trusted_certificates;  ///< beside those that the system trusts; empty: none
     bool require_certificates = true;
+    std::filesystem::path dnssec_trust_anchors;  ///< empty: DNSSEC is not looked at
   } federation;
 
   struct Components {

@@ -20,7 +20,7 @@ struct CoreSpec {
   std::string_view summary;
 };
 
-constexpr std::array<CoreSpec, 23> core_specs{{
+constexpr std::array<CoreSpec, 25> core_specs{{
     {{.version = "RFC 6120"}, "XML streams, STARTTLS, SASL, resource binding, stanzas and errors."},
     {{.version = "RFC 6121"}, "Rosters, subscriptions, presence, and where messages go."},
     {{.version = "RFC 7622"}, "Addresses; those that only the older RFC 6122 allows are understood, too."},
@@ -30,6 +30,8 @@ constexpr std::array<CoreSpec, 23> core_specs{{
     {{.version = "RFC 4616"}, "PLAIN, under TLS only."},
     {{.version = "RFC 5929", .note = "tls-server-end-point only"}, "Channel binding."},
     {{.version = "RFC 9266"}, "Channel binding by tls-exporter."},
+    {{.version = "RFC 7671", .note = "SNI is the domain"}, "DANE: certificates that signed DNS names (RFC 6698)."},
+    {{.version = "RFC 7673"}, "DANE for the hosts that SRV records name, between servers."},
     {{.version = "RFC 7301"}, "ALPN: xmpp-client, xmpp-server."},
     {{.xep = 114, .version = "1.6", .note = "jabber:component:accept"},
      "Components: programs with domains of their own."},

@@ -48,8 +48,6 @@ namespace {
 constexpr std::chrono::seconds drain_time{8};
 /// To look for another server and not to find it takes some time.
 constexpr std::chrono::seconds admin_request_time{40};
-constexpr unsigned resolver_threads = 4;
-constexpr std::size_t most_lookups = 256;
 
 /// A connection's place among those of its address, as the sessions see it.
 class LimiterAdmission final : public session::Admission {
@@ -169,7 +167,7 @@ struct Server::Parts {
   // Ends before the shards that its answers go to, after the stores that write to it are no longer used.
   std::unique_ptr<storage::SqlStorage> storage;
   std::unique_ptr<runtime::WorkerPool> workers;
-  std::unique_ptr<runtime::WorkerPool> resolvers;  ///< wait for DNS, and so are apart from those that hash
+  std::unique_ptr<net::Resolver> resolver;  ///< null: there is no federation
   std::vector<std::unique_ptr<net::Listener>> listeners;
   std::vector<std::string> listener_names;
   unsigned next_shard = 0;
@@ -290,12 +288,11 @@ std::expected<void, std::string> Server::Parts::open_federation() {
                     .client_context = net::new_client_context()};
     s2s_direct_settings = s2s_settings;
     s2s_direct_settings.alpn = "xmpp-server";
+    resolver = std::make_unique<net::UnboundResolver>(
+        net::ResolverSettings{.trust_anchors = config.federation.dnssec_trust_anchors.string()});
   } catch (const std::exception& trouble) {
     return std::unexpected(trouble.what());
   }
-  resolvers = std::make_unique<runtime::WorkerPool>(resolver_threads, most_lookups, [this](const char* what) {
-    events.record(LogLevel::error, "resolver_fault", {{"what", what}});
-  });
   return {};
 }
 
@@ -330,33 +327,37 @@ std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardU
       unit.shard.post([then = std::move(then), targets = std::move(targets)]() mutable { then(std::move(targets)); });
       return;
     }
-    auto shared = std::make_shared<decltype(then)>(std::move(then));
-    const bool taken = resolvers->submit([this, &unit, domain, shared] {
-      const auto found = net::look_up_server(xmpp::domain_to_ascii(domain), random);
-      session::S2sDeps::Targets targets;
-      if (found) {
-        for (const net::ServerAddress& one : *found) targets->push_back({one.address, one.port, one.direct_tls});
-      } else {
-        targets = std::unexpected(session::NoTargets{.why = found.error().why, .for_good = found.error().for_good});
-      }
-      unit.shard.post([shared, targets = std::move(targets)]() mutable { (*shared)(std::move(targets)); });
-    });
-    if (!taken) {
-      events.limit_hit("dns_lookups");
-      unit.shard.post([shared] {
-        (*shared)(std::unexpected(session::NoTargets{.why = "too many addresses are being looked up"}));
-      });
-    }
+    net::look_up_server(*resolver, xmpp::domain_to_ascii(domain), random,
+                        [&unit, then = std::move(then)](net::ServerFound found) mutable {
+                          session::S2sDeps::Targets targets;
+                          if (found) {
+                            for (net::ServerAddress& one : *found) {
+                              targets->push_back({.address = std::move(one.address),
+                                                  .port = one.port,
+                                                  .direct_tls = one.direct_tls,
+                                                  .pins = std::move(one.pins)});
+                            }
+                          } else {
+                            targets = std::unexpected(session::NoTargets{.why = std::move(found.error().why),
+                                                                         .for_good = found.error().for_good});
+                          }
+                          unit.shard.post([then = std::move(then), targets = std::move(targets)]() mutable {
+                            then(std::move(targets));
+                          });
+                        });
   };
   auto dial = [this, &unit](const session::S2sTarget& target) -> std::unique_ptr<net::Transport> {
     net::Socket socket = net::begin_connect({target.address, target.port});
     if (!socket.open()) return nullptr;
-    return std::make_unique<net::Connection>(unit.shard, std::move(socket), target.address,
-                                             target.direct_tls ? s2s_direct_settings : s2s_settings,
-                                             net::Connection::Begin::plain);
+    auto made = std::make_unique<net::Connection>(unit.shard, std::move(socket), target.address,
+                                                  target.direct_tls ? s2s_direct_settings : s2s_settings,
+                                                  net::Connection::Begin::plain);
+    made->expect(target.pins);
+    return made;
   };
   return ShardSurroundings::Federation{.secret = dialback_secret,
                                        .require_certificates = config.federation.require_certificates,
+                                       .dane = !config.federation.dnssec_trust_anchors.empty(),
                                        .waiting = waiting_totals,
                                        .resolve = std::move(resolve),
                                        .dial = std::move(dial)};
@@ -557,7 +558,7 @@ void Server::Parts::stop_shards() {
     if (unit->runtime) unit->runtime->router().retire();
   }
   workers.reset();
-  resolvers.reset();
+  resolver.reset();
   listeners.clear();
   for (const auto& unit : units) {
     if (storage) storage->forget(unit->shard);

@@ -152,6 +152,12 @@ void add_federation(Table& table) {
       "Whether other servers must show a certificate that is trusted and names their domain. If not, dialback "
       "(XEP-0220) "
       "suffices, which whoever is master of the network between can deceive.");
+  table.at_start().path(
+      "dnssec_trust_anchors", [](auto& c) -> auto& { return c.federation.dnssec_trust_anchors; }, "none",
+      "A file with the keys that DNSSEC begins with, as in \"/usr/share/dns/root.key\" (Debian's package "
+      "dns-root-data). With it, forged answers of DNS are refused, and a certificate that a domain names in its DNS "
+      "(DANE) is believed. It needs DNS servers that know DNSSEC.",
+      /*may_be_empty=*/true);
 }
 
 Trouble put_components(Config& config, const std::vector<std::string>& texts) {

@@ -46,6 +46,7 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
                          .crossroads = surroundings.crossroads,
                          .secret = surroundings.federation->secret,
                          .require_certificates = surroundings.federation->require_certificates,
+                         .dane = surroundings.federation->dane,
                          .waiting = surroundings.federation->waiting,
                          .resolve = surroundings.federation->resolve,
                          .dial = surroundings.federation->dial});

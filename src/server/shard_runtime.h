@@ -51,6 +51,7 @@ struct ShardSurroundings {
   struct Federation {
     const Secret& secret;
     bool require_certificates;
+    bool dane;
     session::WaitingTotals& waiting;
     decltype(session::S2sDeps::resolve) resolve;
     decltype(session::S2sDeps::dial) dial;

@@ -27,6 +27,8 @@ S2sService::S2sService(S2sDeps deps)
   surroundings_.random = &deps_.random;
   surroundings_.secret = &deps_.secret;
   surroundings_.require_certificates = deps_.require_certificates;
+  // SECURITY: our stream to a server, on which it is asked, gets no further than TLS without a proof of who that is.
+  surroundings_.asks_only_the_certified = deps_.require_certificates && deps_.dane;
 }
 
 S2sService::~S2sService() = default;

@@ -32,6 +32,7 @@
 #include "base/secret.h"
 #include "base/timer_wheel.h"
 #include "module/module.h"
+#include "net/tls_pins.h"
 #include "net/transport.h"
 #include "router/router.h"
 #include "session/c2s.h"
@@ -46,6 +47,8 @@ struct S2sTarget {
   std::string address;  ///< numeric
   std::uint16_t port = 5269;
   bool direct_tls = false;  ///< XEP-0368
+  /// What DNS says of its certificate (DANE); null: nothing.
+  std::shared_ptr<const net::TlsPins> pins{};
 };
 
 /// Why nothing is known of where a server is, in words.
@@ -68,6 +71,8 @@ struct S2sDeps {
   /// Behind the keys of dialback; the same on all shards.
   const Secret& secret;
   bool require_certificates = false;
+  /// DNS is asked which certificates are right (DANE).
+  bool dane = false;
   /// What waits for other servers, of all shards.
   WaitingTotals& waiting;
   using Targets = std::expected<std::vector<S2sTarget>, NoTargets>;

@@ -321,7 +321,8 @@ void S2sLink::on_drained() {
 }
 
 void S2sLink::on_secure() {
-  if (!closed_) apply(machine_->secured(transport_->certifies(xmpp::domain_to_ascii(pair_.remote))));
+  if (!closed_)
+    apply(machine_->secured(transport_->certifies(xmpp::domain_to_ascii(pair_.remote)), transport_->pinned()));
 }
 
 void S2sLink::apply(stream::S2sOutActions actions) {

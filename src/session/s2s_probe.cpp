@@ -18,7 +18,7 @@ constexpr Duration most_time = std::chrono::seconds(25);
 std::string text_of(const S2sTarget& target) {
   const bool v6 = target.address.find(':') != std::string::npos;
   return (v6 ? "[" + target.address + "]" : target.address) + ":" + std::to_string(target.port) +
-         (target.direct_tls ? " (direct TLS)" : "");
+         (target.direct_tls ? " (direct TLS)" : "") + (target.pins != nullptr ? " (DANE)" : "");
 }
 }  // namespace
 
@@ -104,16 +104,16 @@ void S2sProbe::on_secure() {
   step_ = "certificate";
   const std::string problem = transport_->certificate_problem(xmpp::domain_to_ascii(pair_.remote));
   if (problem.empty()) {
-    note(true, step_, "it is trusted, and for " + pair_.remote);
+    note(true, step_,
+         transport_->pinned() ? "it is one that its DNS names (DANE)" : "it is trusted, and for " + pair_.remote);
   } else {
+    const bool required = service_.deps_.require_certificates || transport_->pinned();
     note(false, step_,
-         problem + (service_.deps_.require_certificates
-                        ? ""
-                        : "; this server is content with dialback (require_certificates = false)"));
-    if (service_.deps_.require_certificates) return finish();
+         problem + (required ? "" : "; this server is content with dialback (require_certificates = false)"));
+    if (required) return finish();
   }
   step_ = "login";
-  apply(machine_->secured(problem.empty()));
+  apply(machine_->secured(problem.empty(), transport_->pinned()));
 }
 
 void S2sProbe::apply(stream::S2sOutActions actions) {

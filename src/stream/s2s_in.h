@@ -67,6 +67,9 @@ struct S2sInSurroundings {
   const Secret* secret = nullptr;  ///< behind the keys of dialback
   /// Whether the other server must show a certificate for its domains even if it proves them by dialback.
   bool require_certificates = false;
+  /// … unless it is asked about its key at a server that has shown one, since no authority may have signed that but DNS
+  /// vouches for it (DANE).
+  bool asks_only_the_certified = false;
 };
 
 class S2sIn {

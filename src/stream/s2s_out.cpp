@@ -42,8 +42,9 @@ S2sOutActions S2sOut::opened(const xml::StreamOpen& open) {
   return {};
 }
 
-S2sOutActions S2sOut::secured(bool certified) {
+S2sOutActions S2sOut::secured(bool certified, bool pinned) {
   tls_ = true;
+  if (pinned && !certified) return give_up("its certificate is none of those that its DNS names (DANE)");
   if (policy_.require_certificates && !certified) {
     return give_up("its certificate is not trusted, or does not name " + pair_.remote);
   }

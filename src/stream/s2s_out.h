@@ -48,8 +48,9 @@ class S2sOut {
   /// Connected; with direct TLS, secured() comes first.
   S2sOutActions start();
   S2sOutActions opened(const xml::StreamOpen& open);
-  /// `certified`: whether the other side's certificate is trusted and names its domain.
-  S2sOutActions secured(bool certified);
+  /// `certified`: whether the other side's certificate is trusted and names its domain; or is one that its DNS names.
+  /// `pinned`: DNS names some, and so another is somebody else's, whatever the policy is (RFC 7671 §4.1).
+  S2sOutActions secured(bool certified, bool pinned = false);
   S2sOutActions received(const xml::Element& element);
   /// Asks whether `key` is one that the other side gave out for the stream with this id; at once or when it can.
   S2sOutActions verify(std::string stream_id, std::string key);

@@ -227,6 +227,14 @@ TEST_F(S2sInTest, where_certificates_are_required_dialback_needs_one_too) {
             Lines{"verify there.example k"});
 }
 
+TEST_F(S2sInTest, a_key_suffices_if_only_who_has_a_certificate_is_asked_about_it) {
+  surroundings.require_certificates = true;
+  surroundings.asks_only_the_certified = true;
+  secure();
+  EXPECT_EQ(says("<result xmlns='jabber:server:dialback' from='there.example' to='here.example'>k</result>"),
+            Lines{"verify there.example k"});
+}
+
 TEST_F(S2sInTest, our_own_keys_are_known_again) {
   secure();
   const auto verify = [&](const std::string& key, std::string_view id) {
@@ -362,6 +370,17 @@ TEST_F(S2sOutTest, a_refused_key_or_certificate_is_the_end) {
 TEST_F(S2sOutTest, where_certificates_are_required_another_is_not_talked_to) {
   machine = S2sOut{{"there.example", "here.example"}, {.secret = &secret, .require_certificates = true}};
   EXPECT_EQ(secure(false), Lines{"given up: its certificate is not trusted, or does not name there.example"});
+}
+
+TEST_F(S2sOutTest, where_dns_names_certificates_another_is_not_talked_to_whatever_the_policy_is) {
+  const auto pinned = [&](bool certified) {
+    machine = S2sOut{{"there.example", "here.example"}, {.secret = &secret}};
+    machine.start();
+    did(machine.opened(header("version='1.0' id='1'")));
+    return did(machine.secured(certified, /*pinned=*/true));
+  };
+  EXPECT_EQ(pinned(false), Lines{"given up: its certificate is none of those that its DNS names (DANE)"});
+  EXPECT_EQ(pinned(true), Lines{"open"});
 }
 
 TEST_F(S2sOutTest, questions_about_keys_wait_for_tls_and_their_answers_must_be_of_this_pair) {

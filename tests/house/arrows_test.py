@@ -14,6 +14,7 @@ OUTSIDE = {
     "sqlite3.h": {"storage"},
     "unicode/": {"xmpp", "sasl"},
     "toml++/": {"server"},
+    "unbound.h": {"net"},
     "nlohmann/": {"server", "ctl"},
     "CLI/": {"server", "ctl"},
     "fmt/": {"base", "xml", "xmpp", "sasl", "stream", "storage", "module", "modules", "runtime", "net", "router",

@@ -147,6 +147,7 @@ directories = ["{self.live}"]
 hosts = {json.dumps(hosts)}
 trusted_certificates = "{self.federation["trusted"]}"
 require_certificates = {json.dumps(self.federation["require"])}
+dnssec_trust_anchors = {json.dumps(str(self.federation.get("anchors", "")))}
 """
 
     def write_configuration(self, text=None):

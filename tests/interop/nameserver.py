@@ -38,10 +38,12 @@ def _name(text):
 
 
 class NameServer:
-    """Answers for what `records` holds: {(name, type): [value]}; an address, or (priority, weight, port, host)."""
+    """Answers for what `records` holds: {(name, type): [value]}; an address, or (priority, weight, port, host). For a name that ends
+    with a key of `liars`, its value is called with the packet, the question's bytes and its type, and says what is sent: nothing, or
+    one packet or more."""
 
-    def __init__(self, records):
-        self.records = records
+    def __init__(self, records, liars=None):
+        self.records, self.liars = records, liars or {}
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 53))
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -58,7 +60,8 @@ class NameServer:
                 question, sender = self.socket.recvfrom(2048)
                 if not question:
                     return
-                self.socket.sendto(self._answer(question), sender)
+                for packet in self._answer(question):
+                    self.socket.sendto(packet, sender)
 
     def _answer(self, packet):
         labels, at = [], 12
@@ -68,6 +71,9 @@ class NameServer:
         question = packet[12:at + 5]
         kind = struct.unpack(">H", packet[at + 1:at + 3])[0]
         name = ".".join(labels).lower()
+        for end, liar in self.liars.items():
+            if name.endswith(end):
+                return liar(packet, question, kind)
         values = self.records.get((name, kind), [])
         known = any(known == name for known, _ in self.records)
         answers = b""
@@ -75,4 +81,4 @@ class NameServer:
             data = socket.inet_aton(value) if kind == A else struct.pack(">HHH", *value[:3]) + _name(value[3])
             answers += b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 60, len(data)) + data
         header = packet[:2] + struct.pack(">HHHHH", 0x8580 | (0 if known else 3), 1, len(values), 0, 0)
-        return header + question + answers
+        return [header + question + answers]

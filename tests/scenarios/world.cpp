@@ -138,6 +138,7 @@ std::optional<server::ShardSurroundings::Federation> World::federation() {
   return server::ShardSurroundings::Federation{
       .secret = decoy_,
       .require_certificates = false,
+      .dane = false,
       .waiting = *waiting_totals_,
       .resolve =
           [this](const std::string& domain, auto then) {

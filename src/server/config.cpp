@@ -288,7 +288,6 @@ class Reader {
       ModuleConfig& its = config_.modules[std::string(feature.descriptor->name)];
       for (const module::Setting& setting : feature.descriptor->settings) {
         if (setting.type != module::Setting::Type::secret_file) continue;
-        its.secret_files.insert(std::string(setting.key));
         auto& path = std::get<std::string>(its.settings.find(setting.key)->second);
         if (path.empty()) continue;
         path = (base / path).lexically_normal().string();

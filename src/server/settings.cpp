@@ -461,6 +461,7 @@ Config default_config(std::span<const module::Registration> features) {
     made.enabled = feature.descriptor->on_by_default;
     for (const module::Setting& setting : feature.descriptor->settings) {
       made.settings.emplace(setting.key, fallback_of(setting));
+      if (setting.type == module::Setting::Type::secret_file) made.secret_files.emplace(setting.key);
     }
   }
   return config;

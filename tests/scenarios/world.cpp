@@ -78,7 +78,7 @@ void World::start(WallTime wall) {
   for (const auto& [domain, secret] : options_.components) secrets.emplace(domain, Secret(std::string(secret)));
   components_ = secrets.empty() ? nullptr : std::make_unique<session::ComponentPlaces>(secrets);
   const auto features = modules::all();
-  const server::Config defaults = server::default_config(features);
+  server::Config config = server::default_config(features);
   units_.clear();
   units_.resize(options_.shards);
   for (unsigned i = 0; i < options_.shards; ++i) {
@@ -90,11 +90,10 @@ void World::start(WallTime wall) {
     for (const module::Registration& feature : features) {
       const std::string name(feature.descriptor->name);
       if (options_.features_off.contains(name)) continue;
-      auto values = defaults.modules.at(name).settings;
       if (const auto changed = options_.settings.find(name); changed != options_.settings.end()) {
-        for (const auto& [key, value] : changed->second) values[key] = value;
+        for (const auto& [key, value] : changed->second) config.modules.at(name).settings[key] = value;
       }
-      settings.modules.emplace_back(&feature, module::Settings(std::move(values)));
+      settings.modules.emplace_back(&feature, config.settings_of(name));
     }
     unit.runtime = std::make_unique<server::ShardRuntime>(
         server::ShardSurroundings{.index = i,

@@ -65,18 +65,17 @@ void House::start() {
 
 server::ShardSettings House::shard_settings() const {
   const auto features = modules::all();
-  const server::Config defaults = server::default_config(features);
+  server::Config config = server::default_config(features);
   server::ShardSettings settings{
       .hosts = {.domains = {options_.domain}, .admins = {}}, .limits = options_.limits, .modules = {}};
   for (const module::Registration& feature : features) {
     const std::string name(feature.descriptor->name);
     // What finds no room in the offline store is left to the archive, which these clients do not read.
     if (name == "archive" && is_small_store(options_.limits)) continue;
-    auto values = defaults.modules.at(name).settings;
     if (const auto changed = options_.settings.find(name); changed != options_.settings.end()) {
-      for (const auto& [key, value] : changed->second) values[key] = value;
+      for (const auto& [key, value] : changed->second) config.modules.at(name).settings[key] = value;
     }
-    settings.modules.emplace_back(&feature, module::Settings(std::move(values)));
+    settings.modules.emplace_back(&feature, config.settings_of(name));
   }
   return settings;
 }

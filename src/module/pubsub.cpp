@@ -1,6 +1,7 @@
 #include "module/pubsub.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "base/encoding.h"
@@ -31,19 +32,44 @@ constexpr std::size_t most_name_bytes = 1023;
 constexpr std::size_t most_replaced_bytes = 4 * 1024 * 1024;
 constexpr std::string_view ns_avatar_data = "urn:xmpp:avatar:data";  // XEP-0084 §4.1
 
-xml::Element item_element(std::string_view ns, const std::string& id, const xml::Element* payload) {
+/// Whose address an item shows as its publisher's (§12.11); empty: nobody's.
+std::string shown_publisher(const NodeConfig& config, const xmpp::BareJid& owner, const std::string& publisher) {
+  switch (config.itemreply) {
+    case xmpp::ItemReply::owner:
+      return owner.text();
+    case xmpp::ItemReply::publisher:
+      return publisher.empty() ? owner.text() : publisher;
+    case xmpp::ItemReply::none:
+      break;
+  }
+  return {};
+}
+
+xml::Element item_element(std::string_view ns, const std::string& id, const std::string& publisher,
+                          const xml::Element* payload) {
   xml::Element item("item", ns);
   item.set("id", id);
+  if (!publisher.empty()) item.set("publisher", publisher);
   if (payload != nullptr) item.add(*payload);
   return item;
 }
 
 /// The item with what was stored of it; without payload if that is damaged.
-xml::Element stored_item(std::string_view ns, const storage::PubsubItem& item, bool payload = true) {
-  if (!payload || item.payload.empty()) return item_element(ns, item.id, nullptr);
+xml::Element stored_item(std::string_view ns, const storage::PubsubItem& item, const NodeConfig& config,
+                         const xmpp::BareJid& owner, bool payload = true) {
+  const std::string publisher = shown_publisher(config, owner, item.publisher);
+  if (!payload || item.payload.empty()) return item_element(ns, item.id, publisher, nullptr);
   const auto parsed = xml::parse_stored_element(item.payload, {});
-  return item_element(ns, item.id, parsed ? &*parsed : nullptr);
+  return item_element(ns, item.id, publisher, parsed ? &*parsed : nullptr);
 }
+
+/// SECURITY: who may publish by the publish model only, or only publish, has no say over what others published (§4.1).
+bool rules_all_items(const Node* node, const Standing& who) {
+  if (who.owner) return true;
+  const Affiliation affiliation = node == nullptr ? Affiliation::none : node->affiliation_of(who.jid);
+  return affiliation == Affiliation::owner || affiliation == Affiliation::publisher;
+}
+bool is_by_another(const storage::PubsubItem& item, const xmpp::BareJid& who) { return item.publisher != who.text(); }
 
 /// The form inside `element`, or nothing if it has none.
 std::expected<std::optional<xmpp::DataForm>, StanzaError> form_in(const xml::Element* element) {
@@ -117,6 +143,7 @@ const std::vector<Pubsub::Entry>& Pubsub::entries() {
       {StanzaType::get, ns::pubsub, "subscriptions", &Pubsub::get_subscriptions},
       {StanzaType::get, ns::pubsub, "affiliations", &Pubsub::get_affiliations},
       {StanzaType::get, ns::pubsub, "options", &Pubsub::no_options},
+      {StanzaType::get, ns::pubsub, "default", &Pubsub::no_options},
       {StanzaType::set, ns::pubsub, "create", &Pubsub::create},
       {StanzaType::set, ns::pubsub, "publish", &Pubsub::publish_request},
       {StanzaType::set, ns::pubsub, "retract", &Pubsub::retract_request},
@@ -157,8 +184,13 @@ void Pubsub::get_items(PubsubOwner& owner, IqRequest request, const xml::Element
   if (name.empty()) return request.fail(bad_request("nodeid-required"));
   const Node* node = owner.nodes().find(name);
   if (const auto why = may_read(node, owner.standing_of(request.from()))) return request.fail(*why);
+  // §6.5.9.4
+  if (!node->config.persist_items) return request.fail(xmpp::pubsub_unsupported("persistent-items"));
 
-  storage::PubsubQuery query{.ids = ids_in(items), .most = deps_.limits.pubsub_items, .most_bytes = most_answer_bytes};
+  storage::PubsubQuery query{.ids = ids_in(items),
+                             .most = deps_.limits.pubsub_items,
+                             .most_bytes = most_answer_bytes,
+                             .since = kept_since(*node)};
   if (query.ids.size() > query.most) return request.fail(StanzaError::of(Condition::policy_violation));
   bool by_page = false;
   if (const auto wanted = items.attribute("max_items")) {
@@ -179,22 +211,24 @@ void Pubsub::get_items(PubsubOwner& owner, IqRequest request, const xml::Element
     }
   }
   const bool many = query.ids.empty();
-  deps_.store.items(
-      owner.jid(), name, std::move(query),
-      [name, by_page, many, request = std::move(request)](storage::Result<storage::PubsubPage> found) mutable {
-        if (!found) return request.fail(StanzaError::storage_failed());
-        if (!found->known) return request.fail(StanzaError::of(Condition::item_not_found));
-        xml::Element answer("items", ns::pubsub);
-        answer.set("node", name);
-        for (const storage::PubsubItem& item : found->items) answer.add(stored_item(ns::pubsub, item));
-        xml::Element pubsub = wrapped(ns::pubsub, std::move(answer));
-        if (by_page || (many && !found->complete)) {
-          const bool empty = found->items.empty();
-          pubsub.add(xmpp::page_element(empty ? "" : found->items.front().id, empty ? "" : found->items.back().id,
-                                        found->total));
-        }
-        request.reply(std::move(pubsub));
-      });
+  deps_.store.items(owner.jid(), name, std::move(query),
+                    [name, by_page, many, config = node->config, jid = owner.jid(),
+                     request = std::move(request)](storage::Result<storage::PubsubPage> found) mutable {
+                      if (!found) return request.fail(StanzaError::storage_failed());
+                      if (!found->known) return request.fail(StanzaError::of(Condition::item_not_found));
+                      xml::Element answer("items", ns::pubsub);
+                      answer.set("node", name);
+                      for (const storage::PubsubItem& item : found->items) {
+                        answer.add(stored_item(ns::pubsub, item, config, jid));
+                      }
+                      xml::Element pubsub = wrapped(ns::pubsub, std::move(answer));
+                      if (by_page || (many && !found->complete)) {
+                        const bool empty = found->items.empty();
+                        pubsub.add(xmpp::page_element(empty ? "" : found->items.front().id,
+                                                      empty ? "" : found->items.back().id, found->total));
+                      }
+                      request.reply(std::move(pubsub));
+                    });
 }
 
 void Pubsub::get_subscriptions(PubsubOwner& owner, IqRequest request, const xml::Element& subscriptions) {
@@ -244,9 +278,9 @@ std::expected<Node*, StanzaError> Pubsub::make_node(PubsubOwner& owner, const st
   }
   if (owner.nodes().nodes().size() >= deps_.limits.pubsub_nodes) {
     deps_.events.limit_hit("pubsub_nodes");
-    return std::unexpected(
-        StanzaError{ErrorType::wait, Condition::policy_violation,
-                    "There can be " + std::to_string(deps_.limits.pubsub_nodes) + " nodes at most."});
+    StanzaError error = xmpp::pubsub_error(ErrorType::wait, Condition::policy_violation, "max-nodes-exceeded");
+    error.text = "There can be " + std::to_string(deps_.limits.pubsub_nodes) + " nodes at most.";
+    return std::unexpected(std::move(error));
   }
   wrote(owner, deps_.store.put_node(owner.jid(), name, config.to_text(NodeConfig())));
   return &owner.nodes().add(name, std::move(config));
@@ -307,8 +341,14 @@ storage::Ticket Pubsub::configure(PubsubOwner& owner, const std::string& name, N
   if (node == nullptr) return {};
   node->config = std::move(config);
   wrote(owner, deps_.store.put_node(owner.jid(), name, node->config.to_text(NodeConfig())));
-  const storage::Ticket ticket = wrote(owner, deps_.store.trim(owner.jid(), name, kept_items(*node)));
-  if (node->config.notify_config) owner.notify(name, *node, node_event("configuration", name), ticket);
+  const storage::Ticket ticket = wrote(owner, deps_.store.trim(owner.jid(), name, keep_of(*node)));
+  if (node->config.notify_config) {
+    // §8.2.5.3
+    xml::Element event("event", ns::pubsub_event);
+    xml::Element& told = event.append_child(xml::Element("configuration", ns::pubsub_event)).set("node", name);
+    if (node->config.deliver_payloads) told.add(node->config.to_form("result", ns::pubsub_node_config).to_element());
+    owner.notify(name, *node, event, ticket);
+  }
   return ticket;
 }
 
@@ -317,7 +357,14 @@ void Pubsub::delete_node(PubsubOwner& owner, IqRequest request, const xml::Eleme
   if (!node) return request.fail(node.error());
   const std::string name = node_of(element);
   const storage::Ticket ticket = wrote(owner, deps_.store.remove_node(owner.jid(), name));
-  if ((*node)->config.notify_delete) owner.notify(name, **node, node_event("delete", name), ticket);
+  if ((*node)->config.notify_delete) {
+    const xml::Element event = node_event("delete", name);
+    owner.notify(name, **node, event, ticket);
+    // §8.4.2: who still waits for an answer, too.
+    for (const auto& [jid, state] : (*node)->subscriptions) {
+      if (state == NodeSubscription::pending) owner.notify_one(jid, **node, event, ticket);
+    }
+  }
   owner.nodes().remove(name);
   request.reply({}, ticket);
   owner.retracted(name, {}, ticket);
@@ -328,7 +375,7 @@ void Pubsub::purge(PubsubOwner& owner, IqRequest request, const xml::Element& pu
   if (!node) return request.fail(node.error());
   if (!(*node)->config.persist_items) return request.fail(xmpp::pubsub_unsupported("persistent-items"));
   const std::string name = node_of(purge);
-  const storage::Ticket ticket = wrote(owner, deps_.store.trim(owner.jid(), name, 0));
+  const storage::Ticket ticket = wrote(owner, deps_.store.trim(owner.jid(), name, {0}));
   if ((*node)->config.notify_retract) owner.notify(name, **node, node_event("purge", name), ticket);
   request.reply({}, ticket);
   owner.retracted(name, {}, ticket);
@@ -337,8 +384,24 @@ void Pubsub::purge(PubsubOwner& owner, IqRequest request, const xml::Element& pu
 // --- publishing
 // ------------------------------------------------------------------------------------------------------------
 
-std::size_t Pubsub::most_bytes(const std::string& node) const {
-  return node == ns_avatar_data ? deps_.limits.avatar_bytes : deps_.limits.pubsub_item_bytes;
+std::size_t Pubsub::most_bytes(const std::string& node, const NodeConfig& config) const {
+  const std::size_t most = node == ns_avatar_data ? deps_.limits.avatar_bytes : deps_.limits.pubsub_item_bytes;
+  return static_cast<std::size_t>(std::min<std::uint64_t>(most, config.max_payload_size.value_or(most)));
+}
+
+std::optional<WallTime> Pubsub::kept_since(const Node& node) const {
+  if (!node.config.item_expire) return std::nullopt;
+  // What is kept for longer than there has been time is kept for good.
+  const WallTime now = deps_.clock.wall();
+  const auto age = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+  if (age < 0 || *node.config.item_expire >= static_cast<std::uint64_t>(age)) return std::nullopt;
+  return now - std::chrono::seconds(*node.config.item_expire);
+}
+
+void Pubsub::expire(PubsubOwner& owner) {
+  for (const auto& [name, node] : owner.nodes().nodes()) {
+    if (node.config.item_expire) wrote(owner, deps_.store.trim(owner.jid(), name, keep_of(node)));
+  }
 }
 
 std::size_t Pubsub::kept_items(const Node& node) const {
@@ -348,6 +411,10 @@ std::size_t Pubsub::kept_items(const Node& node) const {
 }
 
 void Pubsub::publish_request(PubsubOwner& owner, IqRequest request, const xml::Element&) {
+  publish_in_turn(owner, std::move(request));
+}
+
+void Pubsub::publish_in_turn(PubsubOwner& owner, IqRequest request) {
   if (const auto counting = counting_.find(owner.jid()); counting != counting_.end()) {
     if (counting->second.size() >= deps_.limits.account_queue_stanzas) {
       return request.fail(StanzaError::of(Condition::resource_constraint));
@@ -358,7 +425,38 @@ void Pubsub::publish_request(PubsubOwner& owner, IqRequest request, const xml::E
   publish_checked(owner, std::move(request), std::nullopt);
 }
 
-void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, std::optional<std::uint64_t> replaced) {
+std::expected<std::vector<xml::Element>, StanzaError> Pubsub::items_of(const xml::Element& publish,
+                                                                       const std::string& name,
+                                                                       const NodeConfig& config) {
+  std::vector<xml::Element> items;
+  std::optional<StanzaError> wrong;
+  publish.for_each_child([&](const xml::Element& item) {
+    if (wrong || !item.is("item", ns::pubsub)) return;
+    const xml::Element* payload = item.first_child();
+    if (item.child_element_count() > 1 ||
+        (payload != nullptr && !config.type.empty() && payload->ns() != config.type)) {
+      wrong = bad_request("invalid-payload");
+    } else if (payload == nullptr && config.deliver_payloads) {
+      wrong = bad_request("payload-required");
+    } else if (item.attribute("id").value_or("").size() > most_name_bytes) {
+      wrong = StanzaError{ErrorType::modify, Condition::not_acceptable, "The item's id is too long."};
+    } else if (payload != nullptr && xml::to_string(*payload).size() > most_bytes(name, config)) {
+      deps_.events.limit_hit(name == ns_avatar_data ? "avatar_bytes" : "pubsub_item_bytes");
+      wrong = xmpp::pubsub_error(ErrorType::modify, Condition::not_acceptable, "payload-too-big");
+    } else {
+      items.push_back(item);
+      if (item.attribute("id").value_or("").empty()) items.back().set("id", deps_.random.token());
+    }
+  });
+  if (wrong) return std::unexpected(*wrong);
+  // §7.1.3.7: where nothing is kept and nothing is sent along, that something has happened is all there is to say.
+  const bool bare = !config.persist_items && !config.deliver_payloads;
+  if (bare && !items.empty()) return std::unexpected(bad_request("item-forbidden"));
+  if (!bare && items.empty()) return std::unexpected(bad_request("item-required"));
+  return items;
+}
+
+void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, std::optional<Replaced> replaced) {
   const xml::Element& publish = *request.payload().first_child();
   const std::string name = node_of(publish);
   if (name.empty()) return request.fail(bad_request("nodeid-required"));
@@ -380,35 +478,26 @@ void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, std::optiona
     return request.fail(xmpp::pubsub_error(ErrorType::cancel, Condition::conflict, "precondition-not-met"));
   }
 
-  std::vector<xml::Element> items;
-  std::optional<StanzaError> wrong;
+  auto items = items_of(publish, name, config);
+  if (!items) return request.fail(items.error());
+  // §12.19
+  const std::size_t most = config.persist_items ? kept_items(Node{.config = config}) : deps_.limits.pubsub_items;
+  if (items->size() > std::max<std::size_t>(most, 1)) {
+    return request.fail(xmpp::pubsub_error(ErrorType::cancel, Condition::not_allowed, "max-items-exceeded"));
+  }
   std::uint64_t bytes = 0;
-  publish.for_each_child([&](const xml::Element& item) {
-    if (wrong || !item.is("item", ns::pubsub)) return;
-    const xml::Element* payload = item.first_child();
-    if (item.child_element_count() > 1 ||
-        (payload != nullptr && !config.type.empty() && payload->ns() != config.type)) {
-      wrong = bad_request("invalid-payload");
-    } else if (payload == nullptr && config.deliver_payloads) {
-      wrong = bad_request("payload-required");
-    } else if (item.attribute("id").value_or("").size() > most_name_bytes) {
-      wrong = StanzaError{ErrorType::modify, Condition::not_acceptable, "The item's id is too long."};
-    } else {
-      items.push_back(item);
-      const std::size_t its = payload == nullptr ? 0 : xml::to_string(*payload).size();
-      bytes += its;
-      if (its > most_bytes(name)) {
-        deps_.events.limit_hit(name == ns_avatar_data ? "avatar_bytes" : "pubsub_item_bytes");
-        wrong = xmpp::pubsub_error(ErrorType::modify, Condition::not_acceptable, "payload-too-big");
-      }
-    }
-  });
-  if (wrong) return request.fail(*wrong);
-  if (items.empty()) return request.fail(bad_request("item-required"));
-  if (items.size() > deps_.limits.pubsub_items) return request.fail(StanzaError::of(Condition::policy_violation));
+  std::vector<std::string> ids;
+  for (const xml::Element& item : *items) {
+    if (const xml::Element* payload = item.first_child()) bytes += xml::to_string(*payload).size();
+    ids.emplace_back(*item.attribute("id"));
+  }
 
+  if (!rules_all_items(node, who) && config.persist_items) {
+    if (!replaced) return count_first(owner, name, std::move(request), std::move(ids));
+    if (replaced->of_others) return request.fail(StanzaError::of(Condition::forbidden));
+  }
   const std::uint64_t there = owner.nodes().bytes_at_most();
-  const std::uint64_t stays = there - std::min(there, replaced.value_or(0));
+  const std::uint64_t stays = there - std::min(there, replaced.value_or(Replaced{}).bytes);
   if (config.persist_items && stays + bytes > deps_.limits.pubsub_owner_bytes) {
     if (replaced) {
       deps_.events.limit_hit("pubsub_owner_bytes");
@@ -416,8 +505,6 @@ void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, std::optiona
           {ErrorType::wait, Condition::policy_violation,
            "All items together can have " + std::to_string(deps_.limits.pubsub_owner_bytes) + " bytes at most."});
     }
-    std::vector<std::string> ids;
-    for (const xml::Element& item : items) ids.emplace_back(item.attribute("id").value_or(""));
     return count_first(owner, name, std::move(request), std::move(ids));
   }
 
@@ -428,15 +515,10 @@ void Pubsub::publish_checked(PubsubOwner& owner, IqRequest request, std::optiona
     node = *made;
     gate = owner.nodes().last_write();
   }
-  for (xml::Element& item : items) {
-    if (item.attribute("id").value_or("").empty()) item.set("id", deps_.random.token());
-  }
   xml::Element answer("publish", ns::pubsub);
   answer.set("node", name);
-  for (const xml::Element& item : items) {
-    answer.add(item_element(ns::pubsub, std::string(*item.attribute("id")), nullptr));
-  }
-  const storage::Ticket ticket = publish_now(owner, name, *node, std::move(items), gate);
+  for (const std::string& id : ids) answer.add(item_element(ns::pubsub, id, {}, nullptr));
+  const storage::Ticket ticket = publish_now(owner, name, *node, *std::move(items), who.jid, gate);
   request.reply(wrapped(ns::pubsub, std::move(answer)), ticket);
 }
 
@@ -444,41 +526,51 @@ void Pubsub::count_first(PubsubOwner& owner, const std::string& name, IqRequest 
   const xmpp::BareJid jid = owner.jid();
   counting_[jid].push_back(std::move(request));
   const Node* node = owner.nodes().find(name);
-  if (node == nullptr) return count_rest(jid, 0);
+  if (node == nullptr) return count_rest(jid, {});
   storage::PubsubQuery query{.most = ids.size(), .most_bytes = most_replaced_bytes};
-  if (kept_items(*node) == 1) {
+  const Standing who = owner.standing_of(counting_[jid].back().from());
+  const bool rules = rules_all_items(node, who);
+  if (rules && kept_items(*node) == 1) {
     // Whatever is there makes room.
     query.most = 1;
     query.from_newest = true;
   } else {
     query.ids = std::move(ids);
   }
-  deps_.store.items(jid, name, std::move(query), [this, jid](storage::Result<storage::PubsubPage> found) {
-    std::uint64_t replaced = 0;
-    if (found) {
-      for (const storage::PubsubItem& item : found->items) replaced += item.payload.size();
-    }
-    count_rest(jid, replaced);
-  });
+  deps_.store.items(jid, name, std::move(query),
+                    [this, jid, who = who.jid](storage::Result<storage::PubsubPage> found) {
+                      Replaced replaced{.of_others = !found};
+                      if (found) {
+                        for (const storage::PubsubItem& item : found->items) {
+                          replaced.bytes += item.payload.size();
+                          replaced.of_others = replaced.of_others || is_by_another(item, who);
+                        }
+                      }
+                      count_rest(jid, replaced);
+                    });
 }
 
-void Pubsub::count_rest(const xmpp::BareJid& jid, std::uint64_t replaced) {
+void Pubsub::count_rest(const xmpp::BareJid& jid, Replaced replaced) {
   reload(jid, [this, jid, replaced](PubsubOwner& still, bool loaded) {
     std::deque<IqRequest> waiting = std::move(counting_[jid]);
     counting_.erase(jid);
-    std::optional<std::uint64_t> of_the_first = replaced;
+    std::optional<Replaced> of_the_first = replaced;
     for (IqRequest& waited : waiting) {
-      if (loaded) {
+      if (!loaded) {
+        waited.fail(StanzaError::storage_failed());
+      } else if (of_the_first) {
         publish_checked(still, std::move(waited), std::exchange(of_the_first, std::nullopt));
       } else {
-        waited.fail(StanzaError::storage_failed());
+        publish_in_turn(still, std::move(waited));
       }
     }
   });
 }
 
 storage::Ticket Pubsub::publish_now(PubsubOwner& owner, const std::string& name, Node& node,
-                                    std::vector<xml::Element> items, storage::Ticket gate) {
+                                    std::vector<xml::Element> items, const xmpp::BareJid& publisher,
+                                    storage::Ticket gate) {
+  const std::string by = publisher == owner.jid() ? std::string() : publisher.text();
   if (node.config.persist_items) {
     std::vector<storage::PubsubItem> stored;
     std::uint64_t bytes = 0;
@@ -486,11 +578,12 @@ storage::Ticket Pubsub::publish_now(PubsubOwner& owner, const std::string& name,
       const xml::Element* payload = item.first_child();
       stored.push_back({.id = std::string(item.attribute("id").value_or("")),
                         .when = deps_.clock.wall(),
-                        .payload = payload == nullptr ? std::string() : xml::to_string(*payload)});
+                        .payload = payload == nullptr ? std::string() : xml::to_string(*payload),
+                        .publisher = by});
       bytes += stored.back().payload.size();
     }
     owner.nodes().add_bytes(bytes);
-    gate = wrote(owner, deps_.store.publish(owner.jid(), name, std::move(stored), kept_items(node)));
+    gate = wrote(owner, deps_.store.publish(owner.jid(), name, std::move(stored), keep_of(node)));
   }
   if (node.config.deliver_notifications) {
     xml::Element event("event", ns::pubsub_event);
@@ -498,6 +591,7 @@ storage::Ticket Pubsub::publish_now(PubsubOwner& owner, const std::string& name,
     list.set("node", name);
     for (const xml::Element& item : items) {
       list.add(item_element(ns::pubsub_event, std::string(item.attribute("id").value_or("")),
+                            shown_publisher(node.config, owner.jid(), by),
                             node.config.deliver_payloads ? item.first_child() : nullptr));
     }
     owner.notify(name, node, event, gate);
@@ -513,7 +607,7 @@ std::expected<storage::Ticket, StanzaError> Pubsub::publish(PubsubOwner& owner, 
   for (const xml::Element& item : items) {
     const std::size_t its = item.first_child() == nullptr ? 0 : xml::to_string(*item.first_child()).size();
     bytes += its;
-    if (its <= most_bytes(name) && item.attribute("id").value_or("").size() <= most_name_bytes) continue;
+    if (its <= most_bytes(name, options) && item.attribute("id").value_or("").size() <= most_name_bytes) continue;
     deps_.events.limit_hit("pubsub_item_bytes");
     return std::unexpected(StanzaError::of(Condition::policy_violation));
   }
@@ -541,14 +635,15 @@ std::expected<storage::Ticket, StanzaError> Pubsub::publish(PubsubOwner& owner, 
     }
   }
   if (items.empty()) return gate;
-  return publish_now(owner, name, *node, std::move(items), gate);
+  return publish_now(owner, name, *node, std::move(items), owner.jid(), gate);
 }
 
 void Pubsub::retract_request(PubsubOwner& owner, IqRequest request, const xml::Element& retract) {
   const std::string name = node_of(retract);
   if (name.empty()) return request.fail(bad_request("nodeid-required"));
   const Node* node = owner.nodes().find(name);
-  if (const auto why = may_publish(node, owner.standing_of(request.from()))) return request.fail(*why);
+  const Standing who = owner.standing_of(request.from());
+  if (const auto why = may_publish(node, who)) return request.fail(*why);
   if (node == nullptr) return request.fail(StanzaError::of(Condition::item_not_found));
   if (!node->config.persist_items) return request.fail(xmpp::pubsub_unsupported("persistent-items"));
   std::vector<std::string> ids = ids_in(retract);
@@ -557,20 +652,25 @@ void Pubsub::retract_request(PubsubOwner& owner, IqRequest request, const xml::E
   if (ids.size() > deps_.limits.pubsub_items) return request.fail(StanzaError::of(Condition::policy_violation));
   const std::string_view wants = retract.attribute("notify").value_or("");
   const bool notify = wants == "1" || wants == "true" || (wants.empty() && node->config.notify_retract);
-  const storage::PubsubQuery query{.ids = ids, .most = ids.size(), .most_bytes = most_answer_bytes * 1024};
-  deps_.store.items(owner.jid(), name, query,
-                    [this, jid = owner.jid(), name, ids = std::move(ids), notify,
-                     request = std::move(request)](storage::Result<storage::PubsubPage> found) mutable {
-                      if (!found) return request.fail(StanzaError::storage_failed());
-                      if (found->items.empty()) return request.fail(StanzaError::of(Condition::item_not_found));
-                      deps_.find(jid, [&](PubsubOwner& still) {
-                        const Node* there = still.nodes().find(name);
-                        if (there == nullptr) return request.fail(StanzaError::of(Condition::item_not_found));
-                        const storage::Ticket ticket = wrote(still, deps_.store.retract(jid, name, ids));
-                        retract_now(still, name, *there, ids, notify, ticket);
-                        request.reply({}, ticket);
-                      });
-                    });
+  const storage::PubsubQuery query{.ids = ids, .most = ids.size(), .payloads = false, .since = kept_since(*node)};
+  deps_.store.items(
+      owner.jid(), name, query,
+      [this, jid = owner.jid(), name, ids = std::move(ids), notify, who = who.jid, rules = rules_all_items(node, who),
+       request = std::move(request)](storage::Result<storage::PubsubPage> found) mutable {
+        if (!found) return request.fail(StanzaError::storage_failed());
+        if (found->items.empty()) return request.fail(StanzaError::of(Condition::item_not_found));
+        const auto foreign = [&](const storage::PubsubItem& item) { return is_by_another(item, who); };
+        if (!rules && std::ranges::any_of(found->items, foreign)) {
+          return request.fail(StanzaError::of(Condition::forbidden));
+        }
+        deps_.find(jid, [&](PubsubOwner& still) {
+          const Node* there = still.nodes().find(name);
+          if (there == nullptr) return request.fail(StanzaError::of(Condition::item_not_found));
+          const storage::Ticket ticket = wrote(still, deps_.store.retract(jid, name, ids));
+          retract_now(still, name, *there, ids, notify, ticket);
+          request.reply({}, ticket);
+        });
+      });
 }
 
 void Pubsub::retract_now(PubsubOwner& owner, const std::string& name, const Node& node,
@@ -593,11 +693,14 @@ storage::Ticket Pubsub::retract(PubsubOwner& owner, const std::string& name, std
   return ticket;
 }
 
-xml::Element Pubsub::event_of(const std::string& name, const Node& node, const storage::PubsubItem& item) {
+std::optional<xml::Element> Pubsub::event_of(const xmpp::BareJid& owner, const std::string& name, const Node& node,
+                                             const storage::PubsubItem& item) const {
+  const std::optional<WallTime> since = kept_since(node);
+  if (since && item.when < *since) return std::nullopt;
   xml::Element event("event", ns::pubsub_event);
   event.append_child(xml::Element("items", ns::pubsub_event))
       .set("node", name)
-      .add(stored_item(ns::pubsub_event, item, node.config.deliver_payloads));
+      .add(stored_item(ns::pubsub_event, item, node.config, owner, node.config.deliver_payloads));
   return event;
 }
 

@@ -5,7 +5,7 @@
 //
 // Limits: pubsub_nodes for each owner, pubsub_items for each node ("max"), pubsub_item_bytes for a payload
 // (avatar_bytes for an avatar), pubsub_owner_bytes for all of an owner's payloads, pubsub_people for each node
-// (affiliations and subscriptions). No collections, subscription options, leases or expiry of items.
+// (affiliations and subscriptions). No collections, subscription options or leases.
 #pragma once
 
 #include <cstddef>
@@ -91,8 +91,13 @@ class Pubsub {
   /// What the owner answers to who wants to subscribe (§8.6). A form of another kind is passed over: false.
   bool authorize(PubsubOwner& owner, const xml::Element& form);
 
-  /// The event that tells of one stored item.
-  static xml::Element event_of(const std::string& node, const Node& about, const storage::PubsubItem& item);
+  /// The event that tells of one stored item, or nothing if its time is over.
+  std::optional<xml::Element> event_of(const xmpp::BareJid& owner, const std::string& node, const Node& about,
+                                       const storage::PubsubItem& item) const;
+  /// What was published before this is as good as gone; nothing: items are kept for good.
+  std::optional<WallTime> kept_since(const Node& node) const;
+  /// Deletes what has expired. That is not shown any more in any case; now it takes no room either.
+  void expire(PubsubOwner& owner);
 
  private:
   using Operation = void (Pubsub::*)(PubsubOwner&, IqRequest, const xml::Element&);
@@ -103,17 +108,27 @@ class Pubsub {
     Operation operation;
   };
   static const std::vector<Entry>& entries();
+  /// What is known of the items that a publication would take the place of, once it was looked up.
+  struct Replaced {
+    std::uint64_t bytes = 0;
+    bool of_others = false;  ///< some were published by somebody else
+  };
 
   void get_items(PubsubOwner& owner, IqRequest request, const xml::Element& items);
   void get_subscriptions(PubsubOwner& owner, IqRequest request, const xml::Element& subscriptions);
   void get_affiliations(PubsubOwner& owner, IqRequest request, const xml::Element& affiliations);
   void create(PubsubOwner& owner, IqRequest request, const xml::Element& create);
   void publish_request(PubsubOwner& owner, IqRequest request, const xml::Element& publish);
-  /// `replaced`: what its items take the place of, in bytes, when it is known exactly how much there is already.
-  void publish_checked(PubsubOwner& owner, IqRequest request, std::optional<std::uint64_t> replaced);
+  void publish_in_turn(PubsubOwner& owner, IqRequest request);
+  /// `replaced`: what its items take the place of, when it is also known exactly how much there is already.
+  void publish_checked(PubsubOwner& owner, IqRequest request, std::optional<Replaced> replaced);
+  /// What a publication holds, with the ids that are missing.
+  std::expected<std::vector<xml::Element>, xmpp::StanzaError> items_of(const xml::Element& publish,
+                                                                       const std::string& name,
+                                                                       const xmpp::NodeConfig& config);
   /// The request waits, and those that come after it, until all that is known.
   void count_first(PubsubOwner& owner, const std::string& name, IqRequest request, std::vector<std::string> ids);
-  void count_rest(const xmpp::BareJid& owner, std::uint64_t replaced);
+  void count_rest(const xmpp::BareJid& owner, Replaced replaced);
   void retract_request(PubsubOwner& owner, IqRequest request, const xml::Element& retract);
   void subscribe(PubsubOwner& owner, IqRequest request, const xml::Element& subscribe);
   void unsubscribe(PubsubOwner& owner, IqRequest request, const xml::Element& unsubscribe);
@@ -133,11 +148,12 @@ class Pubsub {
                                                     xmpp::NodeConfig config);
   /// Writes what can be kept, tells who is to be told. The gate of both.
   storage::Ticket publish_now(PubsubOwner& owner, const std::string& name, Node& node, std::vector<xml::Element> items,
-                              storage::Ticket gate);
+                              const xmpp::BareJid& publisher, storage::Ticket gate);
   void retract_now(PubsubOwner& owner, const std::string& name, const Node& node, const std::vector<std::string>& ids,
                    bool notify, storage::Ticket gate);
   std::size_t kept_items(const Node& node) const;
-  std::size_t most_bytes(const std::string& node) const;
+  storage::PubsubKeep keep_of(const Node& node) const { return {kept_items(node), kept_since(node)}; }
+  std::size_t most_bytes(const std::string& node, const xmpp::NodeConfig& config) const;
   /// Remembers a write; if it fails, the nodes in memory become those of the disk again.
   storage::Ticket wrote(PubsubOwner& owner, storage::Ticket ticket);
   void reload(const xmpp::BareJid& owner, std::move_only_function<void(PubsubOwner&, bool loaded)> then);

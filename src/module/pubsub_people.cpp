@@ -1,6 +1,7 @@
 // The part of the publish-subscribe engine that is about people: who owns a node, who is subscribed (XEP-0060 §6.1,
 // §6.2, §8.8, §8.9).
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "module/pubsub.h"
@@ -66,10 +67,8 @@ void Pubsub::subscribe(PubsubOwner& owner, IqRequest request, const xml::Element
   const std::string name = node_of(subscribe);
   if (name.empty()) return request.fail(bad_request("nodeid-required"));
   const std::optional<xmpp::Jid> jid = xmpp::Jid::parse(subscribe.attribute("jid").value_or(""));
-  // §6.1.3.1: itself or its account, nobody else.
-  if (!jid || (*jid != request.from() && *jid != xmpp::BareJid::of(request.from()))) {
-    return request.fail(bad_request("invalid-jid"));
-  }
+  // §6.1.3.1: its account or one of its clients, nobody else.
+  if (!jid || jid->bare_text() != request.from().bare_text()) return request.fail(bad_request("invalid-jid"));
   const Standing who = owner.standing_of(request.from());
   Node* node = owner.nodes().find(name);
   const bool asks = node != nullptr && node->config.access_model == AccessModel::authorize && !who.owner &&
@@ -79,9 +78,14 @@ void Pubsub::subscribe(PubsubOwner& owner, IqRequest request, const xml::Element
   }
   NodeSubscription state = node->subscription_of(*jid);
   storage::Ticket ticket = owner.nodes().last_write();
-  const bool fresh = state == NodeSubscription::none;
+  // §6.1.3.7
+  if (asks && state == NodeSubscription::pending) {
+    return request.fail(xmpp::pubsub_error(ErrorType::auth, Condition::not_authorized, "pending-subscription"));
+  }
+  const bool fresh = state != NodeSubscription::subscribed;
   if (fresh) {
-    if (node->subscriptions.size() + node->affiliations.size() >= deps_.limits.pubsub_people) {
+    if (state == NodeSubscription::none &&
+        node->subscriptions.size() + node->affiliations.size() >= deps_.limits.pubsub_people) {
       deps_.events.limit_hit("pubsub_people");
       return request.fail(xmpp::pubsub_error(ErrorType::wait, Condition::policy_violation, "too-many-subscriptions"));
     }
@@ -107,7 +111,8 @@ void Pubsub::send_newest(const xmpp::BareJid& owner, const std::string& name, co
         deps_.find(owner, [&](PubsubOwner& still) {
           const Node* node = still.nodes().find(name);
           if (node == nullptr || node->subscription_of(subscriber) != NodeSubscription::subscribed) return;
-          still.notify_one(subscriber, *node, event_of(name, *node, found->begin()->second), gate);
+          const auto event = event_of(owner, name, *node, found->begin()->second);
+          if (event) still.notify_one(subscriber, *node, *event, gate);
         });
       });
 }
@@ -116,7 +121,8 @@ void Pubsub::unsubscribe(PubsubOwner& owner, IqRequest request, const xml::Eleme
   const std::string name = node_of(unsubscribe);
   if (name.empty()) return request.fail(bad_request("nodeid-required"));
   const std::optional<xmpp::Jid> jid = xmpp::Jid::parse(unsubscribe.attribute("jid").value_or(""));
-  if (!jid || (*jid != request.from() && *jid != xmpp::BareJid::of(request.from()))) {
+  // §6.2.3.3: also a client's subscription that it has left behind.
+  if (!jid || jid->bare_text() != request.from().bare_text()) {
     return request.fail(StanzaError::of(Condition::forbidden));
   }
   Node* node = owner.nodes().find(name);
@@ -155,25 +161,26 @@ void Pubsub::get_people(PubsubOwner& owner, IqRequest request, const xml::Elemen
 void Pubsub::set_affiliations(PubsubOwner& owner, IqRequest request, const xml::Element& affiliations) {
   const auto node = owned_node(owner, request.from(), affiliations);
   if (!node) return request.fail(node.error());
-  std::vector<std::pair<xmpp::BareJid, Affiliation>> changes;
+  std::map<xmpp::BareJid, Affiliation> changes;
   bool sound = true;
   affiliations.for_each_child([&](const xml::Element& child) {
     const auto jid = xmpp::Jid::parse(child.attribute("jid").value_or(""));
     const auto affiliation = xmpp::affiliation_from(child.attribute("affiliation").value_or(""));
-    if (!child.is("affiliation", ns::pubsub_owner) || !jid || !jid->is_bare() || !affiliation) {
+    // §8.9.2.4: nobody twice.
+    if (!child.is("affiliation", ns::pubsub_owner) || !jid || !jid->is_bare() || !affiliation ||
+        !changes.emplace(xmpp::BareJid::of(*jid), *affiliation).second) {
       sound = false;
-    } else {
-      changes.emplace_back(xmpp::BareJid::of(*jid), *affiliation);
     }
   });
   if (!sound || changes.empty()) return request.fail(StanzaError::of(Condition::bad_request));
   // §8.9.2.4: there is always an owner: the one whose nodes they are.
-  const bool own = std::ranges::any_of(changes, [&](const auto& change) { return change.first == owner.jid(); });
-  if (own) return request.fail({ErrorType::modify, Condition::not_acceptable, "The owner stays the owner."});
+  if (changes.contains(owner.jid()))
+    return request.fail({ErrorType::modify, Condition::not_acceptable, "The owner stays the owner."});
   if ((*node)->affiliations.size() + (*node)->subscriptions.size() + changes.size() > deps_.limits.pubsub_people) {
     deps_.events.limit_hit("pubsub_people");
     return request.fail(StanzaError::of(Condition::policy_violation, "Too many addresses."));
   }
+  const std::string name = node_of(affiliations);
   storage::Ticket ticket;
   for (const auto& [jid, affiliation] : changes) {
     if (affiliation == Affiliation::none) {
@@ -181,7 +188,19 @@ void Pubsub::set_affiliations(PubsubOwner& owner, IqRequest request, const xml::
     } else {
       (*node)->affiliations.insert_or_assign(jid, affiliation);
     }
-    ticket = put_person(owner, node_of(affiliations), **node, jid);
+    ticket = put_person(owner, name, **node, jid);
+    // §8.7: what somebody is decides what becomes of a subscription.
+    const bool out = affiliation == Affiliation::outcast || affiliation == Affiliation::publish_only;
+    const bool in = affiliation == Affiliation::owner || affiliation == Affiliation::publisher ||
+                    affiliation == Affiliation::member;
+    const auto subscriptions = (*node)->subscriptions;
+    for (const auto& [subscriber, state] : subscriptions) {
+      if (subscriber.bare_text() != jid.text()) continue;
+      if (out) ticket = change_subscription(owner, name, **node, subscriber, NodeSubscription::none);
+      if (in && state != NodeSubscription::subscribed) {
+        ticket = change_subscription(owner, name, **node, subscriber, NodeSubscription::subscribed);
+      }
+    }
   }
   request.reply({}, ticket);
 }

@@ -496,14 +496,14 @@ class MemoryPubsub final : public storage::PubsubStore {
     });
   }
   storage::Ticket publish(const xmpp::BareJid& owner, const std::string& node, std::vector<storage::PubsubItem> items,
-                          std::size_t most_items) override {
+                          const storage::PubsubKeep& keep) override {
     return disk_.write([&] {
       auto& there = nodes[{owner, node}].items;
       for (storage::PubsubItem& item : items) {
         std::erase_if(there, [&](const auto& other) { return other.id == item.id; });
         there.push_back(std::move(item));
       }
-      while (there.size() > most_items) there.pop_front();
+      trim_now(there, keep);
     });
   }
   storage::Ticket retract(const xmpp::BareJid& owner, const std::string& node, std::vector<std::string> ids) override {
@@ -512,15 +512,13 @@ class MemoryPubsub final : public storage::PubsubStore {
                     [&](const auto& item) { return std::ranges::find(ids, item.id) != ids.end(); });
     });
   }
-  storage::Ticket trim(const xmpp::BareJid& owner, const std::string& node, std::size_t most_items) override {
-    return disk_.write([&] {
-      auto& there = nodes[{owner, node}].items;
-      while (there.size() > most_items) there.pop_front();
-    });
+  storage::Ticket trim(const xmpp::BareJid& owner, const std::string& node, const storage::PubsubKeep& keep) override {
+    return disk_.write([&] { trim_now(nodes[{owner, node}].items, keep); });
   }
   void items(const xmpp::BareJid& owner, const std::string& node, storage::PubsubQuery query,
              storage::Callback<storage::PubsubPage> then) override {
     auto all = nodes[{owner, node}].items;
+    if (query.since) std::erase_if(all, [&](const auto& item) { return item.when < *query.since; });
     if (!query.payloads) {
       for (storage::PubsubItem& item : all) item.payload.clear();
     }
@@ -561,6 +559,10 @@ class MemoryPubsub final : public storage::PubsubStore {
   std::map<std::pair<xmpp::BareJid, std::string>, Node> nodes;
 
  private:
+  static void trim_now(std::deque<storage::PubsubItem>& items, const storage::PubsubKeep& keep) {
+    if (keep.since) std::erase_if(items, [&](const auto& item) { return item.when < *keep.since; });
+    while (items.size() > keep.most_items) items.pop_front();
+  }
   MemoryDisk& disk_;
 };
 

@@ -694,7 +694,7 @@ TEST_P(Conformance, an_account_is_loaded_in_one_read) {
   stores().documents.put(alice_, "private", "", "<private/>");
   stores().documents.put(bob_, "blocklist", "", "a@b.example");
   stores().pubsub.put_node(alice_, "n", "config");
-  stores().pubsub.publish(alice_, "n", {{.id = "i", .when = noon, .payload = "<p/>"}}, 1);
+  stores().pubsub.publish(alice_, "n", {{.id = "i", .when = noon, .payload = "<p/>"}}, {1});
   const auto whole = load(alice_);
   ASSERT_TRUE(whole);
   ASSERT_EQ(whole->roster.items.size(), 1U);

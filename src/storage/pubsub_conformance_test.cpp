@@ -27,7 +27,7 @@ class PubsubConformance : public Conformance {
   void publish(const std::vector<std::string>& ids, std::size_t most = 100) {
     std::vector<PubsubItem> items;
     for (const std::string& id : ids) items.push_back(published(id));
-    stores().pubsub.publish(alice_, "tune", std::move(items), most);
+    stores().pubsub.publish(alice_, "tune", std::move(items), {most});
   }
 };
 
@@ -40,7 +40,7 @@ TEST_P(PubsubConformance, nodes_are_kept_with_their_people) {
   stores().pubsub.put_person(alice_, "tune", {.jid = phone, .subscription = "pending"});
   stores().pubsub.put_person(alice_, "tune", {.jid = phone, .subscription = "subscribed"});
   stores().pubsub.put_person(alice_, "tune", {.jid = bob_, .affiliation = "member"});
-  stores().pubsub.publish(alice_, "tune", {published("1", "12345"), published("2", "123")}, 10);
+  stores().pubsub.publish(alice_, "tune", {published("1", "12345"), published("2", "123")}, {10});
   PubsubData data = load(alice_);
   EXPECT_EQ(data.bytes, 8U);
   ASSERT_EQ(data.nodes.size(), 2U);
@@ -89,21 +89,50 @@ TEST_P(PubsubConformance, the_oldest_items_go) {
   EXPECT_EQ(ids(items({})), "bc");
   publish({"b"}, 2);
   EXPECT_EQ(ids(items({})), "cb");
-  stores().pubsub.trim(alice_, "tune", 1);
+  stores().pubsub.trim(alice_, "tune", {1});
   EXPECT_EQ(ids(items({})), "b");
   publish({"d"}, 2);
   stores().pubsub.retract(alice_, "tune", {"b", "z"});
   EXPECT_EQ(ids(items({})), "d");
-  stores().pubsub.trim(alice_, "tune", 0);
+  stores().pubsub.trim(alice_, "tune", {0});
   EXPECT_EQ(ids(items({})), "");
   publish({"e"}, 0);
   EXPECT_EQ(ids(items({})), "");
 }
 
+TEST_P(PubsubConformance, what_has_expired_is_not_found_and_goes_with_the_next_write) {
+  const auto at = [](const std::string& id, int minutes) {
+    return PubsubItem{.id = id, .when = noon + std::chrono::minutes(minutes), .payload = "<x/>"};
+  };
+  stores().pubsub.publish(alice_, "tune", {at("a", 0), at("b", 1), at("c", 2)}, {100});
+  const std::optional<WallTime> since = noon + std::chrono::minutes(1);
+  EXPECT_EQ(ids(items({.since = since})), "bc");
+  EXPECT_EQ(items({.since = since}).total, 2U);
+  EXPECT_EQ(ids(items({.from_newest = true, .since = since})), "bc");
+  EXPECT_EQ(ids(items({.ids = {"a", "c"}, .since = since})), "c");
+  EXPECT_FALSE(items({.after = "a", .since = since}).known);
+  EXPECT_EQ(ids(items({})), "abc");
+  stores().pubsub.trim(alice_, "tune", {100, since});
+  EXPECT_EQ(ids(items({})), "bc");
+  stores().pubsub.publish(alice_, "tune", {at("d", 3)}, {100, noon + std::chrono::minutes(2)});
+  EXPECT_EQ(ids(items({})), "cd");
+}
+
+TEST_P(PubsubConformance, an_item_has_its_publisher) {
+  PubsubItem theirs = published("a");
+  theirs.publisher = "bob@example.org";
+  stores().pubsub.publish(alice_, "tune", {theirs, published("b")}, {10});
+  const PubsubPage page = items({});
+  ASSERT_EQ(page.items.size(), 2U);
+  EXPECT_EQ(page.items[0].publisher, "bob@example.org");
+  EXPECT_EQ(page.items[1].publisher, "");
+  EXPECT_EQ(items({.ids = {"a"}, .payloads = false}).items.at(0).publisher, "bob@example.org");
+}
+
 TEST_P(PubsubConformance, the_newest_of_several_nodes_come_together) {
   publish({"a", "b"});
-  stores().pubsub.publish(alice_, "mood", {published("m")}, 1);
-  stores().pubsub.publish(bob_, "mood", {published("n")}, 1);
+  stores().pubsub.publish(alice_, "mood", {published("m")}, {1});
+  stores().pubsub.publish(bob_, "mood", {published("n")}, {1});
   const auto newest = ask<std::map<std::string, PubsubItem>>([&](auto then) {
                         stores().pubsub.newest(alice_, {"tune", "mood", "none"}, std::move(then));
                       }).value();

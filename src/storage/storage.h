@@ -284,8 +284,9 @@ struct PubsubNode {
 
 struct PubsubItem {
   std::string id;
-  WallTime when{};      ///< of its publication
-  std::string payload;  ///< one element as XML text, or empty
+  WallTime when{};          ///< of its publication
+  std::string payload;      ///< one element as XML text, or empty
+  std::string publisher{};  ///< the bare JID of who published it; empty: the owner
 };
 
 /// All that there is of an owner, but for the items themselves.
@@ -296,13 +297,20 @@ struct PubsubData {
 
 /// Which items of a node are asked for.
 struct PubsubQuery {
-  std::vector<std::string> ids{};  ///< just these, if there are any; those that are not there are left out
-  std::string after{};             ///< published later than this item, if not empty …
-  std::string before{};            ///< … and earlier than this one
-  bool from_newest = false;        ///< the last `most` instead of the first
-  std::size_t most = 0;            ///< items
-  std::size_t most_bytes = 0;      ///< of payloads; one item comes in any case
-  bool payloads = true;            ///< false: they are left out, and most_bytes means nothing
+  std::vector<std::string> ids{};   ///< just these, if there are any; those that are not there are left out
+  std::string after{};              ///< published later than this item, if not empty …
+  std::string before{};             ///< … and earlier than this one
+  bool from_newest = false;         ///< the last `most` instead of the first
+  std::size_t most = 0;             ///< items
+  std::size_t most_bytes = 0;       ///< of payloads; one item comes in any case
+  bool payloads = true;             ///< false: they are left out, and most_bytes means nothing
+  std::optional<WallTime> since{};  ///< what was published before is as good as gone
+};
+
+/// What a node keeps: the newest so many, and of these what was published at `since` or later.
+struct PubsubKeep {
+  std::size_t most_items;
+  std::optional<WallTime> since{};
 };
 
 struct PubsubPage {
@@ -322,12 +330,11 @@ class PubsubStore {
   /// With its people and items.
   virtual Ticket remove_node(const xmpp::BareJid& owner, const std::string& node) = 0;
   virtual Ticket put_person(const xmpp::BareJid& owner, const std::string& node, const PubsubPerson& person) = 0;
-  /// Items that are there already get the new payload and become the newest. Of more than `most_items` the oldest go.
+  /// Items that are there already get the new payload and become the newest. What is not to be kept goes.
   virtual Ticket publish(const xmpp::BareJid& owner, const std::string& node, std::vector<PubsubItem> items,
-                         std::size_t most_items) = 0;
+                         const PubsubKeep& keep) = 0;
   virtual Ticket retract(const xmpp::BareJid& owner, const std::string& node, std::vector<std::string> ids) = 0;
-  /// Leaves the newest `most_items`.
-  virtual Ticket trim(const xmpp::BareJid& owner, const std::string& node, std::size_t most_items) = 0;
+  virtual Ticket trim(const xmpp::BareJid& owner, const std::string& node, const PubsubKeep& keep) = 0;
   virtual void items(const xmpp::BareJid& owner, const std::string& node, PubsubQuery query,
                      Callback<PubsubPage> then) = 0;
   /// The newest item of each of these nodes that has one, by the node's name.

@@ -17,6 +17,7 @@ namespace {
 constexpr std::array<std::string_view, 5> access_words{"open", "presence", "roster", "authorize", "whitelist"};
 constexpr std::array<std::string_view, 3> publish_words{"publishers", "subscribers", "open"};
 constexpr std::array<std::string_view, 3> send_last_words{"never", "on_sub", "on_sub_and_presence"};
+constexpr std::array<std::string_view, 3> reply_words{"owner", "publisher", "none"};
 constexpr std::array<std::string_view, 6> affiliation_words{"none",         "owner",  "publisher",
                                                             "publish-only", "member", "outcast"};
 constexpr std::array<std::string_view, 3> subscription_words{"none", "pending", "subscribed"};
@@ -43,6 +44,7 @@ struct ConfigField {
   Values (*get)(const NodeConfig& config);
   bool (*set)(NodeConfig& config, const Values& values);
   std::span<const std::string_view> options{};
+  bool owners_only = false;
 };
 
 template <auto member>
@@ -51,6 +53,43 @@ constexpr ConfigField text_field(std::string_view var, std::string_view label) {
           [](NodeConfig& config, const Values& values) {
             if (values.size() > 1) return false;
             config.*member = values.empty() ? std::string() : values.front();
+            return true;
+          }};
+}
+
+template <auto member>
+constexpr ConfigField list_field(std::string_view var, std::string_view type, std::string_view label,
+                                 bool owners_only = false) {
+  return {var,
+          type,
+          label,
+          [](const NodeConfig& config) { return config.*member; },
+          [](NodeConfig& config, const Values& values) {
+            config.*member = values;
+            return true;
+          },
+          {},
+          owners_only};
+}
+
+/// A number, or `no_limit`, from `smallest` on.
+template <auto member, auto& no_limit, std::uint64_t smallest>
+constexpr ConfigField number_field(std::string_view var, std::string_view label) {
+  return {var, "text-single", label,
+          [](const NodeConfig& config) {
+            const auto& number = config.*member;
+            return Values{number ? std::to_string(*number) : std::string(no_limit)};
+          },
+          [](NodeConfig& config, const Values& values) {
+            if (values.size() > 1) return false;
+            const std::string_view value = values.empty() ? std::string_view() : values.front();
+            if (value == no_limit) {
+              (config.*member).reset();
+              return true;
+            }
+            const auto number = parse_number<std::uint64_t>(value);
+            if (!number || *number < smallest) return false;
+            config.*member = *number;
             return true;
           }};
 }
@@ -90,45 +129,30 @@ constexpr ConfigField choice_field(std::string_view var, std::string_view label)
 }
 
 constexpr std::array<std::string_view, 2> notification_words{"headline", "normal"};
+constexpr std::array<std::string_view, 1> node_type_words{"leaf"};
+constexpr std::string_view nothing_word = "";
 
 constexpr std::array config_fields{
     text_field<&NodeConfig::title>("pubsub#title", "A name for people"),
     text_field<&NodeConfig::description>("pubsub#description", "What the node is for"),
     text_field<&NodeConfig::type>("pubsub#type", "The namespace of what is published"),
     choice_field<&NodeConfig::access_model, access_words>("pubsub#access_model", "Who may read and subscribe"),
-    ConfigField{.var = "pubsub#roster_groups_allowed",
-                .type = "text-multi",
-                .label = "The roster groups that may, for the access model roster",
-                .get = [](const NodeConfig& config) { return config.roster_groups_allowed; },
-                .set =
-                    [](NodeConfig& config, const Values& values) {
-                      config.roster_groups_allowed = values;
-                      return true;
-                    }},
+    list_field<&NodeConfig::roster_groups_allowed>("pubsub#roster_groups_allowed", "text-multi",
+                                                   "The roster groups that may, for the access model roster", true),
     choice_field<&NodeConfig::publish_model, publish_words>("pubsub#publish_model", "Who may publish"),
     boolean_field<&NodeConfig::persist_items>("pubsub#persist_items", "Keep what is published"),
-    ConfigField{.var = "pubsub#max_items",
-                .type = "text-single",
-                .label = "How many items are kept; max: as many as can be",
-                .get =
-                    [](const NodeConfig& config) {
-                      return Values{config.max_items ? std::to_string(*config.max_items) : std::string(max_word)};
-                    },
-                .set =
-                    [](NodeConfig& config, const Values& values) {
-                      if (values.size() != 1) return false;
-                      if (values.front() == max_word) {
-                        config.max_items.reset();
-                        return true;
-                      }
-                      const auto number = parse_number<std::uint64_t>(values.front());
-                      if (number) config.max_items = *number;
-                      return number.has_value();
-                    }},
+    number_field<&NodeConfig::max_items, max_word, 0>("pubsub#max_items",
+                                                      "How many items are kept; max: as many as can be"),
+    number_field<&NodeConfig::item_expire, max_word, 1>("pubsub#item_expire",
+                                                        "For how many seconds an item is kept; max: for good"),
+    number_field<&NodeConfig::max_payload_size, nothing_word, 1>(
+        "pubsub#max_payload_size", "How many bytes an item can have; empty: all that can be"),
     choice_field<&NodeConfig::send_last_item, send_last_words>("pubsub#send_last_published_item",
                                                                "When the newest item is sent unasked"),
     boolean_field<&NodeConfig::deliver_notifications>("pubsub#deliver_notifications", "Send notifications"),
     boolean_field<&NodeConfig::deliver_payloads>("pubsub#deliver_payloads", "Send what was published along with them"),
+    choice_field<&NodeConfig::itemreply, reply_words>("pubsub#itemreply",
+                                                      "Whose address items name as their publisher"),
     boolean_field<&NodeConfig::notify_config>("pubsub#notify_config", "Tell of a new configuration"),
     boolean_field<&NodeConfig::notify_delete>("pubsub#notify_delete", "Tell when the node is deleted"),
     boolean_field<&NodeConfig::notify_retract>("pubsub#notify_retract", "Tell when items are deleted"),
@@ -147,6 +171,17 @@ constexpr std::array config_fields{
                       return found != notification_words.end();
                     },
                 .options = notification_words},
+    text_field<&NodeConfig::language>("pubsub#language", "The language of what is published"),
+    list_field<&NodeConfig::contact>("pubsub#contact", "jid-multi", "Addresses for questions"),
+    // There are no collections (XEP-0248); clients say so all the same.
+    ConfigField{
+        .var = "pubsub#node_type",
+        .type = "list-single",
+        .label = "What kind of node it is",
+        .get = [](const NodeConfig&) { return Values{std::string(node_type_words.front())}; },
+        .set = [](NodeConfig&,
+                  const Values& values) { return values.size() == 1 && values.front() == node_type_words.front(); },
+        .options = node_type_words},
 };
 
 constexpr std::string_view form_type_var = "FORM_TYPE";
@@ -180,7 +215,10 @@ std::optional<NodeSubscription> node_subscription_from(std::string_view word) {
 DataForm NodeConfig::to_form(std::string_view form_kind, std::string_view form_type) const {
   DataForm form{.type = std::string(form_kind)};
   form.fields.push_back({.var = std::string(form_type_var), .type = "hidden", .values = {std::string(form_type)}});
-  for (const ConfigField& field : config_fields) form.fields.push_back(written(field, *this, form_kind == "form"));
+  const bool owners = form_kind == "form";
+  for (const ConfigField& field : config_fields) {
+    if (owners || !field.owners_only) form.fields.push_back(written(field, *this, owners));
+  }
   return form;
 }
 

@@ -32,6 +32,8 @@ enum class AccessModel : std::uint8_t { open, presence, roster, authorize, white
 enum class PublishModel : std::uint8_t { publishers, subscribers, open };
 /// When the newest item is sent to who did not ask for it.
 enum class SendLastItem : std::uint8_t { never, on_sub, on_sub_and_presence };
+/// Whose address an item names as its publisher (§12.11).
+enum class ItemReply : std::uint8_t { owner, publisher, none };
 /// §4.1
 enum class Affiliation : std::uint8_t { none, owner, publisher, publish_only, member, outcast };
 /// §4.2. `unconfigured` does not occur: there are no options of a subscription.
@@ -48,21 +50,27 @@ struct NodeConfig {
   std::string title{};
   std::string description{};
   std::string type{};  ///< the namespace of the payloads
+  std::string language{};
+  std::vector<std::string> contact{};  ///< addresses for questions
   AccessModel access_model = AccessModel::presence;
   std::vector<std::string> roster_groups_allowed{};
   PublishModel publish_model = PublishModel::publishers;
   bool persist_items = true;
-  std::optional<std::uint64_t> max_items = 1;  ///< nothing: as many as the service allows ("max")
+  std::optional<std::uint64_t> max_items = 1;       ///< nothing: as many as the service allows ("max")
+  std::optional<std::uint64_t> item_expire{};       ///< seconds that an item is kept; nothing: for good ("max")
+  std::optional<std::uint64_t> max_payload_size{};  ///< bytes; nothing: what the service allows
   SendLastItem send_last_item = SendLastItem::on_sub_and_presence;
   bool deliver_notifications = true;
   bool deliver_payloads = true;
+  ItemReply itemreply = ItemReply::none;
   bool notify_config = false;
   bool notify_delete = true;
   bool notify_retract = true;
   bool normal_messages = false;  ///< pubsub#notification_type is normal, not headline
   friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
 
-  /// A form with all fields; `form_type` is its FORM_TYPE. Of type form it has labels and options.
+  /// A form with all fields; `form_type` is its FORM_TYPE. Of type form, which is the owner's, it has labels and
+  /// options. SECURITY: any other is for readers and leaves out what is the owner's business: the names of groups.
   DataForm to_form(std::string_view type, std::string_view form_type) const;
   /// Takes the values over that `form` has; fields that there are not are passed over. Error: not_acceptable (a value
   /// that the field cannot have, or more items than `most_items`); nothing is taken over then.
@@ -75,7 +83,7 @@ struct NodeConfig {
   static NodeConfig from_text(std::string_view text, NodeConfig defaults);
 };
 
-/// An error with a condition of §… in namespace pubsub#errors. `feature` is set for `unsupported` only.
+/// An error with a condition in namespace pubsub#errors. `feature` is set for `unsupported` only.
 StanzaError pubsub_error(ErrorType type, Condition condition, std::string_view specific, std::string_view feature = {});
 /// feature-not-implemented with `<unsupported feature=''/>`.
 StanzaError pubsub_unsupported(std::string_view feature);

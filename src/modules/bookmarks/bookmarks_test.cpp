@@ -134,6 +134,61 @@ TEST_F(BookmarksTest, xep0402_an_item_is_in_the_list_that_old_clients_read) {
   EXPECT_TRUE(has(items(old, "storage:bookmarks"), "<storage xmlns='storage:bookmarks'/>"));
 }
 
+TEST_F(BookmarksTest, xep0402_examples_1_and_2_a_bookmark_can_have_a_nick_or_nothing_at_all) {
+  Session& phone = comes("juliet@capulet.lit/phone");
+  const std::string full =
+      "<conference xmlns='urn:xmpp:bookmarks:1' name='Council of Oberon' "
+      "autojoin='true'><nick>Puck</nick></conference>";
+  const std::string least = "<conference xmlns='urn:xmpp:bookmarks:1'/>";
+  publish(phone, "<item id='council@conference.underhill.org'>" + full + "</item>");
+  publish(phone, "<item id='least@conference.underhill.org'>" + least + "</item>");
+  const std::string all = items(phone);
+  EXPECT_TRUE(has(all, full)) << all;
+  EXPECT_TRUE(has(all, least)) << all;
+  EXPECT_TRUE(has(private_list(phone), "<conference jid='least@conference.underhill.org'/>"));
+}
+
+TEST_F(BookmarksTest, xep0402_examples_3_to_14_bookmarks_are_added_corrected_and_removed) {
+  Session& phone = comes("juliet@capulet.lit/phone");
+  Session& balcony = comes("juliet@capulet.lit/balcony");
+  scene.forget_all();
+  const auto bookmark = [](const std::string& room, const std::string& name, const std::string& more) {
+    return "<item id='" + room + "@conference.shakespeare.lit'><conference xmlns='urn:xmpp:bookmarks:1' name='" + name +
+           "'" + more + "</conference></item>";
+  };
+  const std::string state =
+      "<extensions><state xmlns='http://myclient.example/bookmark/state' minimized='true'/></extensions>";
+  const std::string play = bookmark("theplay", "The Play", " autojoin='true'><nick>JC</nick>");
+  const auto put = [&](const std::string& item) {
+    const std::string answer = ask(
+        phone, "set",
+        "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='urn:xmpp:bookmarks:1'>" + item +
+            "</publish><publish-options><x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE' type='hidden'>"
+            "<value>http://jabber.org/protocol/pubsub#publish-options</value></field>"
+            "<field var='pubsub#persist_items'><value>true</value></field>"
+            "<field var='pubsub#max_items'><value>max</value></field>"
+            "<field var='pubsub#send_last_published_item'><value>never</value></field>"
+            "<field var='pubsub#access_model'><value>whitelist</value></field></x></publish-options></pubsub>");
+    EXPECT_TRUE(has(answer, "type='result'")) << answer;
+    std::string told;
+    for (const std::string& line : scene.got(balcony)) told += line;
+    EXPECT_TRUE(has(told, "type='headline'"));
+    EXPECT_TRUE(has(told, "<items node='urn:xmpp:bookmarks:1'>" + item + "</items>")) << told;
+  };
+  put(play);
+  put(bookmark("orchard", "The Orcard", " autojoin='1'><nick>JC</nick>" + state));
+  put(bookmark("orchard", "The Orchard", " autojoin='true'><nick>JC</nick>" + state));
+  put(bookmark("theplay", "The Play", "><nick>JC</nick>"));
+  EXPECT_TRUE(has(items(phone), "<items node='urn:xmpp:bookmarks:1'>" +
+                                    bookmark("orchard", "The Orchard", " autojoin='true'><nick>JC</nick>" + state) +
+                                    bookmark("theplay", "The Play", "><nick>JC</nick>") + "</items>"));
+  EXPECT_TRUE(has(retract(phone, "theplay@conference.shakespeare.lit"), "type='result'"));
+  const auto told = scene.got(balcony);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(has(told[0], "<retract id='theplay@conference.shakespeare.lit'/>")) << told[0];
+  EXPECT_FALSE(has(items(phone), "theplay"));
+}
+
 TEST_F(BookmarksTest, what_is_set_in_private_xml_becomes_items_and_each_is_told_of_what_changed_only) {
   Session& phone = comes("juliet@capulet.lit/phone");
   Session& old = comes("juliet@capulet.lit/old", {});

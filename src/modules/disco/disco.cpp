@@ -43,7 +43,7 @@ bool entitled(const module::IqRequest& request) {
 void Disco::attach(module::Hooks& hooks) {
   hooks_ = &hooks;
   hooks.on_iq(Target::server, Access::anyone, StanzaType::get, "query", ns::disco_info, this, &Disco::info);
-  hooks.on_iq(Target::account, Access::subscribers, StanzaType::get, "query", ns::disco_info, this, &Disco::info);
+  hooks.on_iq(Target::account, Access::unguarded, StanzaType::get, "query", ns::disco_info, this, &Disco::info);
   hooks.on_iq(Target::server, Access::anyone, StanzaType::get, "query", ns::disco_items, this, &Disco::items);
   hooks.on_iq(Target::account, Access::unguarded, StanzaType::get, "query", ns::disco_items, this, &Disco::items);
   hooks.on<module::StreamFeatures>(this, &Disco::announce);
@@ -82,6 +82,12 @@ void Disco::info(module::IqRequest request) {
   const Target target = target_of(request);
   const std::string_view domain = domain_of(request);
   const std::string_view node = node_of(request);
+  // SECURITY: XEP-0030 §10: strangers learn nothing of an account, nor whether there is one, but for its nodes that are
+  // open to everybody (XEP-0060 §5.3).
+  const bool stranger = !entitled(request);
+  if (stranger && (node.empty() || request.account() == nullptr)) {
+    return request.fail(StanzaError::of(Condition::service_unavailable));
+  }
   if (node.empty() || (target == Target::server && node.starts_with(caps_node))) {
     std::expected<xml::Element, StanzaError> query = describe(target, domain, request.account());
     if (!query) return request.fail(query.error());
@@ -96,8 +102,10 @@ void Disco::info(module::IqRequest request) {
   query.set("node", std::string(node));
   module::DiscoInfo event{target, domain, request.account(), node, query, &request.from()};
   const module::Outcome outcome = hooks_->run(event);
+  const bool found = std::holds_alternative<module::Done>(outcome);
+  if (stranger && !found) return request.fail(StanzaError::of(Condition::service_unavailable));
   if (const auto* error = std::get_if<StanzaError>(&outcome)) return request.fail(*error);
-  if (!std::holds_alternative<module::Done>(outcome)) return request.fail(StanzaError::of(Condition::item_not_found));
+  if (!found) return request.fail(StanzaError::of(Condition::item_not_found));
   request.reply(std::move(query));
 }
 

@@ -76,7 +76,7 @@ void Interests::learn(const xmpp::BareJid& account, const xmpp::FullJid& client,
     }
     return;
   }
-  if (questions_.size() >= limits_.pep_questions) {
+  if (questions_.size() >= limits_.pep_questions || asks_too_much_of(client.bare())) {
     events_.limit_hit("pep_questions");
     return;
   }
@@ -88,6 +88,15 @@ void Interests::learn(const xmpp::BareJid& account, const xmpp::FullJid& client,
   questions_.emplace(id, Question{client, capabilities, {account}, clock_.now()});
   if (!sweep_.waiting()) timers_.schedule(sweep_, answer_time);
   delivery_.route(xmpp::Stanza::make(std::move(iq)));
+}
+
+bool Interests::asks_too_much_of(const xmpp::BareJid& person) const {
+  const std::string prefix = person.text() + "/";
+  std::size_t open = 0;
+  for (auto at = open_.lower_bound({prefix, {}}); at != open_.end() && at->first.first.starts_with(prefix); ++at) {
+    if (++open >= most_of_one) return true;
+  }
+  return false;
 }
 
 bool Interests::answered(const xmpp::Stanza& answer) {

@@ -2,7 +2,8 @@
 // XEP-0390) that end in "+notify". What a hash stands for is asked once, of the first client that shows it, and
 // believed for others only if the answer has that hash. Lives on each shard. State: known hashes, open questions.
 //
-// Limits: `most_known` hashes, `most_nodes` names of each, pep_questions open at a time, each for `answer_time`.
+// Limits: `most_known` hashes, `most_nodes` names of each; pep_questions open at a time, `most_of_one` of them to
+// clients of one address, each for `answer_time`.
 #pragma once
 
 #include <cstddef>
@@ -38,6 +39,8 @@ class Interests {
  public:
   static constexpr std::size_t most_known = 2000;
   static constexpr std::size_t most_nodes = 100;
+  /// Clients of one address that are reckoned with, so that nobody takes the room of all others.
+  static constexpr std::size_t most_of_one = 50;
   static constexpr std::size_t most_name_bytes = 1023;
   static constexpr Duration answer_time = std::chrono::seconds(60);
 
@@ -60,6 +63,7 @@ class Interests {
     MonotonicTime asked;
   };
   static Key key_of(const Capabilities& capabilities);
+  bool asks_too_much_of(const xmpp::BareJid& person) const;
   void forget_old();
 
   Random& random_;

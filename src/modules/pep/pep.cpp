@@ -28,7 +28,15 @@ namespace {
 
 /// Of an account: the clients of its contacts that want events of it.
 struct Watchers {
-  std::map<FullJid, Wanted> clients;
+  std::map<BareJid, std::map<FullJid, Wanted>> people;
+  std::size_t clients = 0;
+
+  void remove(const FullJid& client) {
+    const auto person = people.find(client.bare());
+    if (person == people.end()) return;
+    clients -= person->second.erase(client);
+    if (person->second.empty()) people.erase(person);
+  }
 };
 /// Of a session: what its client wants.
 struct OwnWanted {
@@ -43,6 +51,25 @@ module::Standing standing_in(const Account& account, const xmpp::Jid& jid) {
   standing.contact = standing.owner || account.roster().lets_see(standing.jid);
   if (const storage::RosterItem* item = account.roster().find(standing.jid)) standing.groups = item->groups;
   return standing;
+}
+
+/// True if whoever asks is a stranger to whom nothing is open that the request could be about.
+bool has_nothing_for(Account& account, const module::IqRequest& request) {
+  const module::Standing who = standing_in(account, request.from());
+  if (who.owner || who.contact) return false;
+  const auto names = [&](const Node& node) {
+    const auto is_his = [&](const auto& entry) { return entry.first.bare_text() == who.jid.text(); };
+    return node.affiliation_of(who.jid) != xmpp::Affiliation::none || std::ranges::any_of(node.subscriptions, is_his);
+  };
+  const xml::Element* child = request.payload().first_child();
+  const auto name = child == nullptr ? std::nullopt : child->attribute("node");
+  if (!name) {
+    return std::ranges::none_of(account.nodes().nodes(), [&](const auto& entry) { return names(entry.second); });
+  }
+  const Node* node = account.nodes().find(*name);
+  if (node == nullptr) return true;
+  if (names(*node) || node->config.access_model == xmpp::AccessModel::open) return false;
+  return node->config.access_model != xmpp::AccessModel::authorize || !child->is("subscribe", ns::pubsub);
 }
 
 /// True if `jid` hears of the node at all.
@@ -65,23 +92,27 @@ class Pep::Owner final : public module::PubsubOwner {
   void notify(const std::string& name, const Node& node, const xml::Element& event, storage::Ticket gate) override {
     xmpp::Stanza message = pep_.message(account_.jid(), node, event);
     message.share();
+    std::set<BareJid> told;
     for (const auto& session : account_.sessions()) {
       const OwnWanted* own = session->attachments().find<OwnWanted>();
       if (own == nullptr || !session->available() || !wants(own->nodes, name)) continue;
+      // Who has subscribed with this very address is told as a subscriber.
+      if (node.subscription_of(session->jid()) == xmpp::NodeSubscription::subscribed) continue;
+      told.insert(account_.jid());
       send(message, session->jid(), gate);
     }
-    std::set<BareJid> told;
-    const Watchers* watchers = account_.attachments().find<Watchers>();
-    static const std::map<FullJid, Wanted> nobody;
-    for (const auto& [client, wanted] : watchers == nullptr ? nobody : watchers->clients) {
-      if (!wants(wanted, name)) continue;
-      // Who has subscribed with this very address is told as a subscriber.
-      if (node.subscription_of(client) == xmpp::NodeSubscription::subscribed) continue;
-      // Without sharing presence it takes a subscription.
-      if (!account_.roster().lets_see(client.bare()) && !node.is_subscribed(client.bare())) continue;
-      if (!hears(account_, node, client)) continue;
-      told.insert(client.bare());
-      send(message, client, gate);
+    if (const Watchers* watchers = account_.attachments().find<Watchers>()) {
+      for (const auto& [person, clients] : watchers->people) {
+        // Without sharing presence it takes a subscription.
+        if (!account_.roster().lets_see(person) && !node.is_subscribed(person)) continue;
+        if (module::may_read(&node, standing_in(account_, person))) continue;
+        for (const auto& [client, wanted] : clients) {
+          if (!wants(wanted, name) || account_.block_list().blocks(client)) continue;
+          if (node.subscription_of(client) == xmpp::NodeSubscription::subscribed) continue;
+          told.insert(person);
+          send(message, client, gate);
+        }
+      }
     }
     for (const auto& [subscriber, state] : node.subscriptions) {
       if (state != xmpp::NodeSubscription::subscribed) continue;
@@ -156,11 +187,11 @@ void Pep::attach(module::Hooks& hooks) {
 }
 
 void Pep::request(module::IqRequest request) {
-  if (request.account() == nullptr) {
-    // SECURITY: as an account answers to strangers (module/node_list.h).
-    return request.fail(request.is_set() && request.payload().child("subscribe", ns::pubsub) == nullptr
-                            ? StanzaError::of(Condition::forbidden)
-                            : module::presence_subscription_required());
+  // SECURITY: a stranger cannot tell an account that has nothing for him from one that is not there.
+  if (request.account() == nullptr || has_nothing_for(*request.account(), request)) {
+    const bool reads = request.payload().ns() == ns::pubsub &&
+                       (!request.is_set() || request.payload().child("subscribe", ns::pubsub) != nullptr);
+    return request.fail(reads ? module::presence_subscription_required() : StanzaError::of(Condition::forbidden));
   }
   if (BareJid::of(request.from()) == request.account()->jid()) {
     module::StoreRequest event{request};
@@ -210,7 +241,11 @@ void Pep::ask_own_client(Session& session) {
   if (capabilities) interests_.learn(session.account().jid(), session.jid(), *capabilities);
 }
 
-void Pep::own_client(module::SessionAvailable& event) { ask_own_client(event.session); }
+void Pep::own_client(module::SessionAvailable& event) {
+  Owner owner(*this, event.session.account());
+  pubsub_.expire(owner);
+  ask_own_client(event.session);
+}
 
 void Pep::own_client_back(module::SessionRestored& event) { ask_own_client(event.session); }
 
@@ -224,7 +259,7 @@ Outcome Pep::contacts_client(module::PresenceToAccount& event) {
   Account& account = event.account;
   if (client.bare() == account.jid()) return Next{};
   if (event.stanza.type() == StanzaType::unavailable) {
-    if (Watchers* watchers = account.attachments().find<Watchers>()) watchers->clients.erase(client);
+    if (Watchers* watchers = account.attachments().find<Watchers>()) watchers->remove(client);
     return Next{};
   }
   if (event.stanza.type() != StanzaType::available) return Next{};
@@ -249,15 +284,20 @@ void Pep::learned(const BareJid& jid, const FullJid& client, const Wanted& wante
     if (session == nullptr || !session->available()) return;
     place = &session->attachments().get<OwnWanted>().nodes;
   } else if (wanted->empty()) {
-    if (Watchers* watchers = account->attachments().find<Watchers>()) watchers->clients.erase(client);
+    if (Watchers* watchers = account->attachments().find<Watchers>()) watchers->remove(client);
     return;
   } else {
-    auto& clients = account->attachments().get<Watchers>().clients;
-    if (clients.size() >= deps_.limits.pep_watchers && !clients.contains(client)) {
-      deps_.events.limit_hit("pep_watchers");
-      return;
+    Watchers& watchers = account->attachments().get<Watchers>();
+    const auto person = watchers.people.find(client.bare());
+    const std::size_t of_his = person == watchers.people.end() ? 0 : person->second.size();
+    if (of_his == 0 || !person->second.contains(client)) {
+      if (watchers.clients >= deps_.limits.pep_watchers || of_his >= Interests::most_of_one) {
+        deps_.events.limit_hit("pep_watchers");
+        return;
+      }
+      ++watchers.clients;
     }
-    place = &clients[client];
+    place = &watchers.people[client.bare()][client];
   }
   const Wanted before = std::exchange(*place, wanted);
   if (before == wanted) return;
@@ -272,8 +312,10 @@ void Pep::sight_changed(module::SightChanged& event) {
   if (!event.account.roster().lets_see(event.contact)) return;
   const Watchers* watchers = event.account.attachments().find<Watchers>();
   if (watchers == nullptr) return;
-  for (const auto& [client, wanted] : watchers->clients) {
-    if (client.bare() == event.contact) send_newest(event.account, client, {wanted->begin(), wanted->end()});
+  const auto person = watchers->people.find(event.contact);
+  if (person == watchers->people.end()) return;
+  for (const auto& [client, wanted] : person->second) {
+    send_newest(event.account, client, {wanted->begin(), wanted->end()});
   }
 }
 
@@ -301,7 +343,9 @@ void Pep::send_newest(Account& account, const FullJid& client, std::vector<std::
                                for (const auto& [name, item] : *newest) {
                                  const Node* node = still->nodes().find(name);
                                  if (node == nullptr || !hears(*still, *node, client)) continue;
-                                 xmpp::Stanza stanza = message(jid, *node, module::Pubsub::event_of(name, *node, item));
+                                 const auto event = pubsub_.event_of(jid, name, *node, item);
+                                 if (!event) continue;
+                                 xmpp::Stanza stanza = message(jid, *node, *event);
                                  stanza.edit().add(xmpp::delay_element(jid, xmpp::format_datetime(item.when)));
                                  stanza.set_to(client);
                                  deps_.delivery.route(std::move(stanza), still->nodes().last_write());
@@ -324,7 +368,7 @@ Outcome Pep::owner_answers(module::MessageFromClient& event) {
 // -----------------------------------------------------------------------------------------------------
 
 Outcome Pep::info(module::DiscoInfo& event) {
-  if (event.target != module::Target::account || event.account == nullptr) return Next{};
+  if (event.target == module::Target::account && event.account == nullptr) return Next{};
   const auto add_identity = [&](std::string type, const std::string& name) {
     xml::Element identity("identity", ns::disco_info);
     identity.set("category", "pubsub").set("type", std::move(type));
@@ -334,12 +378,20 @@ Outcome Pep::info(module::DiscoInfo& event) {
   const auto add_feature = [&](std::string_view var) {
     event.query.add(xml::Element("feature", ns::disco_info).set("var", std::string(var)));
   };
+  // XEP-0222 §5, XEP-0223 §5: clients from before accounts answered for themselves ask the server.
+  if (event.target == module::Target::server) {
+    if (!event.node.empty()) return Next{};
+    add_identity("pep", {});
+    add_feature("http://jabber.org/protocol/pubsub#publish-options");
+    return Next{};
+  }
   if (event.node.empty()) {
     add_identity("pep", {});
     for (const std::string_view feature : module::Pubsub::features()) add_feature(feature);
     add_feature("http://jabber.org/protocol/pubsub#auto-subscribe");
     add_feature("http://jabber.org/protocol/pubsub#filtered-notifications");
     add_feature("http://jabber.org/protocol/pubsub#presence-subscribe");
+    add_feature("http://jabber.org/protocol/pubsub#pubsub-on-a-jid");
     return Next{};
   }
   const Node* node = event.account->nodes().find(event.node);
@@ -348,13 +400,16 @@ Outcome Pep::info(module::DiscoInfo& event) {
   add_identity("leaf", node->config.title);
   add_feature(ns::pubsub);
   // XEP-0060 §5.4
-  event.query.add(node->config.to_form("result", ns::pubsub_meta_data).to_element());
+  xmpp::DataForm about = node->config.to_form("result", ns::pubsub_meta_data);
+  about.fields.push_back({.var = "pubsub#owner", .values = {event.account->jid().text()}});
+  event.query.add(about.to_element());
   return Done{};
 }
 
 // XEP-0060 §5.5
-void Pep::list_items(const BareJid& owner, const std::string& node, module::IqRequest request) {
-  const storage::PubsubQuery query{.most = deps_.limits.pubsub_items, .payloads = false};
+void Pep::list_items(const BareJid& owner, const std::string& node, std::optional<WallTime> since,
+                     module::IqRequest request) {
+  const storage::PubsubQuery query{.most = deps_.limits.pubsub_items, .payloads = false, .since = since};
   deps_.stores.pubsub.items(
       owner, node, query,
       [owner, node, request = std::move(request)](storage::Result<storage::PubsubPage> found) mutable {
@@ -374,7 +429,7 @@ Outcome Pep::items(module::DiscoItems& event) {
   if (!event.node.empty()) {
     const Node* node = event.account->nodes().find(event.node);
     if (node == nullptr || module::may_read(node, who) || event.request == nullptr) return Next{};
-    list_items(event.account->jid(), std::string(event.node), std::move(*event.request));
+    list_items(event.account->jid(), std::string(event.node), pubsub_.kept_since(*node), std::move(*event.request));
     event.taken = true;
     return Done{};
   }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,8 @@ class Pep final : public module::Module {
   module::Outcome owner_answers(module::MessageFromClient& event);
   module::Outcome info(module::DiscoInfo& event);
   module::Outcome items(module::DiscoItems& event);
-  void list_items(const xmpp::BareJid& owner, const std::string& node, module::IqRequest request);
+  void list_items(const xmpp::BareJid& owner, const std::string& node, std::optional<WallTime> since,
+                  module::IqRequest request);
 
   /// It is known now what `client` wants.
   void learned(const xmpp::BareJid& account, const xmpp::FullJid& client, const Wanted& wanted);

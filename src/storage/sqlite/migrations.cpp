@@ -294,11 +294,18 @@ constexpr Sql version_10 = R"sql(
   PRAGMA user_version = 10;
 )sql";
 
+// Version 11. Who published an item: the owner, if it is empty, as of all from before.
+constexpr Sql version_11 = R"sql(
+  ALTER TABLE pubsub_items ADD COLUMN publisher TEXT NOT NULL DEFAULT '';
+
+  PRAGMA user_version = 11;
+)sql";
+
 constexpr Migration all_migrations[] = {
-    {.version = 1, .script = version_1}, {.version = 2, .script = version_2}, {.version = 3, .script = version_3},
-    {.version = 4, .script = version_4}, {.version = 5, .script = version_5}, {.version = 6, .script = version_6},
-    {.version = 7, .script = version_7}, {.version = 8, .script = version_8}, {.version = 9, .script = version_9},
-    {.version = 10, .script = version_10},
+    {.version = 1, .script = version_1},   {.version = 2, .script = version_2},   {.version = 3, .script = version_3},
+    {.version = 4, .script = version_4},   {.version = 5, .script = version_5},   {.version = 6, .script = version_6},
+    {.version = 7, .script = version_7},   {.version = 8, .script = version_8},   {.version = 9, .script = version_9},
+    {.version = 10, .script = version_10}, {.version = 11, .script = version_11},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

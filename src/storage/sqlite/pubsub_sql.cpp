@@ -16,26 +16,31 @@ Result<bool> done_of(const Result<std::uint64_t>& done) {
   return true;
 }
 
-Result<bool> trim_now(Db& db, const std::string& owner, const std::string& node, std::size_t most_items) {
+Result<bool> trim_now(Db& db, const std::string& owner, const std::string& node, const PubsubKeep& keep) {
+  if (keep.since) {
+    const auto expired = db.exec("DELETE FROM pubsub_items WHERE owner = ? AND node = ? AND created < ?", owner, node,
+                                 to_column(*keep.since));
+    if (!expired) return std::unexpected(expired.error());
+  }
   // OPTIMIZATION: the row that the limit falls on is looked up, so that a node within it has nothing more to do.
   std::optional<std::int64_t> last_to_go;
   const auto found = db.query(
       "SELECT number FROM pubsub_items INDEXED BY pubsub_items_by_number WHERE owner = ? AND node = ? "
       "ORDER BY number DESC LIMIT 1 OFFSET ?",
-      [&](const Row& row) { last_to_go = row.integer(0); }, owner, node, static_cast<std::int64_t>(most_items));
+      [&](const Row& row) { last_to_go = row.integer(0); }, owner, node, static_cast<std::int64_t>(keep.most_items));
   if (!found) return std::unexpected(found.error());
   if (!last_to_go) return true;
   return done_of(
       db.exec("DELETE FROM pubsub_items WHERE owner = ? AND node = ? AND number <= ?", owner, node, *last_to_go));
 }
 
-/// The number of an item, or nothing.
+/// The number of an item that was published at `since` or later, or nothing.
 Result<std::optional<std::int64_t>> number_of(Db& db, const std::string& owner, const std::string& node,
-                                              const std::string& item) {
+                                              const std::string& item, std::int64_t since) {
   std::optional<std::int64_t> number;
   const auto done = db.query(
-      "SELECT number FROM pubsub_items WHERE owner = ? AND node = ? AND item = ?",
-      [&](const Row& row) { number = row.integer(0); }, owner, node, item);
+      "SELECT number FROM pubsub_items WHERE owner = ? AND node = ? AND item = ? AND created >= ?",
+      [&](const Row& row) { number = row.integer(0); }, owner, node, item, since);
   if (!done) return std::unexpected(done.error());
   return number;
 }
@@ -52,17 +57,25 @@ Result<PubsubPage> page_of(Db& db, const std::string& owner, const std::string& 
       return;
     }
     bytes += payload.size();
-    page.items.push_back({.id = row.text(0), .when = time_from(row.integer(1)), .payload = std::string(payload)});
+    page.items.push_back({.id = row.text(0),
+                          .when = time_from(row.integer(1)),
+                          .payload = std::string(payload),
+                          .publisher = row.text(3)});
   };
-  const auto total = db.query(
-      "SELECT count(*) FROM pubsub_items WHERE owner = ? AND node = ?",
-      [&](const Row& row) { page.total = static_cast<std::uint64_t>(row.integer(0)); }, owner, node);
+  // OPTIMIZATION: without `since` the index alone says how many there are.
+  const std::int64_t since = query.since ? to_column(*query.since) : std::numeric_limits<std::int64_t>::min();
+  const auto count = [&](const Row& row) { page.total = static_cast<std::uint64_t>(row.integer(0)); };
+  const auto total =
+      query.since ? db.query("SELECT count(*) FROM pubsub_items WHERE owner = ? AND node = ? AND created >= ?", count,
+                             owner, node, since)
+                  : db.query("SELECT count(*) FROM pubsub_items WHERE owner = ? AND node = ?", count, owner, node);
   if (!total) return std::unexpected(total.error());
   if (!query.ids.empty()) {
     for (const std::string& id : query.ids) {
-      const auto done =
-          db.query("SELECT item, created, payload FROM pubsub_items WHERE owner = ? AND node = ? AND item = ?", take,
-                   owner, node, id);
+      const auto done = db.query(
+          "SELECT item, created, payload, publisher FROM pubsub_items WHERE owner = ? AND node = ? AND item = ? "
+          "AND created >= ?",
+          take, owner, node, id, since);
       if (!done) return std::unexpected(done.error());
     }
     return page;
@@ -72,22 +85,22 @@ Result<PubsubPage> page_of(Db& db, const std::string& owner, const std::string& 
   for (const bool after : {true, false}) {
     const std::string& id = after ? query.after : query.before;
     if (id.empty()) continue;
-    const auto number = number_of(db, owner, node, id);
+    const auto number = number_of(db, owner, node, id, since);
     if (!number) return std::unexpected(number.error());
     if (!*number) return PubsubPage{.known = false, .items = {}, .complete = true, .total = page.total};
     (after ? above : below) = **number;
   }
   const auto limit = static_cast<std::int64_t>(query.most + 1);
-  const auto done =
-      query.from_newest
-          ? db.query(
-                "SELECT item, created, payload FROM pubsub_items WHERE owner = ? AND node = ? AND number > ? AND "
-                "number < ? ORDER BY number DESC LIMIT ?",
-                take, owner, node, above, below, limit)
-          : db.query(
-                "SELECT item, created, payload FROM pubsub_items WHERE owner = ? AND node = ? AND number > ? AND "
-                "number < ? ORDER BY number LIMIT ?",
-                take, owner, node, above, below, limit);
+  const auto done = query.from_newest ? db.query(
+                                            "SELECT item, created, payload, publisher FROM pubsub_items WHERE owner = "
+                                            "? AND node = ? AND number > ? "
+                                            "AND number < ? AND created >= ? ORDER BY number DESC LIMIT ?",
+                                            take, owner, node, above, below, since, limit)
+                                      : db.query(
+                                            "SELECT item, created, payload, publisher FROM pubsub_items WHERE owner = "
+                                            "? AND node = ? AND number > ? "
+                                            "AND number < ? AND created >= ? ORDER BY number LIMIT ?",
+                                            take, owner, node, above, below, since, limit);
   if (!done) return std::unexpected(done.error());
   if (query.from_newest) std::ranges::reverse(page.items);
   return page;
@@ -171,23 +184,23 @@ Ticket PubsubSql::put_person(const xmpp::BareJid& owner, const std::string& node
 }
 
 Ticket PubsubSql::publish(const xmpp::BareJid& owner, const std::string& node, std::vector<PubsubItem> items,
-                          std::size_t most_items) {
+                          const PubsubKeep& keep) {
   std::size_t bytes = size_of(owner, node);
   for (const PubsubItem& item : items) bytes += item.id.size() + item.payload.size();
-  return access_.write(
-      bytes, [owner = owner.text(), node, items = std::move(items), most_items](Db& db) -> Result<bool> {
-        for (const PubsubItem& item : items) {
-          // Not an update: what is published again is the newest (XEP-0060 §12.20).
-          const auto gone =
-              db.exec("DELETE FROM pubsub_items WHERE owner = ? AND node = ? AND item = ?", owner, node, item.id);
-          if (!gone) return std::unexpected(gone.error());
-          const auto put =
-              db.exec("INSERT INTO pubsub_items (owner, node, item, bytes, created, payload) VALUES (?, ?, ?, ?, ?, ?)",
-                      owner, node, item.id, item.payload.size(), to_column(item.when), item.payload);
-          if (!put) return std::unexpected(put.error());
-        }
-        return trim_now(db, owner, node, most_items);
-      });
+  return access_.write(bytes, [owner = owner.text(), node, items = std::move(items), keep](Db& db) -> Result<bool> {
+    for (const PubsubItem& item : items) {
+      // Not an update: what is published again is the newest (XEP-0060 §12.20).
+      const auto gone =
+          db.exec("DELETE FROM pubsub_items WHERE owner = ? AND node = ? AND item = ?", owner, node, item.id);
+      if (!gone) return std::unexpected(gone.error());
+      const auto put = db.exec(
+          "INSERT INTO pubsub_items (owner, node, item, bytes, created, payload, publisher) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?)",
+          owner, node, item.id, item.payload.size(), to_column(item.when), item.payload, item.publisher);
+      if (!put) return std::unexpected(put.error());
+    }
+    return trim_now(db, owner, node, keep);
+  });
 }
 
 Ticket PubsubSql::retract(const xmpp::BareJid& owner, const std::string& node, std::vector<std::string> ids) {
@@ -202,10 +215,9 @@ Ticket PubsubSql::retract(const xmpp::BareJid& owner, const std::string& node, s
       });
 }
 
-Ticket PubsubSql::trim(const xmpp::BareJid& owner, const std::string& node, std::size_t most_items) {
-  return access_.write(size_of(owner, node), [owner = owner.text(), node, most_items](Db& db) {
-    return trim_now(db, owner, node, most_items);
-  });
+Ticket PubsubSql::trim(const xmpp::BareJid& owner, const std::string& node, const PubsubKeep& keep) {
+  return access_.write(size_of(owner, node),
+                       [owner = owner.text(), node, keep](Db& db) { return trim_now(db, owner, node, keep); });
 }
 
 void PubsubSql::items(const xmpp::BareJid& owner, const std::string& node, PubsubQuery query,
@@ -222,11 +234,14 @@ void PubsubSql::newest(const xmpp::BareJid& owner, std::vector<std::string> node
         std::map<std::string, PubsubItem> newest;
         for (const std::string& node : nodes) {
           const auto done = db.query(
-              "SELECT item, created, payload FROM pubsub_items INDEXED BY pubsub_items_by_number WHERE owner = ? AND "
+              "SELECT item, created, payload, publisher FROM pubsub_items INDEXED BY pubsub_items_by_number WHERE "
+              "owner = ? AND "
               "node = ? ORDER BY number DESC LIMIT 1",
               [&](const Row& row) {
-                newest.emplace(
-                    node, PubsubItem{.id = row.text(0), .when = time_from(row.integer(1)), .payload = row.text(2)});
+                newest.emplace(node, PubsubItem{.id = row.text(0),
+                                                .when = time_from(row.integer(1)),
+                                                .payload = row.text(2),
+                                                .publisher = row.text(3)});
               },
               owner, node);
           if (!done) return std::unexpected(done.error());

@@ -16,9 +16,9 @@ class PubsubSql final : public PubsubStore {
   Ticket remove_node(const xmpp::BareJid& owner, const std::string& node) override;
   Ticket put_person(const xmpp::BareJid& owner, const std::string& node, const PubsubPerson& person) override;
   Ticket publish(const xmpp::BareJid& owner, const std::string& node, std::vector<PubsubItem> items,
-                 std::size_t most_items) override;
+                 const PubsubKeep& keep) override;
   Ticket retract(const xmpp::BareJid& owner, const std::string& node, std::vector<std::string> ids) override;
-  Ticket trim(const xmpp::BareJid& owner, const std::string& node, std::size_t most_items) override;
+  Ticket trim(const xmpp::BareJid& owner, const std::string& node, const PubsubKeep& keep) override;
   void items(const xmpp::BareJid& owner, const std::string& node, PubsubQuery query,
              Callback<PubsubPage> then) override;
   void newest(const xmpp::BareJid& owner, std::vector<std::string> nodes,

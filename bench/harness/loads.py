@@ -24,10 +24,11 @@ class Sizes:
     offline_messages: int = 200
     archived: int = 100_000
     rooms: tuple = (100, 1000)
+    receivers: int = 1000
     step_seconds: float = 300
 
 
-QUICK = Sizes(seconds=4, rooms=(100,), settle_seconds=3, sessions=(1000,), held=1000, held_accounts=50, ring_accounts=60, offline_messages=100,
+QUICK = Sizes(seconds=4, rooms=(100,), receivers=200, settle_seconds=3, sessions=(1000,), held=1000, held_accounts=50, ring_accounts=60, offline_messages=100,
               archived=20_000)
 
 
@@ -51,7 +52,8 @@ class Accounts:
         self.ring = self.held + sizes.held_accounts
         self.offline = self.ring + sizes.ring_accounts
         self.pages = self.offline + 2 * sizes.offline_pairs
-        self.count = self.pages + 1
+        self.events = self.pages + 1
+        self.count = self.events + 1 + sizes.contacts
 
 
 def loads_of(sizes):
@@ -73,6 +75,8 @@ def loads_of(sizes):
         *(Load(f"room of {occupants}", "rooms",
                ("room", "--first", first.held, "--accounts", min(occupants, sizes.held_accounts), "--occupants", occupants,
                 "--at-once", 32, "--window", 4, *time)) for occupants in sizes.rooms),
+        Load("events", "pep", ("pep", "--first", first.events, "--contacts", sizes.contacts, "--receivers", sizes.receivers,
+                               "--at-once", 32, *time)),
         Load("idle", "tls", ("idle", "--first", first.held, "--accounts", sizes.held_accounts, "--at-once", 32,
                              "--sessions", ",".join(map(str, sizes.sessions)),
                              "--base-sessions", sizes.base_sessions, "--settle-seconds", sizes.settle_seconds, *time), fresh=True),

@@ -65,6 +65,8 @@ def rows(sizes):
           for n, bar in zip(sizes.rooms, (Bar(4, 29), Bar(4, 43)))],
         *[Row(f"room of {n:,}: all have joined", f"room of {n}", lambda r: r["joined_in_seconds"], "s", Bar(5, 25) if n == 1000 else None)
           for n in sizes.rooms],
+        Row(f"event (PEP) to {sizes.receivers:,} clients of contacts: processor time of a delivery", "events",
+            lambda r: r["processor_us_per_delivery"], "µs"),
         Row("full login: processor time", "logins", lambda r: r["processor_us_per_login"], "µs", login),
         Row(f"the same, {sizes.held:,} sessions held", "logins, held", lambda r: r["processor_us_per_login"], "µs", login),
         Row("login by token, TLS resumed: processor time", "logins by token", lambda r: r["processor_us_per_login"], "µs", Bar(208, 2080, "logins")),

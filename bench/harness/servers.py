@@ -29,7 +29,7 @@ class Server:
     name = ""
     package = None         # Debian's package that it comes from
     program = None         # what has to be installed
-    features = frozenset({"tls", "login", "roster", "offline", "management", "rooms"})  # what loads may need of it
+    features = frozenset({"tls", "login", "roster", "offline", "management", "rooms", "pep"})  # what loads may need of it
     load_options = ()      # words for kith-load beside this server
 
     def __init__(self, folder, build, address, domain, password):
@@ -210,6 +210,8 @@ modules:
   mod_ping: {{}}
   mod_stream_mgmt: {{}}
   mod_muc: {{host: "conference.{self.domain}", max_users: 5000, history_size: 0, default_room_options: {{max_users: 5000}}}}
+  mod_caps: {{}}
+  mod_pubsub: {{plugins: [flat, pep]}}
   mod_offline: {{access_max_user_messages: max_user_offline_messages}}
 """)
         return (["erl", "+K", "true", "-noinput", "-mnesia", "dir", f'"{self.folder}/db"', "-s", "ejabberd"],
@@ -233,7 +235,7 @@ class Prosody(Server):
 daemonize = false
 pidfile = "{self.folder}/prosody.pid"
 data_path = "{self.folder}/data"
-modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "offline", "smacks" }}
+modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "offline", "smacks", "pep" }}
 modules_disabled = {{ "s2s" }}
 interfaces = {{ "{self.address}" }}
 c2s_ports = {{ {self.port} }}

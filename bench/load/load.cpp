@@ -16,6 +16,7 @@ const std::vector<Load>& loads() {
       {"offline", "messages to accounts that are away, which then come and fetch them", run_offline, false},
       {"pages", "an account reads its archive, page by page", run_pages, false},
       {"room", "many enter a room, and some of them speak", run_room, false},
+      {"pep", "an account publishes events that clients of its contacts want", run_pep, false},
   };
   return all;
 }

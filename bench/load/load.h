@@ -37,6 +37,7 @@ struct Options {
   unsigned stored = 100'000;
   unsigned page = 50;
   unsigned occupants = 100;
+  unsigned receivers = 1000;
   std::string rooms_prefix = "rooms";
 };
 
@@ -54,6 +55,7 @@ nlohmann::json run_presence(const Run& run);
 nlohmann::json run_offline(const Run& run);
 nlohmann::json run_pages(const Run& run);
 nlohmann::json run_room(const Run& run);
+nlohmann::json run_pep(const Run& run);
 
 struct Load {
   const char* name;

@@ -60,7 +60,7 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--acks", options.acks,
                  "messages: with stream management, asking for an acknowledgement after each so many messages");
-  app.add_option("--seconds", options.seconds, "messages, logins, presence, room: how long it is measured")
+  app.add_option("--seconds", options.seconds, "messages, logins, presence, room, pep: how long it is measured")
       ->check(time)
       ->capture_default_str();
   app.add_option("--warm-up-seconds", options.warm_up_seconds, "and how long not, before")
@@ -87,7 +87,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--held-accounts", options.held_accounts, "logins: how many accounts they share")
       ->check(positive)
       ->capture_default_str();
-  app.add_option("--contacts", options.contacts, "contacts, presence: how many each account has")
+  app.add_option("--contacts", options.contacts,
+                 "contacts, presence: how many each account has; pep: how many the account has")
       ->check(positive)
       ->capture_default_str();
   app.add_option("--messages", options.messages, "offline: how many for each account")
@@ -100,6 +101,9 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(1U, 250U))
       ->capture_default_str();
   app.add_option("--occupants", options.occupants, "room: how many clients are in it")
+      ->check(positive)
+      ->capture_default_str();
+  app.add_option("--receivers", options.receivers, "pep: how many clients the contacts have together")
       ->check(positive)
       ->capture_default_str();
   app.add_option("--rooms-prefix", options.rooms_prefix, "room: the name that rooms are at below the domain")

@@ -12,7 +12,7 @@ BUILD = pathlib.Path(os.environ.get("KITH_BUILD", ROOT / "build" / "dev"))
 RUN_SECONDS = 180
 SMALL = ["--rounds=1", "--seconds=0.3", "--warm-up-seconds=0.1", "--settle-seconds=0.1", "--pairs=3", "--sessions=10,30", "--base-sessions=5", "--held=20",
          "--held-accounts=5", "--logins-at-once=4", "--ring-accounts=8", "--contacts=4", "--offline-pairs=3", "--offline-messages=30", "--archived=120",
-         "--rooms=3,9", "--step-seconds=60"]
+         "--rooms=3,9", "--receivers=6", "--step-seconds=60"]
 
 sys.path.insert(0, str(ROOT / "bench"))
 

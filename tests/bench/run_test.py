@@ -62,6 +62,12 @@ class WholeRun(unittest.TestCase):
             self.assertGreater(result["deliveries"], occupants)
             self.assertGreater(result["joined_in_seconds"], 0)
 
+    def test_every_client_that_wanted_them_heard_of_the_events(self):
+        result = self.loads_of("kith")["events"]
+        self.assertEqual((result["contacts"], result["receivers"]), (4, 6))
+        self.assertGreater(result["deliveries"], 6)
+        self.assertGreater(result["processor_us_per_delivery"], 0)
+
     def test_a_line_says_where_and_how_it_was_measured(self):
         for line in self.lines.values():
             self.assertTrue({"when", "commit", "machine", "version", "round", "settings"} <= set(line))

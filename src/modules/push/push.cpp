@@ -9,6 +9,7 @@
 #include "base/encoding.h"
 #include "base/token_bucket.h"
 #include "module/urgency.h"
+#include "modules/push/room_settings.h"
 #include "xml/stream_parser.h"
 #include "xml/writer.h"
 #include "xmpp/data_form.h"
@@ -93,9 +94,12 @@ bool is_there(const Account& account, const Registration& one) {
 }  // namespace
 
 void Push::attach(module::Hooks& hooks) {
+  hooks_ = &hooks;
   hooks.load_with_account(kind);
   hooks.on_iq(Target::account, Access::owner, StanzaType::set, "enable", ns_push, this, &Push::enable);
   hooks.on_iq(Target::account, Access::owner, StanzaType::set, "disable", ns_push, this, &Push::disable);
+  // After what is blocked was ended, and before it is refused as what no account may get.
+  hooks.on<module::MessageToAccount>(module::Phase::annotate, this, &Push::notice);
   // After it was delivered to who is there, and before it is put aside for who is not: what comes then sees no more.
   hooks.on<module::MessageToAccount>(module::Phase::deliver, this, &Push::message);
   hooks.on<module::SessionHibernates>(this, &Push::hibernates);
@@ -199,8 +203,42 @@ void Push::disable(module::IqRequest request) {
 Outcome Push::message(module::MessageToAccount& event) {
   // One that looks for another way has woken whom it could when it came.
   if (event.redelivered || !module::wakes(event.stanza)) return Next{};
-  wake(event.account);
+  if (event.stanza.type() == StanzaType::groupchat) {
+    wake_for_room(event.account, event.stanza, false);
+  } else {
+    wake(event.account);
+  }
   return Next{};
+}
+
+Outcome Push::notice(module::MessageToAccount& event) {
+  if (event.stanza.type() != StanzaType::groupchat || !event.stanza.to()->is_bare() || !event.stanza.from())
+    return Next{};
+  if (module::wakes(event.stanza)) wake_for_room(event.account, event.stanza, true);
+  // Rooms of other servers get the answer of RFC 6121 §8.5.2.1.1, whether it has woken anybody or not.
+  return hooks_->service_of(event.stanza.from()->domainpart()) != nullptr ? Outcome(Done{}) : Next{};
+}
+
+void Push::wake_for_room(Account& account, const xmpp::Stanza& message, bool absent) {
+  with_known(account, [this, message, absent](Account& owner, bool known) {
+    if (!known) return;
+    const auto& list = owner.attachments().get<Registrations>().list;
+    if (std::ranges::all_of(list, [&](const Registration& one) { return is_there(owner, one); })) return;
+    deps_.stores.pubsub.items(
+        owner.jid(), std::string(bookmarks_node),
+        {.ids = {std::string(message.from()->bare_text())}, .most = 1, .most_bytes = most_bookmark_bytes},
+        [this, jid = owner.jid(), message, absent](const storage::Result<storage::PubsubPage>& page) {
+          Account* still = deps_.accounts.loaded(jid);
+          if (still == nullptr) return;
+          const bool found = page && !page->items.empty();
+          const auto bookmark =
+              xml::parse_stored_element(found ? std::string_view(page->items.front().payload) : std::string_view(), {});
+          const RoomSettings settings = bookmark ? RoomSettings::of(*bookmark) : RoomSettings{};
+          // SECURITY: who was made a member without having asked is not woken by it.
+          if (absent && !settings.autojoin) return;
+          if (is_wanted(settings, message, jid, absent)) wake(*still);
+        });
+  });
 }
 
 void Push::hibernates(module::SessionHibernates& event) {

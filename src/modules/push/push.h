@@ -5,6 +5,10 @@
 // PushLogStore.
 //
 // A registration belongs to the client that made it: it is woken while none of that client's sessions has a connection.
+// Messages of rooms wake as the bookmark of the room says (XEP-0492): room_settings.h. A room tells somebody who
+// belongs to it and is not in it, too, by a message of type groupchat to the bare address; it wakes, if the room is one
+// of his bookmarks that his clients enter of their own accord, and goes no further: the text is in the room's archive.
+//
 // An error of the service counts; after `most_errors` in a row, or at once where the service says that there is no such
 // node, the registration goes.
 //
@@ -39,7 +43,8 @@ class Push final : public module::Module {
   static constexpr module::Descriptor descriptor{
       .name = "push",
       .summary = "Wakes clients that are not connected, through a service that they name, without telling it what came",
-      .specs = {{.xep = 357, .version = "0.4.1", .note = "no count of messages, no sender, no text"}},
+      .specs = {{.xep = 357, .version = "0.4.1", .note = "no count of messages, no sender, no text"},
+                {.xep = 492, .version = "0.2.0", .note = "of rooms, for what wakes a phone"}},
       .account_features = {ns_push},
       .settings = {{.key = "placeholder",
                     .type = module::Setting::Type::text,
@@ -63,12 +68,15 @@ class Push final : public module::Module {
   void enable(module::IqRequest request);
   void disable(module::IqRequest request);
   module::Outcome message(module::MessageToAccount& event);
+  module::Outcome notice(module::MessageToAccount& event);
   void hibernates(module::SessionHibernates& event);
   module::Outcome answered(module::IqAnswerToAccount& event);
 
   /// Calls `then` when the account's registrations are known, in the order of the calls.
   void with_known(module::Account& account, std::move_only_function<void(module::Account&, bool known)> then);
   storage::Ticket write(module::Account& account);
+  /// For a message of a room that the account's owner is in, or (`absent`) is not in.
+  void wake_for_room(module::Account& account, const xmpp::Stanza& message, bool absent);
   /// Wakes all of the account's clients that have no connection.
   void wake(module::Account& account);
   void forget_old();
@@ -76,6 +84,7 @@ class Push final : public module::Module {
   void expire_log();
 
   module::ModuleDeps deps_;
+  const module::Hooks* hooks_ = nullptr;
   std::string placeholder_;
   std::map<std::string, UnderWay> under_way_;  // by the id of the iq
   Timer timer_;                                // for what the log holds for too long

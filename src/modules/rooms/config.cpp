@@ -17,6 +17,8 @@ using xmpp::StanzaError;
 
 namespace {
 
+constexpr std::string_view slow_mode_field = "slow_mode_duration";
+constexpr std::string_view ns_validate = "http://jabber.org/protocol/xdata-validate";
 constexpr std::string_view key_field = "kith#occupant_key";
 
 std::string var(std::string_view name) { return "muc#roomconfig_" + std::string(name); }
@@ -140,6 +142,25 @@ DataForm form_of(const RoomConfig& config) {
                     .type = "text-single",
                     .label = "Messages that are shown to who enters",
                     .values = {std::to_string(config.history)}});
+  fields.push_back({.var = var(slow_mode_field),
+                    .type = "text-single",
+                    .label = "Seconds between two messages of the same person (0: none)",
+                    .values = {std::to_string(config.slow_mode)}});
+  return form;
+}
+
+xml::Element form_element(const RoomConfig& config) {
+  xml::Element bounds("range", ns_validate);
+  bounds.set("min", "0").set("max", std::to_string(RoomConfig::most_slow_mode));
+  xml::Element integer("validate", ns_validate);
+  integer.set("datatype", "xs:integer").add(std::move(bounds));
+  const xml::Element plain = form_of(config).to_element();
+  xml::Element form("x", xmpp::ns::data_forms);
+  form.set("type", std::string(plain.attribute("type").value_or("")));
+  plain.for_each_child([&](const xml::Element& child) {
+    xml::Element& added = form.append_child(child);
+    if (child.attribute("var") == var(slow_mode_field)) added.add(integer);
+  });
   return form;
 }
 
@@ -168,6 +189,7 @@ std::expected<RoomConfig, StanzaError> apply(RoomConfig config, const DataForm& 
               config.allow_pm);
   read.boolean(var("enablearchiving"), config.archived);
   read.number("muc#maxhistoryfetch", RoomConfig::most_history, config.history);
+  read.number(var(slow_mode_field), RoomConfig::most_slow_mode, config.slow_mode);
   read.number(var("maxhistoryfetch"), RoomConfig::most_history, config.history);
   if (read.error()) return std::unexpected(*read.error());
   return config;

@@ -19,7 +19,8 @@ enum class AllowPm : std::uint8_t { anyone, participants, moderators, none };
 
 struct RoomConfig {
   static constexpr std::size_t most_text_bytes = 1024;
-  static constexpr std::uint64_t most_history = 100;  ///< messages
+  static constexpr std::uint64_t most_history = 100;          ///< messages
+  static constexpr std::uint64_t most_slow_mode = 24 * 3600;  ///< seconds
 
   std::string name{};
   std::string description{};
@@ -35,12 +36,15 @@ struct RoomConfig {
   AllowPm allow_pm = AllowPm::anyone;
   std::uint64_t history = 20;  ///< messages that somebody who enters gets at most
   bool archived = true;
+  std::uint64_t slow_mode = 0;  ///< seconds between two messages of one person (XEP-0500); 0: none
 
   friend bool operator==(const RoomConfig&, const RoomConfig&) = default;
 };
 
 /// The form to fill (type `form`), of the values as they are.
 xmpp::DataForm form_of(const RoomConfig& config);
+/// The same with what bounds the fields have (XEP-0122).
+xml::Element form_element(const RoomConfig& config);
 /// `config` with what the form says; fields that we don't know, or that are not there, change nothing. Errors:
 /// not_acceptable (a value that is none, a password that is needed and empty, a text that is too long), bad_request
 /// (another form).

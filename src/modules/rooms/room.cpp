@@ -11,6 +11,7 @@
 #include "xml/stream_parser.h"
 #include "xml/writer.h"
 #include "xmpp/datetime.h"
+#include "xmpp/look.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::modules::muc {
@@ -56,7 +57,10 @@ std::string nick_key(std::string_view nick) {
     key += folded ? *folded : std::string(word);
     start = end;
   }
+  // SECURITY: and letters of other scripts look like these.
+  key = xmpp::look(key);
   while (key.ends_with(' ')) key.pop_back();
+  key.erase(0, key.find_first_not_of(' '));
   return key;
 }
 
@@ -65,11 +69,15 @@ Room::Room(xmpp::BareJid jid, const Surroundings& surroundings)
       out_(surroundings),
       key_(surroundings.random.token()),
       locked_(true),
-      rate_(surroundings.limits.room_messages, surroundings.clock.now()) {}
+      rate_(surroundings.limits.room_messages, surroundings.clock.now()),
+      notices_left_(notice_rate, surroundings.clock.now()) {}
 
 Room::Room(xmpp::BareJid jid, const Surroundings& surroundings, const storage::RoomData& data,
-           const std::vector<storage::ArchivedMessage>& history, std::string_view occupants)
-    : jid_(std::move(jid)), out_(surroundings), rate_(surroundings.limits.room_messages, surroundings.clock.now()) {
+           const std::vector<storage::ArchivedMessage>& history, std::string_view nicks, std::string_view occupants)
+    : jid_(std::move(jid)),
+      out_(surroundings),
+      rate_(surroundings.limits.room_messages, surroundings.clock.now()),
+      notices_left_(notice_rate, surroundings.clock.now()) {
   if (auto stored = config_from_stored(data.config)) {
     config_ = std::move(stored->config);
     key_ = std::move(stored->key);
@@ -81,6 +89,7 @@ Room::Room(xmpp::BareJid jid, const Surroundings& surroundings, const storage::R
     key_ = out_.random.token();
   }
   people_ = people_of(data);
+  take_nicks(nicks);
   if (!data.subject.empty()) subject_ = xmpp::Stanza::from_stored(data.subject);
   take_history(history);
   if (!occupants.empty()) restore(occupants);
@@ -106,13 +115,16 @@ void Room::take_history(const std::vector<storage::ArchivedMessage>& history) {
     if (!worth_telling(*message)) continue;
     add_stanza_id(*message, kept.id);
     const WallTime when(std::chrono::microseconds(static_cast<std::int64_t>(kept.id)));
+    // What was said before the room was dropped from memory counts in slow mode, too.
+    if (!author.empty()) last_said_[xmpp::BareJid::from_stored(author)] = out_.clock.now() - (out_.clock.wall() - when);
     history_.push_back(
         {.when = when, .message = *std::move(message), .bytes = kept.stanza.size(), .id = kept.id, .author = author});
     history_bytes_ += kept.stanza.size();
   }
 }
 
-void Room::reread(const std::optional<storage::RoomData>& data, const std::vector<storage::ArchivedMessage>& history) {
+void Room::reread(const std::optional<storage::RoomData>& data, const std::vector<storage::ArchivedMessage>& history,
+                  std::string_view nicks) {
   if (finished_ || locked_) return;
   // It could not be made: its owner, who was told, may try again.
   if (!data) {
@@ -122,6 +134,7 @@ void Room::reread(const std::optional<storage::RoomData>& data, const std::vecto
   take_history(history);
   subject_ = data->subject.empty() ? std::nullopt : xmpp::Stanza::from_stored(data->subject);
   const std::map<xmpp::BareJid, Person> before = std::exchange(people_, people_of(*data));
+  take_nicks(nicks);
   if (const auto stored = config_from_stored(data->config)) follow_config(std::exchange(config_, stored->config));
   std::set<xmpp::BareJid> changed;
   for (const auto& [key, occupant] : occupants_) {
@@ -275,6 +288,8 @@ void Room::enter(const xmpp::Stanza& stanza, const xml::Element* request) {
   const auto there = occupants_.find(key);
   if (there != occupants_.end() && (there->second->account != xmpp::BareJid::of(from) || there->second->nick != nick))
     return refuse(stanza, Condition::conflict, "Somebody else has this nick.");
+  if (is_reserved(key, xmpp::BareJid::of(from)))
+    return refuse(stanza, Condition::conflict, "This nick is kept for somebody else.");
   // §7.2.9: those who keep the room in order always find a place.
   if (by_client_.size() >= out_.limits.room_occupants && affiliation < Affiliation::admin) {
     out_.events.limit_hit("room_occupants");
@@ -379,6 +394,8 @@ void Room::change_nick(Occupant& occupant, const xmpp::Stanza& stanza) {
   const auto there = occupants_.find(key);
   if (there != occupants_.end() && there->second.get() != &occupant)
     return refuse(stanza, Condition::conflict, "Somebody else has this nick.");
+  if (is_reserved(key, occupant.account))
+    return refuse(stanza, Condition::conflict, "This nick is kept for somebody else.");
   if (occupant.clients.size() > 1)
     return refuse(stanza, Condition::not_acceptable, "Another of your clients is here under the old nick.");
   if (!rate_.take(1, out_.clock.now())) {

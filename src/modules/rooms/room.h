@@ -8,7 +8,8 @@
 // Limits: room_occupants (clients), room_people, room_nick_bytes, room_subject_bytes, room_messages (a rate),
 // room_archive_queries (a rate for each person), `most_reads` of the archive under way, `most_archive_page_bytes`,
 // `most_history_bytes` of what is shown to who enters, `most_questions` iqs under way between occupants,
-// `most_invitations` that can still be declined.
+// `most_invitations` that can still be declined, `most_nicks` reserved, `most_registrations` that nobody has judged
+// yet, `registration_rate` for each person, `notice_rate` to those who are away.
 #pragma once
 
 #include <cstddef>
@@ -32,6 +33,7 @@
 #include "module/archive_query.h"
 #include "module/delivery.h"
 #include "module/hooks.h"
+#include "module/module.h"
 #include "modules/rooms/config.h"
 #include "modules/rooms/words.h"
 #include "storage/storage.h"
@@ -50,6 +52,7 @@ struct Surroundings {
   storage::DocumentStore& documents;
   const Limits& limits;
   RateTable& rates;
+  const module::Hosts& hosts;
 };
 
 class Room {
@@ -60,16 +63,22 @@ class Room {
   static constexpr std::size_t invitations_at_once = 10;
   static constexpr std::size_t most_reads = 16;
   static constexpr std::size_t most_avatars = 4;
+  static constexpr std::size_t most_nicks = 1000;
+  static constexpr std::size_t most_registrations = 64;
+  static constexpr Rate notice_rate{.per_second = 200, .burst = 5000};
+  static constexpr Rate registration_rate{.per_second = 1.0 / 60, .burst = 5};
   /// Under which a room's card is stored (storage::DocumentStore).
   static constexpr std::string_view vcard_kind = "vcard";
+  /// Under which the nicks are stored that belong to somebody.
+  static constexpr std::string_view nicks_kind = "room_nicks";
   static constexpr std::size_t most_archive_page_bytes = 256 * 1024;
 
   /// A new one, locked until its owner has configured it (§10.1.1).
   Room(xmpp::BareJid jid, const Surroundings& surroundings);
-  /// One that was stored. `history`: the last of its archive, oldest first. `occupants`: what occupants_text() said
-  /// before the server stopped, or empty.
+  /// One that was stored. `history`: the last of its archive, oldest first. `nicks`: its document of that kind, or
+  /// empty. `occupants`: what occupants_text() said before the server stopped, or empty.
   Room(xmpp::BareJid jid, const Surroundings& surroundings, const storage::RoomData& data,
-       const std::vector<storage::ArchivedMessage>& history, std::string_view occupants);
+       const std::vector<storage::ArchivedMessage>& history, std::string_view nicks, std::string_view occupants);
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
 
@@ -79,7 +88,8 @@ class Room {
   /// It was destroyed, or nobody wants it any more: it is to be forgotten.
   bool finished() const { return finished_ || (locked_ && empty()); }
   /// A write has failed: what there is in storage (nothing: no such room) holds again.
-  void reread(const std::optional<storage::RoomData>& data, const std::vector<storage::ArchivedMessage>& history);
+  void reread(const std::optional<storage::RoomData>& data, const std::vector<storage::ArchivedMessage>& history,
+              std::string_view nicks);
   bool empty() const { return by_client_.empty(); }
   /// What an administrator of the server may: all that an owner may. The lines to show, when last_write() is committed.
   /// Errors: bad_request (an affiliation or a field that is none), jid_malformed, conflict (the last owner),
@@ -110,6 +120,14 @@ class Room {
   struct Person {
     Affiliation affiliation = Affiliation::none;
     std::string reason{};
+    std::string nick{};    ///< that is kept for him (§7.10)
+    bool notices = false;  ///< he wants to be told of messages while he is away, whatever room this is
+  };
+  /// Somebody wants to belong to the room, and its admins have not said yet whether he may.
+  struct Applicant {
+    xmpp::BareJid jid;
+    std::string nick;
+    bool notices;
   };
   struct Kept {
     WallTime when;
@@ -178,6 +196,10 @@ class Room {
   void invite(const xmpp::Stanza& stanza, const xml::Element& request);
   void decline(const xmpp::Stanza& stanza, const xml::Element& answer);
   void voice_request(const xmpp::Stanza& stanza, const xml::Element& form);
+  /// XEP-0500
+  std::optional<xmpp::StanzaError> refusal_of_pace(const Occupant& occupant, const xmpp::Stanza& message);
+  /// To the bare addresses of those who belong to the room and are away: their server may wake them (XEP-0357).
+  void tell_absent(const xmpp::Stanza& message, storage::Ticket gate);
   void to_all(xmpp::Stanza message, storage::Ticket gate, std::optional<xmpp::Stanza> if_failed);
   // --- taking back (room_retraction.cpp)
   /// Archives a message; if it takes another back (XEP-0424), that one is a tombstone from then on.
@@ -221,6 +243,25 @@ class Room {
   void set_vcard(const xmpp::Stanza& request);
   void destroy(std::optional<xml::Element> destroyed);
 
+  // --- nicks that belong to somebody (room_registration.cpp)
+  void registration(const xmpp::Stanza& request);
+  void tell_registration(const xmpp::Stanza& request);
+  void unregister(const xmpp::Stanza& request);
+  void registers(const xmpp::Stanza& request, const xmpp::DataForm& form);
+  void ask_admins(const Applicant& applicant);
+  /// What an admin says to ask_admins().
+  void judge_registration(const xmpp::Stanza& stanza, const xmpp::DataForm& form);
+  /// Makes who is none a member of the room.
+  void admit(const Applicant& applicant);
+  /// Whether it is somebody else's than `account`'s.
+  bool is_reserved(const std::string& key, const xmpp::BareJid& account) const;
+  /// Why `account` can't have this nick for good; nothing: it can. Conflict, not_acceptable, resource_constraint.
+  std::optional<xmpp::StanzaError> refusal_of_nick(std::string_view nick, const xmpp::BareJid& account) const;
+  /// Of somebody in people_; an empty nick: none.
+  void reserve(const xmpp::BareJid& account, std::string nick, bool notices);
+  void take_nicks(std::string_view stored);
+  storage::Ticket store_nicks();
+
   // --- people
   Affiliation affiliation_of(const xmpp::Jid& jid) const;
   Standing standing_of(const xmpp::Jid& jid) const;
@@ -258,6 +299,9 @@ class Room {
   bool locked_ = false;
   bool finished_ = false;
   std::map<xmpp::BareJid, Person> people_;
+  std::map<std::string, xmpp::BareJid> reserved_;  ///< whose nick it is, by key
+  std::deque<Applicant> applicants_;
+  std::map<xmpp::BareJid, MonotonicTime> last_said_;                         ///< in slow mode
   std::map<std::string, std::unique_ptr<Occupant>, std::less<>> occupants_;  ///< by key
   std::unordered_map<xmpp::Jid, Occupant*> by_client_;
   std::optional<xmpp::Stanza> subject_;
@@ -274,10 +318,12 @@ class Room {
       std::make_shared<bool>(true);  ///< whoever answers later asks whether there still is one
   std::shared_ptr<std::size_t> reads_ = std::make_shared<std::size_t>(0);  ///< of the archive, under way
   TokenBucket rate_;
+  TokenBucket notices_left_;
   storage::Ticket last_write_;
 };
 
-/// What is under a nick: two that only differ in case or in compatibility forms have the same key.
+/// What is under a nick: two that only differ in case, in compatibility forms or in the script of letters that look the
+/// same have the same key.
 std::string nick_key(std::string_view nick);
 /// The bare address of who said what was archived; empty if it is not known (the room itself).
 std::string author_of(const xml::Element& stored);

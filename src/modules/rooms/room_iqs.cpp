@@ -34,6 +34,7 @@ void Room::iq(xmpp::Stanza stanza) {
       !get && payload.is("apply-to", xmpp::ns::fastening) ? payload.child("moderate", ns::moderation_0) : nullptr;
   if (older != nullptr && older->child("retract", xmpp::ns::retraction_0) != nullptr)
     return moderate(stanza, payload.attribute("id").value_or(""), older->child("reason", ns::moderation_0));
+  if (payload.is("query", ns::registration)) return registration(stanza);
   if (payload.is("vCard", ns::vcard)) return get ? tell_vcard(stanza) : set_vcard(stanza);
   if (module::is_archive_namespace(payload.ns()) &&
       (payload.name() == "query" || (get && payload.is("metadata", module::ns::archive))))
@@ -91,9 +92,16 @@ void Room::info(const xmpp::Stanza& request) {
   const std::string_view node = request.payload()->attribute("node").value_or("");
   xml::Element query("query", xmpp::ns::disco_info);
   if (!node.empty()) {
-    // §6.6: nobody has a nick kept for him.
+    // §7.12
     if (node != "x-roomuser-item") return refuse(request, Condition::item_not_found);
-    return reply(request, query.set("node", std::string(node)));
+    query.set("node", std::string(node));
+    const auto person = people_.find(xmpp::BareJid::of(*request.from()));
+    if (person != people_.end() && !person->second.nick.empty()) {
+      xml::Element identity("identity", xmpp::ns::disco_info);
+      identity.set("category", "conference").set("name", person->second.nick).set("type", "text");
+      query.add(std::move(identity));
+    }
+    return reply(request, std::move(query));
   }
   xml::Element identity("identity", xmpp::ns::disco_info);
   identity.set("category", "conference").set("type", "text");
@@ -106,6 +114,8 @@ void Room::info(const xmpp::Stanza& request) {
                                          ns::self_ping,
                                          ns::occupant_id,
                                          ns::vcard,
+                                         ns::registration,
+                                         ns::offline,
                                          xmpp::ns::stanza_ids,
                                          xmpp::ns::ping,
                                          config_.listed ? "muc_public" : "muc_hidden",
@@ -126,6 +136,8 @@ void Room::info(const xmpp::Stanza& request) {
   form.fields.push_back({.var = "muc#roominfo_description", .values = {config_.description}});
   form.fields.push_back({.var = "muc#roominfo_occupants", .values = {std::to_string(occupants_.size())}});
   form.fields.push_back({.var = "muc#maxhistoryfetch", .values = {std::to_string(config_.history)}});
+  form.fields.push_back(
+      {.var = "muc#roominfo_slow_mode_duration", .type = "text-single", .values = {std::to_string(config_.slow_mode)}});
   if (!avatar_hashes_.empty()) form.fields.push_back({.var = "muc#roominfo_avatarhash", .values = avatar_hashes_});
   if (!config_.language.empty()) form.fields.push_back({.var = "muc#roominfo_lang", .values = {config_.language}});
   query.add(form.to_element());
@@ -178,6 +190,7 @@ void Room::list(const xmpp::Stanza& request) {
     if (person.affiliation != *affiliation) continue;
     xml::Element item("item", ns::admin);
     item.set("affiliation", std::string(wire_word(person.affiliation))).set("jid", jid.text());
+    if (!person.nick.empty()) item.set("nick", person.nick);
     if (!person.reason.empty()) item.add_text_child("reason", person.reason);
     query.add(std::move(item));
   }
@@ -196,6 +209,7 @@ void Room::administer(const xmpp::Stanza& request) {
     std::optional<Affiliation> affiliation;
     std::optional<Role> role;
     std::string reason;
+    std::optional<std::string> nick;  ///< that is kept from now on; empty: none
   };
   std::vector<Wanted> all;
   std::optional<StanzaError> error;
@@ -224,6 +238,13 @@ void Room::administer(const xmpp::Stanza& request) {
       if (auto refusal = refusal_of_affiliation(actor.affiliation, has, *wanted.affiliation)) return refusal;
       const bool himself = *wanted.jid == xmpp::BareJid::of(from);
       if (himself && *wanted.affiliation == Affiliation::outcast) return StanzaError::of(Condition::conflict);
+      // §9.5: with the address beside it, the nick is the one to keep for him.
+      if (const auto nick = item.attribute("nick"); nick && item.attribute("jid")) {
+        if (!nick->empty() && *wanted.affiliation >= Affiliation::member) {
+          if (auto refusal = refusal_of_nick(*nick, *wanted.jid)) return refusal;
+        }
+        wanted.nick = nick->empty() ? std::string() : xmpp::prepare_resourcepart(*nick).value_or("");
+      }
       Affiliation& plan = planned.try_emplace(*wanted.jid, has).first->second;
       owners_more += (*wanted.affiliation == Affiliation::owner ? 1 : 0) - (plan == Affiliation::owner ? 1 : 0);
       people_more += (*wanted.affiliation != Affiliation::none ? 1 : 0) - (plan != Affiliation::none ? 1 : 0);
@@ -258,6 +279,9 @@ void Room::administer(const xmpp::Stanza& request) {
   for (const Wanted& wanted : all) {
     if (wanted.affiliation) {
       set_affiliation(*wanted.jid, *wanted.affiliation, actor_nick, wanted.reason);
+      const auto person = people_.find(*wanted.jid);
+      if (wanted.nick && person != people_.end() && *wanted.affiliation >= Affiliation::member)
+        reserve(*wanted.jid, *wanted.nick, person->second.notices);
     } else if (const auto found = occupants_.find(wanted.key); found != occupants_.end()) {
       set_role(*found->second, *wanted.role, actor_nick, wanted.reason);
     }
@@ -267,10 +291,14 @@ void Room::administer(const xmpp::Stanza& request) {
 
 void Room::set_affiliation(const xmpp::BareJid& jid, Affiliation affiliation, const std::string& actor,
                            const std::string& reason) {
+  // §9.1: nothing is kept for who does not belong to the room any more.
+  if (affiliation < Affiliation::member && people_.contains(jid)) reserve(jid, {}, false);
   if (affiliation == Affiliation::none) {
     people_.erase(jid);
   } else {
-    people_[jid] = {.affiliation = affiliation, .reason = reason};
+    Person& person = people_[jid];
+    person.affiliation = affiliation;
+    person.reason = reason;
   }
   store_person(jid);
   follow_affiliation(jid, actor, reason);
@@ -298,6 +326,7 @@ void Room::follow_affiliation(const xmpp::BareJid& jid, const std::string& actor
 }
 
 void Room::forget(const xmpp::BareJid& account) {
+  if (people_.contains(account)) reserve(account, {}, false);
   if (people_.erase(account) != 0) follow_affiliation(account, {}, {});
 }
 
@@ -315,7 +344,7 @@ void Room::set_role(Occupant& occupant, Role role, const std::string& actor, con
 void Room::tell_config(const xmpp::Stanza& request) {
   if (affiliation_of(*request.from()) != Affiliation::owner) return refuse(request, Condition::forbidden);
   xml::Element query("query", ns::owner);
-  query.add(form_of(config_).to_element());
+  query.add(form_element(config_));
   reply(request, std::move(query));
 }
 

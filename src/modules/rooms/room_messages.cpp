@@ -1,6 +1,7 @@
 // What occupants say to a room and to one another, subjects, invitations and requests for voice (XEP-0045 §7.4 to
 // §7.9, §7.13, §8.6).
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "modules/rooms/room.h"
@@ -116,6 +117,7 @@ void Room::to_all(xmpp::Stanza message, Ticket gate, std::optional<xmpp::Stanza>
 // §7.4
 void Room::groupchat(const Occupant& occupant, xmpp::Stanza stanza, Ticket gate) {
   if (occupant.role < Role::participant) return refuse(stanza, Condition::forbidden, "You have no voice here.");
+  if (auto refusal = refusal_of_pace(occupant, stanza)) return refuse(stanza, *refusal);
   const xmpp::Jid client = *stanza.from();
   clean(stanza);
   stanza.set_from(occupant_jid(occupant.nick));
@@ -132,8 +134,47 @@ void Room::groupchat(const Occupant& occupant, xmpp::Stanza stanza, Ticket gate)
     add_stanza_id(stanza, added.id);
   }
   to_all(stanza, gate, if_failed);
+  tell_absent(stanza, gate);
   forget_retracted(stanza, occupant.account.text());
   if (worth_telling(stanza)) keep(std::move(stanza), id, occupant.account.text());
+}
+
+std::optional<StanzaError> Room::refusal_of_pace(const Occupant& occupant, const xmpp::Stanza& message) {
+  if (config_.slow_mode == 0 || message.element().child("body", client_ns) == nullptr ||
+      affiliation_of(occupant.account) >= Affiliation::admin)
+    return std::nullopt;
+  const MonotonicTime now = out_.clock.now();
+  const Duration pause = std::chrono::seconds(config_.slow_mode);
+  // By account: neither another client nor another nick is faster.
+  const auto said = last_said_.find(occupant.account);
+  if (said != last_said_.end() && now - said->second < pause)
+    return StanzaError{xmpp::ErrorType::wait, Condition::policy_violation,
+                       "Between two messages here are at least " + std::to_string(config_.slow_mode) + " seconds."};
+  if (last_said_.size() >= out_.limits.room_occupants)
+    std::erase_if(last_said_, [&](const auto& one) { return now - one.second >= pause; });
+  last_said_[occupant.account] = now;
+  return std::nullopt;
+}
+
+// In a room for members all of them are told, elsewhere those who have asked for it when they registered. What for
+// their clients is, they read from the archive: this only wakes them.
+void Room::tell_absent(const xmpp::Stanza& message, Ticket gate) {
+  if (locked_ || !worth_telling(message)) return;
+  const auto wants = [&](const auto& one) {
+    const auto& [jid, person] = one;
+    if (person.affiliation < Affiliation::member) return false;
+    return person.notices || (config_.members_only && out_.hosts.is_local(jid.domainpart()));
+  };
+  std::set<xmpp::BareJid> absent;
+  for (const auto& one : people_) {
+    if (wants(one)) absent.insert(one.first);
+  }
+  if (absent.empty()) return;
+  for (const auto& [key, occupant] : occupants_) absent.erase(occupant->account);
+  for (const xmpp::BareJid& person : absent) {
+    if (!notices_left_.take(1, out_.clock.now())) return out_.events.limit_hit("room_notices");
+    send(message, person, gate);
+  }
 }
 
 // §8.1
@@ -215,7 +256,11 @@ void Room::to_room(const xmpp::Stanza& stanza) {
     if (const xml::Element* answer = x->child("decline", ns::user)) return decline(stanza, *answer);
     if (x->child("invite", ns::user) != nullptr) return invite(stanza, *x);
   }
-  if (const xml::Element* form = stanza.element().child("x", xmpp::ns::data_forms)) return voice_request(stanza, *form);
+  if (const xml::Element* x = stanza.element().child("x", xmpp::ns::data_forms)) {
+    const auto form = xmpp::DataForm::parse(*x);
+    if (form && form->value("FORM_TYPE") == ns::register_form) return judge_registration(stanza, *form);
+    return voice_request(stanza, *x);
+  }
   refuse(stanza, Condition::service_unavailable);
 }
 

@@ -160,14 +160,15 @@ void Rooms::load(const xmpp::BareJid& jid) {
         jid, newest(), [this, jid, data = std::move(**data)](storage::Result<storage::ArchivePage> page) mutable {
           if (!page) return loaded(jid, std::unexpected(page.error()));
           deps_.stores.documents.get_several(
-              jid, {std::string(occupants_kind), std::string(Room::vcard_kind)},
+              jid, {std::string(occupants_kind), std::string(Room::vcard_kind), std::string(Room::nicks_kind)},
               [this, jid, data = std::move(data),
                messages = std::move(page->messages)](storage::Result<std::map<std::string, std::string>> documents) {
                 if (!documents) return loaded(jid, std::unexpected(documents.error()));
                 const std::string occupants = (*documents)[std::string(occupants_kind)];
                 // It is true once: a crash ends the sessions of those who are here.
                 if (!occupants.empty()) deps_.stores.documents.put(jid, std::string(occupants_kind), "", "");
-                auto room = std::make_unique<Room>(jid, surroundings(), data, messages, occupants);
+                const std::string& nicks = (*documents)[std::string(Room::nicks_kind)];
+                auto room = std::make_unique<Room>(jid, surroundings(), data, messages, nicks, occupants);
                 if (const std::string& card = (*documents)[std::string(Room::vcard_kind)]; !card.empty())
                   room->take_vcard(card);
                 loaded(jid, std::move(room));
@@ -185,7 +186,8 @@ muc::Surroundings Rooms::surroundings() const {
           .archive = deps_.stores.archive,
           .documents = deps_.stores.documents,
           .limits = deps_.limits,
-          .rates = deps_.rates};
+          .rates = deps_.rates,
+          .hosts = deps_.hosts};
 }
 
 storage::ArchiveQuery Rooms::newest() {
@@ -222,16 +224,21 @@ void Rooms::reread(const xmpp::BareJid& jid) {
     deps_.stores.archive.page(
         jid, newest(), [this, jid, data = *std::move(data)](storage::Result<storage::ArchivePage> page) mutable {
           if (!page) return;
-          deps_.delivery.when_decided({},
-                                      [this, jid, data = std::move(data), messages = std::move(page->messages)](bool) {
-                                        const auto found = rooms_.find(jid);
-                                        if (found == rooms_.end() || !found->second.room || !found->second.stale)
-                                          return;
-                                        // What was written since is on its way; its end is watched, too.
-                                        if (found->second.watching) return;
-                                        found->second.stale = false;
-                                        found->second.room->reread(data, messages);
-                                      });
+          deps_.stores.documents.get(
+              jid, std::string(Room::nicks_kind), "",
+              [this, jid, data = std::move(data),
+               messages = std::move(page->messages)](storage::Result<std::optional<std::string>> nicks) mutable {
+                if (!nicks) return;
+                deps_.delivery.when_decided({}, [this, jid, data = std::move(data), messages = std::move(messages),
+                                                 nicks = (*nicks).value_or("")](bool) {
+                  const auto found = rooms_.find(jid);
+                  if (found == rooms_.end() || !found->second.room || !found->second.stale) return;
+                  // What was written since is on its way; its end is watched, too.
+                  if (found->second.watching) return;
+                  found->second.stale = false;
+                  found->second.room->reread(data, messages, nicks);
+                });
+              });
         });
   });
 }

@@ -1,12 +1,13 @@
 // Group chat: Multi-User Chat (XEP-0045 v1.35.5) on a domain of its own beside each domain of accounts (rooms.DOMAIN),
 // with occupant ids (XEP-0421 v1.0.1), self-pings that the room answers (XEP-0410 v1.1.0), and an archive of each room
 // (XEP-0313 v1.1.3) by stanza ids (XEP-0359), kept for as long as those of accounts, from which authors and moderators
-// take messages back (XEP-0424 v0.4.2, XEP-0425 v0.3.0), and avatars of rooms (XEP-0486 v0.1.0).
+// take messages back (XEP-0424 v0.4.2, XEP-0425 v0.3.0), avatars of rooms (XEP-0486 v0.1.0), and slow mode (XEP-0500
+// v0.1.1). Those who belong to a room and are away are told of messages, which may wake their phones (push).
 // A room (room.h) lives on the shard that owns its bare JID: loaded when first addressed, dropped when idle and empty;
 // while it is being loaded, what is for it waits here in order. Storage: RoomStore, ArchiveStore.
 //
 // Limits: those of a room (room.h); `room_creations` for each account; account_queue_stanzas for a room that is being
-// loaded; a list of rooms shows `most_listed`. Does not keep nicks for people.
+// loaded; a list of rooms shows `most_listed`.
 #pragma once
 
 #include <cstddef>
@@ -37,13 +38,14 @@ class Rooms final : public module::Module, private module::Service {
   static constexpr module::Descriptor descriptor{
       .name = "rooms",
       .summary = "Group chat on a domain of its own",
-      .specs = {{.xep = 45, .version = "1.35.5", .note = "no registration of nicks"},
+      .specs = {{.xep = 45, .version = "1.35.5"},
                 {.xep = 313, .version = "1.1.3", .note = "archives of rooms"},
                 {.xep = 410, .version = "1.1.0"},
                 {.xep = 421, .version = "1.0.1"},
                 {.xep = 424, .version = "0.4.2", .note = "tombstones in the archives of rooms"},
                 {.xep = 425, .version = "0.3.0", .note = "also as urn:xmpp:message-moderate:0"},
-                {.xep = 486, .version = "0.1.0"}},
+                {.xep = 486, .version = "0.1.0"},
+                {.xep = 500, .version = "0.1.1"}},
       .settings = {{.key = "prefix",
                     .type = module::Setting::Type::text,
                     .fallback = "\"rooms\"",

@@ -128,6 +128,12 @@ TEST(RoomNicks, look_alikes_have_the_same_key) {
   EXPECT_EQ(muc::nick_key("O'Brien <X>"), muc::nick_key("o'brien <x>"));
   EXPECT_NE(muc::nick_key("a/b"), muc::nick_key("ab"));
   EXPECT_EQ(muc::nick_key("  "), "");
+  // Letters of other scripts, and what shows nothing.
+  EXPECT_EQ(muc::nick_key("\u0420\u043Em\u0435\u043E"), muc::nick_key("Pomeo"));
+  EXPECT_EQ(muc::nick_key("R\u043Emeo"), muc::nick_key("Romeo"));
+  EXPECT_EQ(muc::nick_key("Romeo\u2800"), muc::nick_key("Romeo"));
+  EXPECT_EQ(muc::nick_key("\u2800"), "");
+  EXPECT_NE(muc::nick_key("guest1"), muc::nick_key("guestl"));
 }
 
 // --- the configuration

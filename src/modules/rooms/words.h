@@ -17,6 +17,12 @@ inline constexpr std::string_view owner = "http://jabber.org/protocol/muc#owner"
 inline constexpr std::string_view room_config = "http://jabber.org/protocol/muc#roomconfig";
 inline constexpr std::string_view room_info = "http://jabber.org/protocol/muc#roominfo";
 inline constexpr std::string_view request = "http://jabber.org/protocol/muc#request";
+/// Of a form, of requests and of the element that they are in (§7.10).
+inline constexpr std::string_view register_form = "http://jabber.org/protocol/muc#register";
+inline constexpr std::string_view registration = "jabber:iq:register";
+/// That messages are told to who is away; also the name of the field that asks for it. Source: Tigase, in Siskin and
+/// Prosody, too.
+inline constexpr std::string_view offline = "http://tigase.org/protocol/muc#offline";
 inline constexpr std::string_view stable_id = "http://jabber.org/protocol/muc#stable_id";
 inline constexpr std::string_view self_ping = "http://jabber.org/protocol/muc#self-ping-optimization";
 inline constexpr std::string_view occupant_id = "urn:xmpp:occupant-id:0";

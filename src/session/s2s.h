@@ -9,8 +9,8 @@
 //
 // Limits: s2s_streams that come in and s2s_links that go out on each shard, s2s_streams_per_domain, s2s_queue_stanzas
 // and s2s_queue_bytes for each link, s2s_dial_time until a stream must be ready, a pause of s2s_retry_time after a
-// failure, bytes_from_server in both directions, s2s_idle_time until a silent stream ends. No streams are resumed, and
-// none is bidirectional (XEP-0288).
+// failure, bytes_from_server in both directions, s2s_idle_time until a silent stream ends. No streams are resumed. On a
+// stream of ours the other server may answer where it offers that (XEP-0288); on one of theirs nothing goes out.
 #pragma once
 
 #include <cstdint>
@@ -145,6 +145,7 @@ class S2sService final : public router::RemoteServers {
 
  private:
   friend class S2sBacklog;
+  friend class S2sHeard;
   friend class S2sIncoming;
   friend class S2sLink;
   friend class S2sProbe;

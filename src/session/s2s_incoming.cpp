@@ -18,7 +18,6 @@ using xmpp::StreamError;
 
 namespace {
 constexpr Duration farewell_time = std::chrono::seconds(5);
-constexpr Duration fence_again_after = std::chrono::milliseconds(200);
 }  // namespace
 
 S2sIncoming::S2sIncoming(S2sService& service, std::uint64_t id, std::unique_ptr<net::Transport> transport,
@@ -35,12 +34,7 @@ S2sIncoming::S2sIncoming(S2sService& service, std::uint64_t id, std::unique_ptr<
         if (!closed_) transport_->resume_reading();
       }),
       last_bytes_(service.deps_.clock.now()),
-      fence_again_([this] {
-        if (!closed_ && fencing_) {
-          fencing_ = false;
-          acknowledge();
-        }
-      }) {
+      heard_(service, [this](std::uint32_t handled) { tell(handled); }) {
   service_.deps_.timers.schedule(timer_, service_.deps_.limits.login_time);
 }
 
@@ -76,49 +70,29 @@ void S2sIncoming::on_bytes(std::string_view bytes) {
 // ---------------------------------------------------------------------------------------------------
 
 void S2sIncoming::manage(const xml::Element& element) {
-  if (element.name() == "enable" && !managed_) {
-    managed_ = true;
+  if (element.name() == "enable" && !heard_.enabled()) {
+    heard_.enable();
     write(stream::enabled_element({}, std::nullopt));
-  } else if (element.name() == "r" && managed_) {
-    acknowledge();
+  } else if (element.name() == "r" && heard_.enabled()) {
+    heard_.acknowledge();
   } else if (element.name() == "enable" || element.name() == "resume") {
     write(stream::sm_failed_element(xmpp::Condition::unexpected_request));
   }
   // An <a/> is about what we send, and that is nothing that counts.
 }
 
-void S2sIncoming::acknowledge() {
-  if (fencing_) {
-    asked_again_ = true;
-    return;
-  }
-  fencing_ = true;
-  asked_again_ = false;
-  const std::uint64_t shards = std::exchange(shards_, 0);
-  const bool asked = service_.deps_.router.fence(shards, [&service = service_, id = id_, handled = handled_] {
-    if (S2sIncoming* self = service.find(id)) self->settled(handled);
-  });
-  if (asked) return;
-  shards_ |= shards;
-  service_.deps_.timers.schedule(fence_again_, fence_again_after);
-}
-
-void S2sIncoming::settled(std::uint32_t handled) {
-  fencing_ = false;
+void S2sIncoming::tell(std::uint32_t handled) {
   if (closed_) return;
-  told_ = handled;
-  write(stream::acknowledgement(told_));
-  if (asked_again_ || (parting_ && told_ != handled_)) {
-    acknowledge();
-  } else if (parting_) {
-    say_farewell();
-  }
+  write(stream::acknowledgement(handled));
+  if (!parting_) return;
+  if (heard_.owes()) return heard_.acknowledge();
+  say_farewell();
 }
 
 void S2sIncoming::close() {
   parting_ = true;
   service_.deps_.timers.schedule(timer_, farewell_time);
-  if (managed_ && told_ != handled_) return acknowledge();
+  if (heard_.owes()) return heard_.acknowledge();
   say_farewell();
 }
 
@@ -225,9 +199,7 @@ void S2sIncoming::take(xml::Element element) {
   service_.received_.add();
   element.replace_namespace(ns::server, ns::client);
   service_.deps_.router.from_server(std::move(element));
-  if (!managed_) return;
-  ++handled_;
-  shards_ |= service_.deps_.router.shards_addressed();
+  heard_.count();
 }
 
 void S2sIncoming::write(const xml::Element& element) {
@@ -261,7 +233,7 @@ void S2sIncoming::on_closed(net::CloseReason reason) {
   closed_ = true;
   timer_.cancel();
   pause_.cancel();
-  fence_again_.cancel();
+  heard_.stop();
   service_.remove_soon(id_);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/token_bucket.h"
 #include "session/s2s.h"
+#include "session/s2s_heard.h"
 #include "xml/stream_parser.h"
 
 namespace kith::session {
@@ -35,10 +36,7 @@ class S2sIncoming final : public net::TransportHandler {
   void write(const xml::Element& element);
   void on_timer();
   void manage(const xml::Element& element);
-  /// XEP-0198: tells the other server what of its stanzas is in good hands: every write that they led to is decided,
-  /// and what comes back because one failed is on its way.
-  void acknowledge();
-  void settled(std::uint32_t handled);
+  void tell(std::uint32_t handled);
   void close();
   void say_farewell();
 
@@ -53,13 +51,7 @@ class S2sIncoming final : public net::TransportHandler {
   Timer pause_;
   std::set<std::string> domains_;  ///< proven, and counted by the service
   MonotonicTime last_bytes_{};
-  bool managed_ = false;       ///< the other server has asked for stream management
-  std::uint32_t handled_ = 0;  ///< of its stanzas
-  std::uint32_t told_ = 0;     ///< of these, to it
-  std::uint64_t shards_ = 0;   ///< that they went to since the last fence
-  bool fencing_ = false;
-  bool asked_again_ = false;
-  Timer fence_again_;     ///< the way to a shard was full
+  S2sHeard heard_;
   bool parting_ = false;  ///< what is to be acknowledged still is, and nothing more is heard
   std::optional<xmpp::StreamError> parting_with_{};
   bool closed_ = false;

@@ -38,6 +38,7 @@ S2sLink::S2sLink(S2sService& service, stream::DomainPair pair, bool behind)
       pair_(std::move(pair)),
       behind_(behind),
       bytes_(service.deps_.limits.bytes_from_server, service.deps_.clock.now()),
+      heard_(service, [this](std::uint32_t handled) { tell(handled); }),
       timer_([this] { on_timer(); }),
       pause_([this] {
         if (!closed_ && transport_) transport_->resume_reading();
@@ -72,7 +73,8 @@ void S2sLink::heard(std::unique_ptr<net::Transport> transport, const S2sTarget& 
   transport_ = std::move(transport);
   transport_->set_handler(this);
   machine_.emplace(pair_, stream::S2sOut::Policy{.secret = &service_.deps_.secret,
-                                                 .require_certificates = service_.deps_.require_certificates});
+                                                 .require_certificates = service_.deps_.require_certificates,
+                                                 .bidi = true});
   parser_.emplace(service_.deps_.limits.xml_before_login);
   for (const auto& [id, key] : questions_) apply(machine_->verify(id, key));
   if (target.direct_tls) return on_secure();
@@ -185,8 +187,8 @@ void S2sLink::flush() {
     }
     element.replace_namespace(ns::client, ns::server);
     service_.sent_.add();
-    last_sent_ = service_.deps_.clock.now();
-    if (!behind_since_) behind_since_ = last_sent_;
+    last_said_ = service_.deps_.clock.now();
+    if (!behind_since_) behind_since_ = last_said_;
     write(element);
   }
   if (management_ == Management::on && !written_.empty() && !asking_) {
@@ -203,13 +205,15 @@ void S2sLink::flush() {
 void S2sLink::manage(const xml::Element& element) {
   if (element.name() == "enabled" && management_ == Management::asked) {
     management_ = Management::on;
+    heard_.enable();
     flush();
   } else if (element.name() == "failed" && management_ == Management::asked) {
     management_ = Management::none;
     flush();
   } else if (element.name() == "r") {
-    // Of what it may send on this stream, nothing counts.
-    if (!closed_) write(stream::acknowledgement(0));
+    if (closed_) return;
+    if (heard_.enabled()) return heard_.acknowledge();
+    write(stream::acknowledgement(0));
   } else if (element.name() == "a" && management_ == Management::on) {
     const std::optional<std::uint32_t> h = stream::read_h(element);
     if (!h || *h - acknowledged_ > written_.size()) {
@@ -284,12 +288,26 @@ void S2sLink::on_bytes(std::string_view bytes) {
       if (machine_->ready() && element->ns() == ns::sm) {
         manage(*element);
       } else {
-        apply(machine_->received(*element));
+        apply(machine_->received(std::move(*element)));
       }
     } else {
       give_up("it closed the stream", Condition::remote_server_timeout, Fault::theirs);
     }
   }
+}
+
+void S2sLink::take(xml::Element element) {
+  service_.received_.add();
+  last_said_ = service_.deps_.clock.now();
+  element.replace_namespace(ns::server, ns::client);
+  service_.deps_.router.from_server(std::move(element));
+  heard_.count();
+}
+
+void S2sLink::tell(std::uint32_t handled) {
+  if (cut_) return;
+  write(stream::acknowledgement(handled));
+  if (closed_) say_farewell();
 }
 
 void S2sLink::hear_last(std::string_view bytes) {
@@ -343,14 +361,15 @@ void S2sLink::apply(stream::S2sOutActions actions) {
     } else if (std::holds_alternative<stream::Ready>(action)) {
       service_.deps_.events.record(LogLevel::info, "server_reached", {{"domain", pair_.remote}});
       service_.failed_.erase(pair_);
-      ready_since_ = last_sent_ = service_.deps_.clock.now();
+      ready_since_ = last_said_ = service_.deps_.clock.now();
       service_.deps_.timers.schedule(timer_, check_time);
       service_.backlog_->reached(pair_);
       service_.reached(pair_.remote);
+      parser_->set_limits(service_.deps_.limits.xml_after_login);
       race_.reset();  // Several answers later, nobody is inside it any more.
       if (machine_->offers_management()) {
         management_ = Management::asked;
-        asked_at_ = last_sent_;
+        asked_at_ = last_said_;
         write(xml::Element("enable", ns::sm));
       }
       flush();
@@ -361,8 +380,12 @@ void S2sLink::apply(stream::S2sOutActions actions) {
       auto then = std::move(found->second);
       asked_.erase(found);
       then(answer->valid);
+    } else if (auto* stanza = std::get_if<stream::FromPeer>(&action)) {
+      take(std::move(stanza->element));
     } else {
-      give_up(std::get<stream::GivenUp>(action).why, Condition::remote_server_timeout, Fault::theirs);
+      const auto& given_up = std::get<stream::GivenUp>(action);
+      if (given_up.condition) write(xmpp::StreamError{*given_up.condition, {}}.to_element());
+      give_up(given_up.why, Condition::remote_server_timeout, Fault::theirs);
     }
   }
 }
@@ -376,6 +399,7 @@ void S2sLink::write(const xml::Element& element) {
 
 void S2sLink::on_closed(net::CloseReason reason) {
   cut_ = true;
+  heard_.stop();
   if (closed_) {
     timer_.cancel();
     return service_.gone(this);
@@ -450,18 +474,25 @@ void S2sLink::end() {
   pause_.cancel();
   service_.leave(pair_);
   if (transport_ && !cut_) {
-    transport_->write("</stream:stream>");
-    if (!parting_) transport_->close();
     service_.deps_.timers.schedule(timer_, farewell_time);
+    // What it has said and we have taken it must not say again.
+    if (heard_.owes()) return heard_.acknowledge();
+    say_farewell();
   } else {
     service_.gone(this);
   }
+}
+
+void S2sLink::say_farewell() {
+  transport_->write("</stream:stream>");
+  if (!parting_) transport_->close();
 }
 
 void S2sLink::on_timer() {
   if (closed_) {
     // It did not take the end of the stream in time.
     transport_->abort();
+    heard_.stop();
     return service_.gone(this);
   }
   if (!machine_ || !machine_->ready()) {
@@ -477,7 +508,7 @@ void S2sLink::on_timer() {
   }
   settle();
   // Nothing was said for long; the next word begins a new stream. What waits for a write is about to be said.
-  if (now - last_sent_ >= service_.deps_.limits.s2s_idle_time && waiting_.empty() && written_.empty() && !behind_ &&
+  if (now - last_said_ >= service_.deps_.limits.s2s_idle_time && waiting_.empty() && written_.empty() && !behind_ &&
       !reading_ && !behind_since_) {
     return end();
   }

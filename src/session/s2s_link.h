@@ -8,6 +8,7 @@
 #include "base/token_bucket.h"
 #include "session/s2s.h"
 #include "session/s2s_backlog.h"
+#include "session/s2s_heard.h"
 #include "session/s2s_race.h"
 #include "xml/stream_parser.h"
 
@@ -67,6 +68,10 @@ class S2sLink final : public net::TransportHandler {
   void acknowledged(std::size_t count);
   /// Without stream management: what the other side's machine has taken a while ago is believed to have come there.
   void settle();
+  /// XEP-0288: what the other server says to us here.
+  void take(xml::Element element);
+  void tell(std::uint32_t handled);
+  void say_farewell();
   void hear_last(std::string_view bytes);
   void hang_up();
 
@@ -92,10 +97,11 @@ class S2sLink final : public net::TransportHandler {
   bool served_ = false;   ///< something was acknowledged
   bool parting_ = false;  ///< closed, but its last word is heard
   TokenBucket bytes_;
+  S2sHeard heard_;
   Timer timer_;
   Timer pause_;  ///< until more is read
   std::optional<MonotonicTime> ready_since_;
-  MonotonicTime last_sent_{};
+  MonotonicTime last_said_{};                  ///< a stanza, by either side
   std::optional<MonotonicTime> behind_since_;  ///< since when something has been written that the peer has not taken
   bool closed_ = false;                        ///< nothing more is sent; the link goes
   bool gate_watched_ = false;

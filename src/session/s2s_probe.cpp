@@ -89,7 +89,7 @@ void S2sProbe::on_bytes(std::string_view bytes) {
     } else if (auto* open = std::get_if<xml::StreamOpen>(&*event)) {
       apply(machine_->opened(*open));
     } else if (auto* element = std::get_if<xml::Element>(&*event)) {
-      apply(machine_->received(*element));
+      apply(machine_->received(std::move(*element)));
     } else {
       note(false, step_, "it closed the stream");
       finish();

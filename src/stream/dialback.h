@@ -12,6 +12,8 @@ namespace kith::stream {
 namespace ns {
 inline constexpr std::string_view dialback = "jabber:server:dialback";
 inline constexpr std::string_view dialback_feature = "urn:xmpp:features:dialback";
+inline constexpr std::string_view bidi = "urn:xmpp:bidi";
+inline constexpr std::string_view bidi_feature = "urn:xmpp:features:bidi";
 }  // namespace ns
 
 /// The key that `originating` shows `receiving` on the stream with this id. Nothing is remembered: whoever has the

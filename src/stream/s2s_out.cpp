@@ -8,10 +8,10 @@
 
 namespace kith::stream {
 
-S2sOutActions S2sOut::give_up(std::string why) {
+S2sOutActions S2sOut::give_up(std::string why, std::optional<xmpp::StreamCondition> condition) {
   phase_ = Phase::dead;
   S2sOutActions actions;
-  actions.emplace_back(GivenUp{std::move(why)});
+  actions.emplace_back(GivenUp{std::move(why), condition});
   return actions;
 }
 
@@ -51,12 +51,13 @@ S2sOutActions S2sOut::secured(bool certified, bool pinned) {
   return start();
 }
 
-S2sOutActions S2sOut::received(const xml::Element& element) {
+S2sOutActions S2sOut::received(xml::Element element) {
   if (phase_ == Phase::dead) return {};
   if (element.is("error", xmpp::ns::streams)) {
     const xml::Element* condition = element.child_in(xmpp::ns::stream_errors);
     return give_up("it ended the stream with " + std::string(condition == nullptr ? "an error" : condition->name()));
   }
+  if (element.ns() == ns::dialback && !element.attribute("type")) return asked(element);
   if (element.is("verify", ns::dialback)) {
     S2sOutActions actions;
     // SECURITY: the answer must be about the domains that this stream is between.
@@ -65,6 +66,7 @@ S2sOutActions S2sOut::received(const xml::Element& element) {
     if (ours && may_ask_) actions.emplace_back(KeyVerified{id, element.attribute("type") == "valid"});
     return actions;
   }
+  if (bidi_ && phase_ == Phase::ready && element.ns() == xmpp::ns::server) return stanza(std::move(element));
   switch (phase_) {
     case Phase::features:
       if (element.is("features", xmpp::ns::streams)) return features(element);
@@ -122,6 +124,11 @@ S2sOutActions S2sOut::features(const xml::Element& features) {
     actions.emplace_back(Ready{});
     return actions;
   }
+  // XEP-0288 §2.2: before either proof.
+  if (policy_.bidi && features.child("bidi", ns::bidi_feature) != nullptr) {
+    bidi_ = true;
+    actions.emplace_back(Send{xml::Element("bidi", ns::bidi)});
+  }
   bool offered = false;
   if (const xml::Element* mechanisms = features.child("mechanisms", xmpp::ns::sasl)) {
     mechanisms->for_each_child([&](const xml::Element& mechanism) {
@@ -146,6 +153,46 @@ S2sOutActions S2sOut::prove_by_dialback() {
   phase_ = Phase::dialback;
   S2sOutActions actions;
   actions.emplace_back(Send{std::move(result)});
+  return actions;
+}
+
+// XEP-0288 §2.2: the other side, too, may use dialback on such a stream.
+S2sOutActions S2sOut::asked(const xml::Element& question) {
+  S2sOutActions actions;
+  if (!bidi_ || !may_ask_) return actions;
+  const std::string from = domain_in(question, "from");
+  const std::string to = domain_in(question, "to");
+  if (from.empty() || to.empty())
+    return give_up("its dialback names no domains", xmpp::StreamCondition::improper_addressing);
+  const std::string id(question.attribute("id").value_or(""));
+  if (question.name() == "verify") {
+    const bool valid = to == pair_.local && is_dialback_key(*policy_.secret, from, to, id, question.text());
+    xml::Element answer = dialback_element("verify", to, from, valid ? "valid" : "invalid");
+    answer.set("id", id);
+    actions.emplace_back(Send{std::move(answer)});
+  } else if (question.name() == "result") {
+    // Other domains of that server have streams of their own.
+    xml::Element answer = dialback_element("result", to, from, "error");
+    xml::Element error = xmpp::StanzaError::of(xmpp::Condition::policy_violation).to_element();
+    error.replace_namespace(xmpp::ns::client, xmpp::ns::server);
+    answer.add(std::move(error));
+    actions.emplace_back(Send{std::move(answer)});
+  }
+  return actions;
+}
+
+S2sOutActions S2sOut::stanza(xml::Element element) {
+  const std::optional<xmpp::Jid> from = xmpp::Jid::parse(element.attribute("from").value_or(""));
+  const std::optional<xmpp::Jid> to = xmpp::Jid::parse(element.attribute("to").value_or(""));
+  if (!from || !to) {
+    return give_up("it sent what is from nobody or to nobody", xmpp::StreamCondition::improper_addressing);
+  }
+  // SECURITY: the one domain that was called, and the one of ours that has proven itself to it.
+  if (from->domainpart() != pair_.remote || to->domainpart() != pair_.local) {
+    return give_up("it spoke for other domains than its own", xmpp::StreamCondition::invalid_from);
+  }
+  S2sOutActions actions;
+  actions.emplace_back(FromPeer{std::move(element)});
   return actions;
 }
 

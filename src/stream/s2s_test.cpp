@@ -308,6 +308,7 @@ class S2sOutTest : public testing::Test {
       if (const auto* answer = std::get_if<KeyVerified>(&action)) {
         lines.push_back(answer->stream_id + (answer->valid ? " valid" : " invalid"));
       }
+      if (std::holds_alternative<FromPeer>(action)) lines.emplace_back("stanza");
       if (const auto* given_up = std::get_if<GivenUp>(&action)) lines.push_back("given up: " + given_up->why);
     }
     return lines;
@@ -396,6 +397,93 @@ TEST_F(S2sOutTest, questions_about_keys_wait_for_tls_and_their_answers_must_be_o
   EXPECT_EQ(
       says("<verify xmlns='jabber:server:dialback' from='there.example' to='here.example' id='6' type='invalid'/>"),
       Lines{"6 invalid"});
+}
+
+/// A stream on which the other side may speak, too.
+class S2sOutBidi : public S2sOutTest {
+ protected:
+  S2sOutBidi() { machine = S2sOut{{"there.example", "here.example"}, {.secret = &secret, .bidi = true}}; }
+  static constexpr std::string_view bidi = "<bidi xmlns='urn:xmpp:features:bidi'/>";
+  void ready() {
+    secure(true);
+    features(bidi);
+    EXPECT_EQ(says("<result xmlns='jabber:server:dialback' from='there.example' to='here.example' type='valid'/>"),
+              Lines{"ready"});
+  }
+  Lines stanza(const std::string& from, const std::string& to) {
+    return did(machine.received(
+        element("<message xmlns='jabber:server' from='" + from + "' to='" + to + "'><body>hi</body></message>")));
+  }
+};
+
+TEST_F(S2sOutBidi, is_asked_for_before_either_proof) {
+  secure(true);
+  Lines did = features(std::string(bidi) + std::string(external));
+  ASSERT_EQ(did.size(), 2U);
+  EXPECT_EQ(did[0], "<bidi xmlns='urn:xmpp:bidi'/>");
+  EXPECT_NE(did[1].find("mechanism='EXTERNAL'"), std::string::npos);
+  machine = S2sOut{{"there.example", "here.example"}, {.secret = &secret, .bidi = true}};
+  secure(true);
+  did = features(bidi);
+  ASSERT_EQ(did.size(), 2U);
+  EXPECT_EQ(did[0], "<bidi xmlns='urn:xmpp:bidi'/>");
+  EXPECT_NE(did[1].find("<result xmlns='jabber:server:dialback'"), std::string::npos);
+}
+
+TEST_F(S2sOutBidi, is_asked_for_only_where_it_is_offered_and_wanted_and_never_in_clear) {
+  machine.start();
+  did(machine.opened(header("version='1.0' id='1'")));
+  EXPECT_EQ(features("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" + std::string(bidi)).size(), 1U);
+  machine = S2sOut{{"there.example", "here.example"}, {.secret = &secret, .bidi = true}};
+  secure(true);
+  EXPECT_EQ(features("").size(), 1U);
+  machine = S2sOut{{"there.example", "here.example"}, {.secret = &secret}};
+  secure(true);
+  EXPECT_EQ(features(bidi).size(), 1U);
+  did(machine.received(
+      element("<result xmlns='jabber:server:dialback' from='there.example' to='here.example' type='valid'/>")));
+  EXPECT_EQ(stanza("romeo@there.example", "juliet@here.example"), Lines{});
+}
+
+TEST_F(S2sOutBidi, what_the_other_side_says_is_heard_once_it_believes_us) {
+  secure(true);
+  features(bidi);
+  EXPECT_EQ(stanza("romeo@there.example", "juliet@here.example"), Lines{});
+  says("<result xmlns='jabber:server:dialback' from='there.example' to='here.example' type='valid'/>");
+  EXPECT_EQ(stanza("romeo@there.example", "juliet@here.example"), Lines{"stanza"});
+}
+
+TEST_F(S2sOutBidi, it_speaks_for_its_own_domain_and_to_the_one_that_called_it) {
+  for (const auto& [from, to] :
+       std::initializer_list<std::pair<std::string, std::string>>{{"romeo@else.example", "juliet@here.example"},
+                                                                  {"juliet@here.example", "nurse@here.example"},
+                                                                  {"romeo@there.example", "juliet@also.example"},
+                                                                  {"romeo@sub.there.example", "juliet@here.example"}}) {
+    machine = S2sOut{{"there.example", "here.example"}, {.secret = &secret, .bidi = true}};
+    ready();
+    EXPECT_EQ(stanza(from, to), Lines{"given up: it spoke for other domains than its own"});
+    EXPECT_EQ(stanza("romeo@there.example", "juliet@here.example"), Lines{});
+  }
+  machine = S2sOut{{"there.example", "here.example"}, {.secret = &secret, .bidi = true}};
+  ready();
+  EXPECT_EQ(stanza("", "juliet@here.example"), Lines{"given up: it sent what is from nobody or to nobody"});
+}
+
+TEST_F(S2sOutBidi, dialback_by_the_other_side_is_answered) {
+  ready();
+  const std::string key = dialback_key(secret, "there.example", "here.example", "9");
+  EXPECT_NE(says("<verify xmlns='jabber:server:dialback' from='there.example' to='here.example' id='9'>" + key +
+                 "</verify>")[0]
+                .find("type='valid'"),
+            std::string::npos);
+  EXPECT_NE(says("<verify xmlns='jabber:server:dialback' from='there.example' to='here.example' id='8'>" + key +
+                 "</verify>")[0]
+                .find("type='invalid'"),
+            std::string::npos);
+  const std::string refused =
+      says("<result xmlns='jabber:server:dialback' from='else.example' to='here.example'>k</result>")[0];
+  EXPECT_NE(refused.find("type='error'"), std::string::npos);
+  EXPECT_NE(refused.find("policy-violation"), std::string::npos);
 }
 
 TEST_F(S2sOutTest, an_error_of_the_other_side_says_why) {

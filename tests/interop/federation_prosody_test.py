@@ -30,6 +30,9 @@ class Prosody(unittest.TestCase):
     def test_messages_wait_for_it_when_it_was_killed(self):
         self.inside("test_waiting_after_a_kill")
 
+    def test_where_it_cannot_call_it_answers_on_our_stream(self):
+        self.inside("test_answers_on_our_stream")
+
 
 if __name__ == "__main__":
     unittest.main()

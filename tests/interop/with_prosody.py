@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 from federation_attack_test import DIALBACK, Peer
+from nameserver import A, SRV
 from with_peer import JULIET, PeerServer, WithPeer
 
 
@@ -91,3 +92,18 @@ class WithProsody(WithPeer):
     async def test_waiting_after_a_kill(self):
         heard = await self.waiting(*await self.two_people(require=True, more_modules=["smacks"]), signal.SIGKILL)
         self.assertEqual([body for body in dict.fromkeys(heard) if body != "first"], [*map(str, range(1, 41)), "last"])
+
+    async def test_answers_on_our_stream(self):
+        """Prosody finds no way to Kith, of which DNS knows nothing: it answers on the stream that Kith has made (XEP-0288)."""
+        juliet, romeo = await self.two_people(require=True, more_modules=["s2s_bidi", "smacks"], records=lambda montague: {
+            ("_xmpp-server._tcp.capulet.example", SRV): [], ("xmpp.capulet.example", A): []})
+        try:
+            for number in range(5):
+                juliet.send_message(mto=romeo.boundjid, mbody=f"question {number}", mtype="chat")
+                self.assertEqual((await romeo.message())["body"], f"question {number}")
+                romeo.send_message(mto=juliet.boundjid, mbody=f"answer {number}", mtype="chat")
+                self.assertEqual((await juliet.message())["body"], f"answer {number}")
+            await romeo["xep_0199"].send_ping(juliet.boundjid, timeout=30)
+        except BaseException:
+            print(self.montague.log(), self.capulet.log_end(), sep="\n")
+            raise

@@ -33,7 +33,8 @@ class Federated : public testing::Test {
   }
   /// Plays the server of far.example up to the moment that it takes stanzas, by dialback.
   std::unique_ptr<net::LinkClient> ready(const std::string& domain = "far.example",
-                                         const std::string& address = "192.0.2.1", bool managed = false) {
+                                         const std::string& address = "192.0.2.1", bool managed = false,
+                                         const std::string& more_features = {}) {
     auto server = world.dialled(address);
     // Those that were given up meanwhile are nobody's.
     while (server != nullptr && server->closed()) server = world.dialled(address);
@@ -43,16 +44,16 @@ class Federated : public testing::Test {
     world.settle();
     server->send(proceed);
     world.settle();
-    server->send(server_header(domain, "localhost") +
-                 (managed ? "<stream:features><sm xmlns='urn:xmpp:sm:3'/></stream:features>" : "<stream:features/>"));
+    server->send(server_header(domain, "localhost") + "<stream:features>" +
+                 (managed ? "<sm xmlns='urn:xmpp:sm:3'/>" : "") + more_features + "</stream:features>");
     world.settle();
     server->send("<result xmlns='jabber:server:dialback' from='" + domain + "' to='localhost' type='valid'/>");
     world.settle();
     return server;
   }
   /// … which knows stream management, and has agreed to it.
-  std::unique_ptr<net::LinkClient> managed() {
-    auto server = ready("far.example", "192.0.2.1", true);
+  std::unique_ptr<net::LinkClient> managed(const std::string& more_features = {}) {
+    auto server = ready("far.example", "192.0.2.1", true, more_features);
     if (server == nullptr) return nullptr;
     EXPECT_NE(server->take().find("<enable xmlns='urn:xmpp:sm:3'/>"), std::string::npos);
     server->send("<enabled xmlns='urn:xmpp:sm:3'/>");

@@ -9,6 +9,7 @@
 #include <expected>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -30,6 +31,8 @@ struct Endpoint {
 
   bool is_ipv6() const { return address.find(':') != std::string::npos; }
   bool is_loopback() const;
+  /// Not numeric, but the name of an onion service; only where that is allowed.
+  bool is_onion() const { return address.ends_with(".onion"); }
   std::string text() const;
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
@@ -74,6 +77,7 @@ struct Config {
     std::map<std::string, std::vector<Endpoint>, std::less<>> hosts;
     std::filesystem::path trusted_certificates;  ///< beside those that the system trusts; empty: none
     bool require_certificates = true;
+    std::optional<Endpoint> socks5_proxy;        ///< by which onion services are called
     std::filesystem::path dnssec_trust_anchors;  ///< empty: DNSSEC is not looked at
   } federation;
 

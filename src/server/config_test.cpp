@@ -93,6 +93,24 @@ TEST(Config, one_line_is_enough) {
   EXPECT_FALSE(config.enabled("bell"));
 }
 
+TEST(Config, onion_services_are_called_by_a_proxy) {
+  EXPECT_FALSE(good("").federation.socks5_proxy);
+  const Config config =
+      good("[federation]\nsocks5_proxy = \"127.0.0.1:9050\"\nhosts = [\"example.net=Abc.onion:5270\"]");
+  EXPECT_EQ(config.federation.socks5_proxy->text(), "127.0.0.1:9050");
+  ASSERT_TRUE(config.federation.hosts.contains("example.net"));
+  const Endpoint& place = config.federation.hosts.at("example.net").front();
+  EXPECT_TRUE(place.is_onion());
+  EXPECT_EQ(place.text(), "abc.onion:5270");
+  for (const char* bad : {"example.net=abc.onion", "example.net=abc.onion:0", "example.net=abc.org:5269",
+                          "example.net=.onion:5269", "example.net=abc.onion:x"}) {
+    EXPECT_THAT(errors_of(std::string("[federation]\nhosts = [\"") + bad + "\"]"), testing::SizeIs(1)) << bad;
+  }
+  for (const char* bad : {"localhost:9050", "127.0.0.1", "127.0.0.1:0"}) {
+    EXPECT_THAT(errors_of(std::string("[federation]\nsocks5_proxy = \"") + bad + "\""), testing::SizeIs(1)) << bad;
+  }
+}
+
 TEST(Config, a_feature_has_its_say_about_its_texts) {
   EXPECT_EQ(good("[modules.lamp]\nshades = [\"blue\", \"green\"]").settings_of("lamp").texts("shades").size(), 2U);
   EXPECT_THAT(errors_of("[modules.lamp]\nshades = [\"blue\", \"pink\"]"),

@@ -20,11 +20,13 @@ struct CoreSpec {
   std::string_view summary;
 };
 
-constexpr std::array<CoreSpec, 25> core_specs{{
+constexpr std::array<CoreSpec, 28> core_specs{{
     {{.version = "RFC 6120"}, "XML streams, STARTTLS, SASL, resource binding, stanzas and errors."},
     {{.version = "RFC 6121"}, "Rosters, subscriptions, presence, and where messages go."},
     {{.version = "RFC 7622"}, "Addresses; those that only the older RFC 6122 allows are understood, too."},
     {{.version = "RFC 7590"}, "How TLS is used."},
+    {{.version = "RFC 1928", .note = "no passwords"}, "Onion services are called by a SOCKS5 proxy."},
+    {{.version = "RFC 7686"}, "DNS is never asked about onion services."},
     {{.version = "RFC 5802"}, "SCRAM-SHA-1 and SCRAM-SHA-1-PLUS."},
     {{.version = "RFC 7677"}, "SCRAM-SHA-256 and SCRAM-SHA-256-PLUS; SHA-512 in the same way."},
     {{.version = "RFC 4616"}, "PLAIN, under TLS only."},
@@ -40,6 +42,8 @@ constexpr std::array<CoreSpec, 25> core_specs{{
     {{.xep = 198, .version = "1.6.3", .note = "between servers without resumption"},
      "Acknowledgements, and sessions that are resumed after a cut and after a restart of the server."},
     {{.xep = 220, .version = "1.1.1"}, "Dialback between servers, where that suffices."},
+    {{.xep = 288, .version = "1.0.1", .note = "on streams that this server has made"},
+     "The other server answers on the same stream."},
     {{.xep = 368, .version = "1.1.0"}, "Direct TLS, of clients and between servers."},
     {{.xep = 386, .version = "1.1.0"}, "A session bound within the login, with what it needs from the first moment."},
     {{.xep = 388, .version = "1.0.4", .note = "tasks: SASL upgrades"}, "Logging in with one request."},

@@ -317,15 +317,35 @@ std::expected<void, std::string> Server::Parts::open_components() {
 
 std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardUnit& unit) {
   if (!config.federates()) return std::nullopt;
-  // A copy that nobody changes: the configuration is replaced by a reload, on another thread.
-  auto resolve = [this, &unit,
+  const std::optional<Endpoint> proxy = config.federation.socks5_proxy;
+  // Copies that nobody changes: the configuration is replaced by a reload, on another thread.
+  auto resolve = [this, &unit, by_proxy = proxy.has_value(),
                   hosts = std::make_shared<const decltype(config.federation.hosts)>(config.federation.hosts)](
                      const std::string& domain, auto then) {
+    const auto answer = [&unit](auto answered, session::S2sDeps::Targets targets) {
+      unit.shard.post(
+          [answered = std::move(answered), targets = std::move(targets)]() mutable { answered(std::move(targets)); });
+    };
     if (const auto known = hosts->find(domain); known != hosts->end()) {
       std::vector<session::S2sTarget> targets;
-      for (const Endpoint& endpoint : known->second) targets.push_back({endpoint.address, endpoint.port});
-      unit.shard.post([then = std::move(then), targets = std::move(targets)]() mutable { then(std::move(targets)); });
-      return;
+      for (const Endpoint& endpoint : known->second) {
+        if (endpoint.is_onion()) {
+          targets.push_back({.address = {}, .port = endpoint.port, .host = endpoint.address});
+        } else {
+          targets.push_back({.address = endpoint.address, .port = endpoint.port});
+        }
+      }
+      return answer(std::move(then), std::move(targets));
+    }
+    // RFC 7686 §2: DNS is never asked about these.
+    if (domain.ends_with(".onion")) {
+      if (!by_proxy) {
+        return answer(std::move(then),
+                      std::unexpected(session::NoTargets{
+                          .why = "it is an onion service, and no proxy for these is configured (socks5_proxy)",
+                          .for_good = true}));
+      }
+      return answer(std::move(then), std::vector<session::S2sTarget>{{.address = {}, .host = domain, .proven = true}});
     }
     net::look_up_server(*resolver, xmpp::domain_to_ascii(domain), random,
                         [&unit, then = std::move(then)](net::ServerFound found) mutable {
@@ -346,10 +366,13 @@ std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardU
                           });
                         });
   };
-  auto dial = [this, &unit](const session::S2sTarget& target) -> std::unique_ptr<net::Transport> {
-    net::Socket socket = net::begin_connect({target.address, target.port});
+  auto dial = [this, &unit, proxy](const session::S2sTarget& target) -> std::unique_ptr<net::Transport> {
+    if (!target.host.empty() && !proxy) return nullptr;
+    const net::ServerAddress place = target.host.empty() ? net::ServerAddress{target.address, target.port}
+                                                         : net::ServerAddress{proxy->address, proxy->port};
+    net::Socket socket = net::begin_connect(place);
     if (!socket.open()) return nullptr;
-    auto made = std::make_unique<net::Connection>(unit.shard, std::move(socket), target.address,
+    auto made = std::make_unique<net::Connection>(unit.shard, std::move(socket), place.address,
                                                   target.direct_tls ? s2s_direct_settings : s2s_settings,
                                                   net::Connection::Begin::plain);
     made->expect(target.pins);
@@ -358,6 +381,7 @@ std::optional<ShardSurroundings::Federation> Server::Parts::federation_of(ShardU
   return ShardSurroundings::Federation{.secret = dialback_secret,
                                        .require_certificates = config.federation.require_certificates,
                                        .dane = !config.federation.dnssec_trust_anchors.empty(),
+                                       .onions = proxy.has_value(),
                                        .waiting = waiting_totals,
                                        .resolve = std::move(resolve),
                                        .dial = std::move(dial)};

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/encoding.h"
 #include "server/settings_table.h"
 #include "server/units.h"
 
@@ -105,13 +106,24 @@ void add_listen(Table& table) {
       "Where OpenMetrics are read over HTTP, for example at \"127.0.0.1:5280\"; loopback only.");
 }
 
+/// "NAME.onion:5269"
+std::optional<Endpoint> parse_onion(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return std::nullopt;
+  const std::optional<std::string> host = xmpp::prepare_domainpart(std::string_view(text).substr(0, colon));
+  const auto port = parse_number<std::uint16_t>(std::string_view(text).substr(colon + 1));
+  if (!host || !host->ends_with(".onion") || host->size() > 255 || !port) return std::nullopt;
+  return Endpoint{*host, *port};
+}
+
 Trouble put_hosts(Config& config, const std::vector<std::string>& texts) {
   std::map<std::string, std::vector<Endpoint>, std::less<>> hosts;
   for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
     const std::optional<std::string> domain = xmpp::prepare_domainpart(std::string_view(text).substr(0, equals));
-    const std::optional<Endpoint> endpoint =
-        equals == std::string::npos ? std::nullopt : parse_endpoint(text.substr(equals + 1));
+    const std::string place = equals == std::string::npos ? std::string() : text.substr(equals + 1);
+    std::optional<Endpoint> endpoint = parse_endpoint(place);
+    if (!endpoint) endpoint = parse_onion(place);
     if (!domain || !endpoint || endpoint->port == 0) {
       return toml_text(text) + " is no domain with an address and a port, as in \"example.net=192.0.2.7:5269\"";
     }
@@ -126,7 +138,7 @@ void add_federation(Table& table) {
   table.at_start().add(
       "hosts", "list of texts",
       "Where the servers of some domains are, instead of asking DNS, as in [\"example.net=192.0.2.7:5269\"]; several "
-      "for one domain are tried in this order.",
+      "for one domain are tried in this order. An onion service may stand there, too: \"example.net=NAME.onion:5269\".",
       [](Config& config, const ConfigValue& value) -> Trouble {
         const auto texts = Table::texts_of(value);
         if (!texts) return "must be a list, as in [\"example.net=192.0.2.7:5269\"]";
@@ -143,6 +155,27 @@ void add_federation(Table& table) {
         }
         return Table::show_list(texts);
       });
+  table.at_start().add(
+      "socks5_proxy", "endpoint",
+      "Where a SOCKS5 proxy without password listens, such as Tor's at \"127.0.0.1:9050\". Onion services are called "
+      "by "
+      "it, and nobody else; one whose address is its domain needs no certificate.",
+      [](Config& config, const ConfigValue& value) -> Trouble {
+        const auto* text = std::get_if<std::string>(&value);
+        const std::optional<Endpoint> endpoint = text == nullptr ? std::nullopt : parse_endpoint(*text);
+        if (text != nullptr && text->empty()) {
+          config.federation.socks5_proxy.reset();
+        } else if (!endpoint || endpoint->port == 0) {
+          return "must be an address with a port, as in \"127.0.0.1:9050\"";
+        } else {
+          config.federation.socks5_proxy = endpoint;
+        }
+        return std::nullopt;
+      },
+      [](const Config& config) {
+        return toml_text(config.federation.socks5_proxy ? config.federation.socks5_proxy->text() : std::string());
+      });
+  table.fallback("none");
   table.at_start().path(
       "trusted_certificates", [](auto& c) -> auto& { return c.federation.trusted_certificates; }, "none",
       "A file with certificates (PEM) of authorities that are trusted beside those that the system trusts.",

@@ -47,6 +47,7 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
                          .secret = surroundings.federation->secret,
                          .require_certificates = surroundings.federation->require_certificates,
                          .dane = surroundings.federation->dane,
+                         .onions = surroundings.federation->onions,
                          .waiting = surroundings.federation->waiting,
                          .resolve = surroundings.federation->resolve,
                          .dial = surroundings.federation->dial});

@@ -52,6 +52,7 @@ struct ShardSurroundings {
     const Secret& secret;
     bool require_certificates;
     bool dane;
+    bool onions;
     session::WaitingTotals& waiting;
     decltype(session::S2sDeps::resolve) resolve;
     decltype(session::S2sDeps::dial) dial;

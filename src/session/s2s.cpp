@@ -28,7 +28,9 @@ S2sService::S2sService(S2sDeps deps)
   surroundings_.secret = &deps_.secret;
   surroundings_.require_certificates = deps_.require_certificates;
   // SECURITY: our stream to a server, on which it is asked, gets no further than TLS without a proof of who that is.
-  surroundings_.asks_only_the_certified = deps_.require_certificates && deps_.dane;
+  surroundings_.proves_itself_when_asked = [this](std::string_view domain) {
+    return deps_.dane || (deps_.onions && domain.ends_with(".onion"));
+  };
 }
 
 S2sService::~S2sService() = default;

@@ -44,11 +44,15 @@ namespace kith::session {
 
 /// Where a server may be reached.
 struct S2sTarget {
-  std::string address;  ///< numeric
+  std::string address;  ///< numeric; empty if `host` says where
   std::uint16_t port = 5269;
   bool direct_tls = false;  ///< XEP-0368
   /// What DNS says of its certificate (DANE); null: nothing.
   std::shared_ptr<const net::TlsPins> pins{};
+  /// The name that a proxy is asked for, which the connection is made to (dial() knows where that is).
+  std::string host{};
+  /// Nobody but the domain's own server can answer there: an onion service is called by its key.
+  bool proven = false;
 };
 
 /// Why nothing is known of where a server is, in words.
@@ -73,6 +77,8 @@ struct S2sDeps {
   bool require_certificates = false;
   /// DNS is asked which certificates are right (DANE).
   bool dane = false;
+  /// Onion services are called, by a proxy.
+  bool onions = false;
   /// What waits for other servers, of all shards.
   WaitingTotals& waiting;
   using Targets = std::expected<std::vector<S2sTarget>, NoTargets>;

@@ -72,6 +72,7 @@ void S2sLink::targets_found(S2sDeps::Targets found) {
 void S2sLink::heard(std::unique_ptr<net::Transport> transport, const S2sTarget& target, std::string_view said) {
   transport_ = std::move(transport);
   transport_->set_handler(this);
+  proven_by_address_ = target.proven;
   machine_.emplace(pair_, stream::S2sOut::Policy{.secret = &service_.deps_.secret,
                                                  .require_certificates = service_.deps_.require_certificates,
                                                  .bidi = true});
@@ -339,8 +340,9 @@ void S2sLink::on_drained() {
 }
 
 void S2sLink::on_secure() {
-  if (!closed_)
-    apply(machine_->secured(transport_->certifies(xmpp::domain_to_ascii(pair_.remote)), transport_->pinned()));
+  if (closed_) return;
+  const bool certified = proven_by_address_ || transport_->certifies(xmpp::domain_to_ascii(pair_.remote));
+  apply(machine_->secured(certified, transport_->pinned()));
 }
 
 void S2sLink::apply(stream::S2sOutActions actions) {

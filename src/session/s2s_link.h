@@ -103,7 +103,8 @@ class S2sLink final : public net::TransportHandler {
   std::optional<MonotonicTime> ready_since_;
   MonotonicTime last_said_{};                  ///< a stanza, by either side
   std::optional<MonotonicTime> behind_since_;  ///< since when something has been written that the peer has not taken
-  bool closed_ = false;                        ///< nothing more is sent; the link goes
+  bool proven_by_address_ = false;
+  bool closed_ = false;  ///< nothing more is sent; the link goes
   bool gate_watched_ = false;
   bool cut_ = false;  ///< the connection has gone
 };

@@ -16,6 +16,7 @@ namespace {
 constexpr Duration most_time = std::chrono::seconds(25);
 
 std::string text_of(const S2sTarget& target) {
+  if (!target.host.empty()) return target.host + ":" + std::to_string(target.port) + " (by the proxy)";
   const bool v6 = target.address.find(':') != std::string::npos;
   return (v6 ? "[" + target.address + "]" : target.address) + ":" + std::to_string(target.port) +
          (target.direct_tls ? " (direct TLS)" : "") + (target.pins != nullptr ? " (DANE)" : "");
@@ -72,6 +73,7 @@ void S2sProbe::heard(std::unique_ptr<net::Transport> transport, const S2sTarget&
   machine_.emplace(pair_, stream::S2sOut::Policy{.secret = &service_.deps_.secret,
                                                  .require_certificates = service_.deps_.require_certificates});
   parser_.emplace(service_.deps_.limits.xml_before_login);
+  proven_by_address_ = target.proven;
   if (target.direct_tls) return on_secure();
   machine_->start();  // The header was sent before anybody was heard.
   on_bytes(said);
@@ -102,8 +104,11 @@ void S2sProbe::on_secure() {
   const net::TlsFacts* facts = transport_->tls();
   note(true, "TLS", facts == nullptr ? "established" : facts->version + ", " + facts->cipher);
   step_ = "certificate";
-  const std::string problem = transport_->certificate_problem(xmpp::domain_to_ascii(pair_.remote));
-  if (problem.empty()) {
+  std::string problem = transport_->certificate_problem(xmpp::domain_to_ascii(pair_.remote));
+  if (proven_by_address_) {
+    problem.clear();
+    note(true, step_, "it does not matter: nobody else can answer at that address");
+  } else if (problem.empty()) {
     note(true, step_,
          transport_->pinned() ? "it is one that its DNS names (DANE)" : "it is trusted, and for " + pair_.remote);
   } else {

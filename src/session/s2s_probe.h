@@ -43,6 +43,7 @@ class S2sProbe final : public net::TransportHandler {
   std::string step_ = "DNS";  ///< where it is
   std::string proof_ = "dialback";
   bool finished_ = false;
+  bool proven_by_address_ = false;
   bool cut_ = false;
   Timer timer_;
 };

@@ -1,7 +1,9 @@
 #include "session/s2s_race.h"
 
+#include <optional>
 #include <utility>
 
+#include "net/socks5.h"
 #include "xml/writer.h"
 #include "xmpp/jid.h"
 #include "xmpp/namespaces.h"
@@ -22,6 +24,28 @@ class S2sRace::Runner final : public net::TransportHandler {
     transport_ = race_.service_.deps_.dial(target_);
     if (transport_ == nullptr) return false;
     transport_->set_handler(this);
+    if (target_.host.empty()) {
+      talk();
+    } else {
+      proxy_.emplace(target_.host, target_.port);
+      transport_->write(proxy_->hello());
+    }
+    return true;
+  }
+  void on_bytes(std::string_view bytes) override {
+    if (!proxy_) return race_.win(*this, bytes);
+    const auto step = proxy_->hear(bytes);
+    if (!step) {
+      stop();
+      return race_.fail(*this, step.error());
+    }
+    transport_->write(step->say);
+    if (!step->through) return;
+    proxy_.reset();
+    talk();
+    if (!step->rest.empty()) race_.win(*this, step->rest);
+  }
+  void talk() {
     if (target_.direct_tls) {
       transport_->start_tls_to(xmpp::domain_to_ascii(race_.pair_.remote), xmpp::domain_to_ascii(race_.pair_.local));
     } else {
@@ -29,9 +53,7 @@ class S2sRace::Runner final : public net::TransportHandler {
       xml::write_stream_open(out, xmpp::ns::server, stream::header_to(race_.pair_).attributes);
       transport_->write(out);
     }
-    return true;
   }
-  void on_bytes(std::string_view bytes) override { race_.win(*this, bytes); }
   void on_secure() override { race_.win(*this, {}); }
   void on_closed(net::CloseReason reason) override {
     std::string why(transport_->failure());
@@ -54,6 +76,7 @@ class S2sRace::Runner final : public net::TransportHandler {
   S2sRace& race_;
   const S2sTarget target_;
   std::unique_ptr<net::Transport> transport_;
+  std::optional<net::Socks5Call> proxy_;  ///< until it has put us through
   bool over_ = false;
 };
 

@@ -177,7 +177,8 @@ S2sInActions S2sIn::dialback_result(const xml::Element& result) {
   };
   if (!surroundings_->is_local(pair.local)) return refuse(xmpp::Condition::item_not_found);
   if (surroundings_->is_blocked(pair.remote)) return refuse(xmpp::Condition::policy_violation);
-  const bool proof_required = surroundings_->require_certificates && !surroundings_->asks_only_the_certified;
+  const bool proof_required =
+      surroundings_->require_certificates && !surroundings_->proves_itself_when_asked(pair.remote);
   if (proof_required && !(certified_ && certified_(pair.remote))) {
     return refuse(xmpp::Condition::policy_violation);
   }

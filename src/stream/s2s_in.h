@@ -67,9 +67,9 @@ struct S2sInSurroundings {
   const Secret* secret = nullptr;  ///< behind the keys of dialback
   /// Whether the other server must show a certificate for its domains even if it proves them by dialback.
   bool require_certificates = false;
-  /// … unless it is asked about its key at a server that has shown one, since no authority may have signed that but DNS
-  /// vouches for it (DANE).
-  bool asks_only_the_certified = false;
+  /// … but for those domains whose server is asked about a key only once it has proven itself, in another way than by
+  /// an authority: by DNS (DANE), or as an onion service.
+  std::function<bool(std::string_view)> proves_itself_when_asked = [](std::string_view) { return false; };
 };
 
 class S2sIn {

@@ -229,7 +229,7 @@ TEST_F(S2sInTest, where_certificates_are_required_dialback_needs_one_too) {
 
 TEST_F(S2sInTest, a_key_suffices_if_only_who_has_a_certificate_is_asked_about_it) {
   surroundings.require_certificates = true;
-  surroundings.asks_only_the_certified = true;
+  surroundings.proves_itself_when_asked = [](std::string_view domain) { return domain == "there.example"; };
   secure();
   EXPECT_EQ(says("<result xmlns='jabber:server:dialback' from='there.example' to='here.example'>k</result>"),
             Lines{"verify there.example k"});

@@ -137,7 +137,8 @@ directories = ["{self.live}"]
     def _federation(self):
         if self.federation is None:
             return ""
-        hosts = [f"{domain}=127.0.0.1:{port}" for domain, port in self.federation["hosts"].items()]
+        hosts = [f"{domain}={place if isinstance(place, str) else f'127.0.0.1:{place}'}"
+                 for domain, place in self.federation["hosts"].items()]
         direct = self.federation.get("direct")
         direct = f's2s_direct_tls = ["{self.host}:{direct}"]' if direct else ""
         return f"""s2s = ["{self.host}:{self.federation["port"]}"]
@@ -147,6 +148,7 @@ directories = ["{self.live}"]
 hosts = {json.dumps(hosts)}
 trusted_certificates = "{self.federation["trusted"]}"
 require_certificates = {json.dumps(self.federation["require"])}
+socks5_proxy = {json.dumps(self.federation.get("proxy", ""))}
 dnssec_trust_anchors = {json.dumps(str(self.federation.get("anchors", "")))}
 """
 

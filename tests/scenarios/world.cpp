@@ -138,6 +138,7 @@ std::optional<server::ShardSurroundings::Federation> World::federation() {
       .secret = decoy_,
       .require_certificates = false,
       .dane = false,
+      .onions = false,
       .waiting = *waiting_totals_,
       .resolve =
           [this](const std::string& domain, auto then) {

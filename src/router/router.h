@@ -52,9 +52,10 @@ class RemoteServers {
   /// The server of this domain has just been heard: what waits for it need wait no longer.
   virtual void awake(const std::string& remote) = 0;
   /// Asks the server of `remote` whether it gave out the dialback key that somebody has shown to `local` in its name on
-  /// the stream with this id. `then` is called once, on this shard.
+  /// the stream with this id. `then` is called once, on this shard; the error says why it could not be asked.
+  using KeyAnswer = std::expected<bool, xmpp::Condition>;
   virtual void verify(std::string remote, std::string local, std::string stream_id, std::string key,
-                      std::move_only_function<void(bool valid)> then) = 0;
+                      std::move_only_function<void(KeyAnswer valid)> then) = 0;
 };
 
 class Router final : public module::Delivery, public module::Accounts {

@@ -255,17 +255,17 @@ void S2sService::restore(Task done) {
 }
 
 void S2sService::verify(std::string remote, std::string local, std::string stream_id, std::string key,
-                        std::move_only_function<void(bool valid)> then) {
+                        std::move_only_function<void(KeyAnswer valid)> then) {
   // SECURITY: whoever connects can name any domain. What is asked for such must not take the place of what people
   // write.
   const bool crowded =
       links_.size() >= deps_.limits.s2s_links / 2 && !links_.contains(stream::DomainPair{remote, local});
   if (crowded) deps_.events.limit_hit("s2s_links");
-  if (stopping_ || crowded) return then(false);
+  if (stopping_ || crowded) return then(std::unexpected(xmpp::Condition::resource_constraint));
   if (S2sLink* way = link({std::move(remote), std::move(local)})) {
     return way->verify(std::move(stream_id), std::move(key), std::move(then));
   }
-  then(false);
+  then(std::unexpected(xmpp::Condition::resource_constraint));
 }
 
 void S2sService::shut_down() {

@@ -131,7 +131,7 @@ class S2sService final : public router::RemoteServers {
   /// Takes up what waited for other servers when this one stopped.
   void restore(Task done);
   void verify(std::string remote, std::string local, std::string stream_id, std::string key,
-              std::move_only_function<void(bool valid)> then) override;
+              std::move_only_function<void(KeyAnswer valid)> then) override;
   // --- for the administrator
   std::vector<ServerStream> streams() const;
   std::vector<ServerLine> lines() const;

@@ -178,20 +178,20 @@ void S2sIncoming::verify(stream::VerifyKey question) {
   const unsigned owner = service_.deps_.router.owner_of_domain(question.pair.remote);
   // The answer finds the stream again by its number: it may be gone by then.
   auto answer = [&roads = service_.deps_.crossroads, here, &service = service_, id = id_,
-                 pair = question.pair](bool valid) {
+                 pair = question.pair](router::RemoteServers::KeyAnswer valid) {
     roads.at(here, [&service, id, pair, valid](router::Router&) {
       if (S2sIncoming* self = service.find(id)) self->verified(pair, valid);
     });
   };
   service_.deps_.crossroads.at(
       owner, [question = std::move(question), answer = std::move(answer)](router::Router& there) mutable {
-        if (there.remote_servers() == nullptr) return answer(false);
+        if (there.remote_servers() == nullptr) return answer(std::unexpected(xmpp::Condition::resource_constraint));
         there.remote_servers()->verify(std::move(question.pair.remote), std::move(question.pair.local),
                                        std::move(question.stream_id), std::move(question.key), std::move(answer));
       });
 }
 
-void S2sIncoming::verified(const stream::DomainPair& pair, bool valid) {
+void S2sIncoming::verified(const stream::DomainPair& pair, router::RemoteServers::KeyAnswer valid) {
   if (!closed_) apply(machine_.verified(pair, valid));
 }
 

@@ -22,7 +22,7 @@ class S2sIncoming final : public net::TransportHandler {
   void on_secure() override;
   void on_closed(net::CloseReason reason) override;
 
-  void verified(const stream::DomainPair& pair, bool valid);
+  void verified(const stream::DomainPair& pair, router::RemoteServers::KeyAnswer valid);
   void fail(const xmpp::StreamError& error);
   /// Proven ones.
   const std::set<std::string>& domains() const { return domains_; }

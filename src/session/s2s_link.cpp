@@ -256,10 +256,11 @@ void S2sLink::settle() {
   acknowledged(old);
 }
 
-void S2sLink::verify(std::string stream_id, std::string key, std::move_only_function<void(bool)> then) {
+void S2sLink::verify(std::string stream_id, std::string key,
+                     std::move_only_function<void(router::RemoteServers::KeyAnswer)> then) {
   if (asked_.size() >= most_asked) {
     service_.deps_.events.limit_hit("s2s_questions");
-    return then(false);
+    return then(std::unexpected(Condition::resource_constraint));
   }
   asked_.insert_or_assign(stream_id, std::move(then));
   questions_.emplace_back(stream_id, key);
@@ -426,7 +427,7 @@ void S2sLink::give_up(const std::string& why, Condition condition, Fault fault) 
   if (refused) service_.backlog_->blame(pair_, first_kept->kept);
   end();
   S2sBacklog& backlog = *service_.backlog_;
-  for (auto& [id, then] : std::exchange(asked_, {})) then(false);
+  for (auto& [id, then] : std::exchange(asked_, {})) then(std::unexpected(condition));
   for (const Written& lost : std::exchange(written_, {})) {
     if (lost.stanza) service_.deps_.router.unreachable(*lost.stanza, StanzaError::of(Condition::remote_server_timeout));
   }

@@ -23,7 +23,8 @@ class S2sLink final : public net::TransportHandler {
   void begin();
   /// `kept`: where it lies on the disk.
   void send(router::Deliver item, std::optional<S2sBacklog::Kept> kept);
-  void verify(std::string stream_id, std::string key, std::move_only_function<void(bool)> then);
+  void verify(std::string stream_id, std::string key,
+              std::move_only_function<void(router::RemoteServers::KeyAnswer)> then);
   void shut_down();
   /// Nobody talks to that server any more.
   void cut_off() { give_up("it was blocked", xmpp::Condition::policy_violation); }
@@ -82,7 +83,7 @@ class S2sLink final : public net::TransportHandler {
   std::optional<stream::S2sOut> machine_;
   std::optional<xml::StreamParser> parser_;
   std::vector<std::pair<std::string, std::string>> questions_;
-  std::map<std::string, std::move_only_function<void(bool)>> asked_;
+  std::map<std::string, std::move_only_function<void(router::RemoteServers::KeyAnswer)>> asked_;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::deque<Written> written_;

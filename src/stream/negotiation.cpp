@@ -1,10 +1,10 @@
 #include "stream/negotiation.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/encoding.h"
 #include "stream/management.h"
+#include "stream/version.h"
 #include "xmpp/namespaces.h"
 
 namespace kith::stream {
@@ -22,15 +22,6 @@ xml::Element limits_element(std::size_t max_bytes, std::chrono::seconds idle) {
 }
 
 bool is_stanza_name(std::string_view name) { return name == "message" || name == "presence" || name == "iq"; }
-
-/// True for "1.0" and any later version; RFC 6120 §4.7.5 compares the major number as an integer.
-bool version_is_supported(std::optional<std::string_view> version) {
-  if (!version) return false;
-  int major = 0;
-  const char* end = version->data() + version->size();
-  const auto parsed = std::from_chars(version->data(), end, major);
-  return parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == '.' && major >= 1;
-}
 
 }  // namespace
 

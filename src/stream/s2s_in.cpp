@@ -4,6 +4,7 @@
 
 #include "base/encoding.h"
 #include "stream/management.h"
+#include "stream/version.h"
 #include "xmpp/jid.h"
 #include "xmpp/namespaces.h"
 
@@ -17,6 +18,19 @@ std::string domain_in(const xml::Element& element, std::string_view attribute) {
   if (!jid || jid->has_localpart() || !jid->is_bare()) return {};
   return std::string(jid->domainpart());
 }
+
+namespace {
+
+/// XEP-0220 §4.3: why the other side's domain was not proven.
+xml::Element dialback_error(const DomainPair& pair, xmpp::Condition condition) {
+  xml::Element answer = dialback_element("result", pair.local, pair.remote, "error");
+  xml::Element error = xmpp::StanzaError::of(condition).to_element();
+  error.replace_namespace(xmpp::ns::client, xmpp::ns::server);
+  answer.add(std::move(error));
+  return answer;
+}
+
+}  // namespace
 
 S2sInActions S2sIn::fail(StreamCondition condition, std::string text) {
   dead_ = true;
@@ -57,7 +71,7 @@ S2sInActions S2sIn::opened(const xml::StreamOpen& open) {
       return fail(StreamCondition::policy_violation, "This server does not talk to yours.");
     remote_ = from;
   }
-  if (open.header.attribute("version") != "1.0") return fail(StreamCondition::unsupported_version);
+  if (!version_is_supported(open.header.attribute("version"))) return fail(StreamCondition::unsupported_version);
   open_ = true;
   header_sent_ = true;
   id_ = surroundings_->random->token();
@@ -168,11 +182,7 @@ S2sInActions S2sIn::dialback_result(const xml::Element& result) {
   }
   if (surroundings_->is_local(pair.remote)) return fail(StreamCondition::invalid_from);
   const auto refuse = [&](xmpp::Condition condition) {
-    xml::Element answer = dialback_element("result", pair.local, pair.remote, "error");
-    xml::Element error = xmpp::StanzaError::of(condition).to_element();
-    error.replace_namespace(xmpp::ns::client, xmpp::ns::server);
-    answer.add(std::move(error));
-    actions.emplace_back(Send{std::move(answer)});
+    actions.emplace_back(Send{dialback_error(pair, condition)});
     return actions;
   };
   if (!surroundings_->is_local(pair.local)) return refuse(xmpp::Condition::item_not_found);
@@ -180,14 +190,14 @@ S2sInActions S2sIn::dialback_result(const xml::Element& result) {
   const bool proof_required =
       surroundings_->require_certificates && !surroundings_->proves_itself_when_asked(pair.remote);
   if (proof_required && !(certified_ && certified_(pair.remote))) {
-    return refuse(xmpp::Condition::policy_violation);
+    return refuse(xmpp::Condition::not_authorized);
   }
   if (remote_.empty()) remote_ = pair.remote;
   if (proven_.contains(pair)) {
     actions.emplace_back(Send{dialback_element("result", pair.local, pair.remote, "valid")});
     return actions;
   }
-  if (proven_.size() + pending_.size() >= most_proofs) return refuse(xmpp::Condition::resource_constraint);
+  if (proven_.size() + pending_.size() + unproven_ >= most_proofs) return refuse(xmpp::Condition::resource_constraint);
   if (!pending_.insert(pair).second) return {};
   // COMPAT(Prosody 0.12, 2026-11, when it answers): asked about an empty key, it fails and says nothing.
   if (result.text().empty()) return verified(pair, false);
@@ -195,11 +205,17 @@ S2sInActions S2sIn::dialback_result(const xml::Element& result) {
   return actions;
 }
 
-S2sInActions S2sIn::verified(const DomainPair& pair, bool valid) {
+S2sInActions S2sIn::verified(const DomainPair& pair, std::expected<bool, xmpp::Condition> valid) {
   if (dead_ || pending_.erase(pair) == 0) return {};
   S2sInActions actions;
-  actions.emplace_back(Send{dialback_element("result", pair.local, pair.remote, valid ? "valid" : "invalid")});
-  if (valid) {
+  if (!valid) {
+    // XEP-0220 §4.3: not the end of the stream, on which other domains may be proven, or this one later.
+    ++unproven_;
+    actions.emplace_back(Send{dialback_error(pair, valid.error())});
+    return actions;
+  }
+  actions.emplace_back(Send{dialback_element("result", pair.local, pair.remote, *valid ? "valid" : "invalid")});
+  if (*valid) {
     proven_.insert(pair);
     actions.emplace_back(Proven{pair, "dialback"});
   } else {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <expected>
 #include <functional>
 #include <set>
 #include <string>
@@ -82,7 +83,8 @@ class S2sIn {
   /// `certified`: whether the other side's certificate is trusted and names a domain.
   S2sInActions secured(std::function<bool(std::string_view domain)> certified);
   S2sInActions received(xml::Element element);
-  S2sInActions verified(const DomainPair& pair, bool valid);
+  /// The error says why nobody could be asked.
+  S2sInActions verified(const DomainPair& pair, std::expected<bool, xmpp::Condition> valid);
 
   bool header_sent() const { return header_sent_; }
   SendOpen header_for_error() const;
@@ -109,6 +111,7 @@ class S2sIn {
   std::function<bool(std::string_view)> certified_;
   std::set<DomainPair> proven_;
   std::set<DomainPair> pending_;
+  std::size_t unproven_ = 0;  ///< proofs that came to nothing
 };
 
 /// The domain in an attribute, prepared; empty if it is none.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "stream/version.h"
 #include "xmpp/jid.h"
 #include "xmpp/namespaces.h"
 
@@ -36,7 +37,8 @@ S2sOutActions S2sOut::opened(const xml::StreamOpen& open) {
   if (!open.header.is("stream", xmpp::ns::streams) || open.default_ns != xmpp::ns::server) {
     return give_up("what answers there is no XMPP server");
   }
-  if (open.header.attribute("version") != "1.0") return give_up("it speaks XMPP before version 1.0, without TLS");
+  if (!version_is_supported(open.header.attribute("version")))
+    return give_up("it speaks XMPP before version 1.0, without TLS");
   id_ = open.header.attribute("id").value_or("");
   phase_ = Phase::features;
   return {};
@@ -63,7 +65,13 @@ S2sOutActions S2sOut::received(xml::Element element) {
     // SECURITY: the answer must be about the domains that this stream is between.
     const bool ours = domain_in(element, "from") == pair_.remote && domain_in(element, "to") == pair_.local;
     const std::string id(element.attribute("id").value_or(""));
-    if (ours && may_ask_) actions.emplace_back(KeyVerified{id, element.attribute("type") == "valid"});
+    if (!ours || !may_ask_) return actions;
+    // XEP-0220 §4.3: whoever is asked may not be the one to ask.
+    if (element.attribute("type") == "error") {
+      actions.emplace_back(KeyVerified{id, std::unexpected(xmpp::Condition::remote_server_not_found)});
+    } else {
+      actions.emplace_back(KeyVerified{id, element.attribute("type") == "valid"});
+    }
     return actions;
   }
   if (bidi_ && phase_ == Phase::ready && element.ns() == xmpp::ns::server) return stanza(std::move(element));
@@ -92,6 +100,12 @@ S2sOutActions S2sOut::received(xml::Element element) {
     case Phase::dialback:
       if (element.is("result", ns::dialback) && domain_in(element, "from") == pair_.remote &&
           domain_in(element, "to") == pair_.local) {
+        if (element.attribute("type") == "error") {
+          const xml::Element* error = element.child("error", xmpp::ns::server);
+          const xml::Element* condition = error == nullptr ? nullptr : error->child_in(xmpp::ns::stanza_errors);
+          return give_up("it could not make sure of us by dialback" +
+                         (condition == nullptr ? "" : ": " + std::string(condition->name())));
+        }
         if (element.attribute("type") != "valid") return give_up("it did not accept our dialback key");
         phase_ = Phase::ready;
         S2sOutActions actions;

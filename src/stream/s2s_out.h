@@ -5,6 +5,7 @@
 // connection, on one thread.
 #pragma once
 
+#include <expected>
 #include <functional>
 #include <optional>
 #include <string>
@@ -27,7 +28,7 @@ struct Ready {};
 /// An answer to verify().
 struct KeyVerified {
   std::string stream_id;
-  bool valid;
+  std::expected<bool, xmpp::Condition> valid;  ///< or why the other side can't say
 };
 /// There is no way: the reason for the log and for kithctl, in words.
 struct GivenUp {

@@ -195,6 +195,38 @@ TEST_F(S2sInTest, a_wrong_key_ends_the_stream) {
   EXPECT_EQ(did(machine.verified({"elsewhere.example", "here.example"}, true)), Lines{});
 }
 
+TEST_F(S2sInTest, where_nobody_can_be_asked_about_a_key_the_stream_goes_on) {
+  secure();
+  const std::string shown = "<result xmlns='jabber:server:dialback' from='there.example' to='here.example'>k</result>";
+  says(shown);
+  const auto unknown = did(
+      machine.verified({"there.example", "here.example"}, std::unexpected(xmpp::Condition::remote_server_not_found)));
+  ASSERT_EQ(unknown.size(), 1U);
+  EXPECT_NE(unknown[0].find("type='error'"), std::string::npos);
+  EXPECT_NE(unknown[0].find("<remote-server-not-found"), std::string::npos);
+  // It may be tried again, but not without end; and nothing is proven yet.
+  for (std::size_t i = 1; i < S2sIn::most_proofs; ++i) {
+    EXPECT_EQ(says(shown), Lines{"verify there.example k"}) << i;
+    did(machine.verified({"there.example", "here.example"}, std::unexpected(xmpp::Condition::remote_server_timeout)));
+  }
+  EXPECT_NE(says(shown)[0].find("resource-constraint"), std::string::npos);
+  EXPECT_EQ(says("<message from='a@there.example' to='b@here.example'/>"), Lines{"close not-authorized"});
+}
+
+TEST_F(S2sInTest, later_versions_are_this_one) {
+  for (const char* version : {"1.1", "1.10", "01.0", "2.0"}) {
+    S2sIn fresh{surroundings};
+    EXPECT_EQ(did(fresh.opened(header("version='" + std::string(version) + "' to='here.example'")))[0], "open")
+        << version;
+  }
+  for (const char* version : {"0.9", "1", "", "x.1"}) {
+    S2sIn fresh{surroundings};
+    EXPECT_EQ(did(fresh.opened(header("version='" + std::string(version) + "' to='here.example'"))),
+              Lines{"close unsupported-version"})
+        << version;
+  }
+}
+
 TEST_F(S2sInTest, dialback_for_ourselves_or_for_nobody_is_refused) {
   secure();
   EXPECT_NE(says("<result xmlns='jabber:server:dialback' from='there.example' to='nobody.example'>k</result>")[0].find(
@@ -219,7 +251,7 @@ TEST_F(S2sInTest, where_certificates_are_required_dialback_needs_one_too) {
   surroundings.require_certificates = true;
   secure();
   EXPECT_NE(says("<result xmlns='jabber:server:dialback' from='there.example' to='here.example'>k</result>")[0].find(
-                "policy-violation"),
+                "not-authorized"),
             std::string::npos);
   machine = S2sIn{surroundings};
   secure("there.example");
@@ -306,7 +338,7 @@ class S2sOutTest : public testing::Test {
       if (std::holds_alternative<RestartStream>(action)) lines.emplace_back("restart");
       if (std::holds_alternative<Ready>(action)) lines.emplace_back("ready");
       if (const auto* answer = std::get_if<KeyVerified>(&action)) {
-        lines.push_back(answer->stream_id + (answer->valid ? " valid" : " invalid"));
+        lines.push_back(answer->stream_id + (!answer->valid ? " unknown" : *answer->valid ? " valid" : " invalid"));
       }
       if (std::holds_alternative<FromPeer>(action)) lines.emplace_back("stanza");
       if (const auto* given_up = std::get_if<GivenUp>(&action)) lines.push_back("given up: " + given_up->why);
@@ -397,6 +429,17 @@ TEST_F(S2sOutTest, questions_about_keys_wait_for_tls_and_their_answers_must_be_o
   EXPECT_EQ(
       says("<verify xmlns='jabber:server:dialback' from='there.example' to='here.example' id='6' type='invalid'/>"),
       Lines{"6 invalid"});
+  EXPECT_EQ(says("<verify xmlns='jabber:server:dialback' from='there.example' to='here.example' id='7' type='error'/>"),
+            Lines{"7 unknown"});
+}
+
+TEST_F(S2sOutTest, why_we_could_not_be_made_sure_of_is_told) {
+  secure(false);
+  features("");
+  EXPECT_EQ(says("<result xmlns='jabber:server:dialback' from='there.example' to='here.example' type='error'>"
+                 "<error xmlns='jabber:server' type='cancel'>"
+                 "<remote-server-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></result>"),
+            Lines{"given up: it could not make sure of us by dialback: remote-server-not-found"});
 }
 
 /// A stream on which the other side may speak, too.

@@ -87,6 +87,7 @@ std::string UnboundResolver::stamp() const {
 void UnboundResolver::ask(std::string name, RecordType type, Then then) {
   if (questions_.fetch_add(1) >= settings_.most_questions) {
     --questions_;
+    settings_.on_full();
     return then({});
   }
   auto question = std::make_unique<Question>(Question{this, std::move(name), type, std::move(then)});
@@ -146,12 +147,7 @@ void UnboundResolver::begin(std::unique_ptr<Question> question) {
   open_.emplace(key, std::move(question));
   const int error = ub_resolve_async(context_.get(), key->name.c_str(), static_cast<int>(key->type), class_in, key,
                                      &answered, &key->id);
-  // A name that is none: there can be no records of it.
-  if (error == UB_SYNTAX) {
-    answer(key, {.verdict = DnsAnswer::Verdict::insecure});
-  } else if (error != UB_NOERROR) {
-    answer(key, {});
-  }
+  if (error != UB_NOERROR) answer(key, {});
 }
 
 void UnboundResolver::answered(void* question, int error, ub_result* result) {
@@ -160,7 +156,10 @@ void UnboundResolver::answered(void* question, int error, ub_result* result) {
   DnsAnswer answer;
   constexpr int no_error = 0;
   constexpr int no_such_name = 3;
-  if (error == UB_NOERROR && result != nullptr) {
+  if (error == UB_SYNTAX) {
+    // A name that is none: there can be no records of it.
+    answer.verdict = DnsAnswer::Verdict::insecure;
+  } else if (error == UB_NOERROR && result != nullptr) {
     if (result->bogus != 0) {
       answer.verdict = DnsAnswer::Verdict::bogus;
     } else if (result->rcode == no_error || result->rcode == no_such_name) {

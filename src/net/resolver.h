@@ -53,6 +53,7 @@ struct ResolverSettings {
   std::string resolv_conf = "/etc/resolv.conf";
   std::string hosts = "/etc/hosts";
   std::size_t most_questions = 2000;
+  std::function<void()> on_full = [] {};  ///< a question was not asked; any thread
 };
 
 class UnboundResolver final : public Resolver {

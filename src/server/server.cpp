@@ -289,7 +289,8 @@ std::expected<void, std::string> Server::Parts::open_federation() {
     s2s_direct_settings = s2s_settings;
     s2s_direct_settings.alpn = "xmpp-server";
     resolver = std::make_unique<net::UnboundResolver>(
-        net::ResolverSettings{.trust_anchors = config.federation.dnssec_trust_anchors.string()});
+        net::ResolverSettings{.trust_anchors = config.federation.dnssec_trust_anchors.string(),
+                              .on_full = [this] { events.limit_hit("dns_lookups"); }});
   } catch (const std::exception& trouble) {
     return std::unexpected(trouble.what());
   }

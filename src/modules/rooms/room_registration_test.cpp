@@ -233,7 +233,8 @@ class RoomAbsent : public RoomRegistration {
   void bookmark(const std::string& conference) {
     scene.stage.pubsub.publish(
         xmpp::BareJid::from_stored("hag66@capulet.lit"), "urn:xmpp:bookmarks:1",
-        {{.id = "coven@rooms.capulet.lit", .payload = "<conference xmlns='urn:xmpp:bookmarks:1' " + conference}}, 100);
+        {{.id = "coven@rooms.capulet.lit", .payload = "<conference xmlns='urn:xmpp:bookmarks:1' " + conference}},
+        {.most_items = 100});
     scene.settle();
   }
   /// What left for elsewhere since.

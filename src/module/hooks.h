@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <expected>
@@ -129,6 +130,12 @@ struct SessionEnded {
 struct SessionHibernates {
   Session& session;
   bool unheard = false;  ///< there are messages that somebody should look at and the client has not acknowledged
+};
+/// How long a session waits for its client once the connection is lost (XEP-0198 §5): `time`, which a feature lengthens
+/// that knows how to fetch the client.
+struct SessionWaits {
+  Session& session;
+  std::chrono::seconds time;
 };
 struct SessionResumed {
   Session& session;
@@ -412,8 +419,8 @@ class Hooks {
 
   std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
              List<PresenceToAccount>, List<IqToSession>, List<IqAnswerToAccount>, List<NonzaFromClient>,
-             List<SessionBound>, List<SessionEnded>, List<SessionHibernates>, List<SessionResumed>, List<SessionSaved>,
-             List<SessionRestored>, List<ServerStops>, List<AccountGone>, List<RoomAdministration>,
+             List<SessionBound>, List<SessionEnded>, List<SessionHibernates>, List<SessionWaits>, List<SessionResumed>,
+             List<SessionSaved>, List<SessionRestored>, List<ServerStops>, List<AccountGone>, List<RoomAdministration>,
              List<SessionAvailable>, List<SightChanged>, List<ItemsPublished>, List<ItemsRetracted>, List<PublishItems>,
              List<RetractItems>, List<ConfigureNode>, List<StoreRequest>, List<SessionUnavailable>,
              List<AccountRemoved>, List<StreamFeatures>, List<BindInlineFeatures>, List<BindInline>,

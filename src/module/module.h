@@ -71,7 +71,7 @@ struct Setting {
 struct Descriptor {
   std::string_view name;     ///< the folder's name
   std::string_view summary;  ///< one sentence for people
-  ConstList<Spec, 8> specs{};
+  ConstList<Spec, 12> specs{};
   ConstList<std::string_view, 12> server_features{};   ///< disco features of the domain
   ConstList<std::string_view, 12> account_features{};  ///< disco features of each account
   ConstList<Setting, 12> settings{};

@@ -128,6 +128,13 @@ ManagedSession* C2sService::resumable(const xmpp::BareJid& account, const std::s
   return nullptr;
 }
 
+std::chrono::seconds C2sService::waiting_time(module::Session& session, std::chrono::seconds time) const {
+  if (time.count() == 0) return time;
+  module::SessionWaits event{session, time};
+  deps_.router.hooks().run(event);
+  return event.time;
+}
+
 void C2sService::drop_managed(std::uint64_t number) {
   // Never inside a call to it.
   deps_.shard.post([this, number] { managed_.erase(number); });

@@ -119,6 +119,8 @@ class C2sService {
   /// The session that this id resumes, if it is the account's.
   ManagedSession* resumable(const xmpp::BareJid& account, const std::string& id_digest) const;
   void drop_managed(std::uint64_t number);
+  /// How long the session waits for its client: at least `time`; 0: not at all.
+  std::chrono::seconds waiting_time(module::Session& session, std::chrono::seconds time) const;
   void save_settled(std::move_only_function<void()> then);
   struct Restoring;
   void restore_page(std::shared_ptr<Restoring> restoring, std::uint64_t after);

@@ -447,7 +447,7 @@ void C2sConnection::resume_now(std::uint64_t number, const std::string& previd, 
 
 xml::Element C2sConnection::enable_management(const stream::EnableRequest& request) {
   if (session_ == nullptr || managed_ != nullptr) return stream::sm_failed_element(xmpp::Condition::unexpected_request);
-  const std::chrono::seconds most = service_.deps_.limits.sm_resume_time;
+  const std::chrono::seconds most = service_.waiting_time(*session_, service_.deps_.limits.sm_resume_time);
   const std::chrono::seconds time = std::min(most, request.max.value_or(most));
   const bool resumable = request.resume && time.count() > 0;
   // SECURITY: whoever has the id and the account's password takes the session over; only its digest is kept.
@@ -456,6 +456,7 @@ xml::Element C2sConnection::enable_management(const stream::EnableRequest& reque
   auto made = std::make_unique<ManagedSession>(service_, number, *session_, *this, time,
                                                resumable ? sha256(sm_id) : std::string());
   managed_ = made.get();
+  if (request.max) managed_->keep_to_time();
   service_.managed_.emplace(number, std::move(made));
   session_->set_output(*managed_);
   if (waiting_) {

@@ -52,6 +52,7 @@ ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, module
 
 ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid, SavedState& state)
     : ManagedSession(service, number, std::move(jid), state.resume_time, state.id_digest) {
+  keeps_to_time_ = resume_time_ < service_.deps_.limits.sm_resume_time;
   written_ = state.written;
   acknowledged_ = state.acknowledged;
   handled_ = state.handled;
@@ -158,7 +159,9 @@ void ManagedSession::hibernate() {
   });
   session_->set_hibernating(true);
   service_.hibernating_.add(1);
-  service_.deps_.timers.schedule(timer_, resume_time_);
+  // What can fetch the client may have become known since.
+  service_.deps_.timers.schedule(timer_,
+                                 keeps_to_time_ ? resume_time_ : service_.waiting_time(*session_, resume_time_));
   const auto wakes = [](const Item& item) {
     const std::optional<xmpp::Stanza> stanza =
         item.bytes.starts_with("<message") ? xmpp::Stanza::from_stored(item.bytes) : std::nullopt;
@@ -221,7 +224,7 @@ void ManagedSession::attach(module::Session& session, const SavedState& state) {
   session.directed().insert(state.directed.begin(), state.directed.end());
   service_.hibernating_.add(1);
   // The whole time again: while the server was away nobody could come back.
-  service_.deps_.timers.schedule(timer_, resume_time_);
+  service_.deps_.timers.schedule(timer_, service_.waiting_time(session, resume_time_));
   module::SessionRestored event{session, state.features};
   service_.deps_.router.hooks().run(event);
 }

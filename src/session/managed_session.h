@@ -88,6 +88,8 @@ class ManagedSession final : public module::SessionOutput {
   SavedState save();
   /// The session ends by its client's wish or fault. The connection stays; what is no message is left to it.
   void finish();
+  /// The client wants no longer time than this one.
+  void keep_to_time() { keeps_to_time_ = true; }
 
   // module::SessionOutput
   void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) override;
@@ -129,6 +131,7 @@ class ManagedSession final : public module::SessionOutput {
   C2sConnection* connection_ = nullptr;
   bool live_ = false;  ///< what is sent may be written
   const std::chrono::seconds resume_time_;
+  bool keeps_to_time_ = false;
   const std::string id_digest_;
   std::deque<Item> queue_;   ///< written and not acknowledged, then what waits
   std::size_t written_ = 0;  ///< of queue_, all of them counted

@@ -10,6 +10,7 @@ namespace kith::scenario {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -178,6 +179,94 @@ TEST_F(ManagementTest, what_was_not_acknowledged_is_kept_when_the_client_does_no
   EXPECT_THAT(late.say(resume(previd, 0)), HasSubstr("<item-not-found"));
   EXPECT_EQ(count_of(all, "<body>"), 2U) << all;
   EXPECT_LT(all.find("one"), all.find("two"));
+}
+
+class SleepTest : public ManagementTest {
+ protected:
+  static constexpr const char* room = "coven@rooms.localhost";
+  static std::string enter(const std::string& nick) {
+    return "<presence to='" + std::string(room) + "/" + nick +
+           "'><x xmlns='http://jabber.org/protocol/muc'/></presence>";
+  }
+  /// Juliet's phone falls asleep in a room in which Romeo is, too.
+  void sleeps(const std::string& before) {
+    juliet.emplace(managed("juliet", "phone", previd));
+    juliet->say("<presence/>" + before + enter("juliet"));
+    juliet->say(
+        "<iq type='set' id='c' to='" + std::string(room) +
+        "'><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query></iq>");
+    romeo = available(*world, "romeo@localhost", "orchard");
+    romeo->send(enter("romeo"));
+    got(*world, *romeo);
+    juliet->client->link().cut();
+    world->settle();
+  }
+  std::string said_in_the_room() {
+    std::string all;
+    for (const std::string& text : got(*world, *romeo)) all += text;
+    return all;
+  }
+  /// Romeo's client has not answered the server's pings meanwhile and comes again.
+  bool is_out_of_the_room() {
+    romeo = available(*world, "romeo@localhost", "orchard");
+    romeo->send(enter("romeo"));
+    const std::string said = said_in_the_room();
+    return said.contains("from='coven@rooms.localhost/romeo'") && !said.contains("from='coven@rooms.localhost/juliet'");
+  }
+  const std::string push = "<iq type='set' id='e'><enable xmlns='urn:xmpp:push:0' jid='push.localhost' node='n'/></iq>";
+
+  std::string previd;
+  std::optional<Raw> juliet;
+  std::unique_ptr<WorldClient> romeo;
+};
+
+TEST_F(SleepTest, a_phone_that_can_be_woken_stays_in_its_room_for_hours) {
+  sleeps(push);
+  world->advance(std::chrono::hours(10));
+  world->stop_and_start();
+  world->advance(std::chrono::hours(10));
+  romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(enter("romeo"));
+  EXPECT_THAT(said_in_the_room(), HasSubstr("from='coven@rooms.localhost/juliet'"));
+  romeo->send("<message type='groupchat' to='coven@rooms.localhost'><body>good morning</body></message>");
+  world->settle();
+  Raw back = logged_in("juliet");
+  EXPECT_THAT(back.say(resume(previd, 0)), AllOf(HasSubstr("<resumed"), HasSubstr("good morning")));
+  // And she is told how long it is, the next time.
+  Raw other(*world);
+  other.to_login("juliet", "secret");
+  other.say(bind_iq("phone"));
+  EXPECT_THAT(other.say(enable()), HasSubstr("max='86400'"));
+}
+
+TEST_F(SleepTest, but_not_for_longer_than_that) {
+  sleeps(push);
+  world->advance(std::chrono::hours(24) - seconds(1));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+  world->advance(seconds(2));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
+  EXPECT_TRUE(is_out_of_the_room());
+}
+
+TEST_F(SleepTest, nor_does_one_stay_that_nobody_can_wake) {
+  sleeps("");
+  world->advance(seconds(599));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+  world->advance(seconds(2));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
+  EXPECT_TRUE(is_out_of_the_room());
+}
+
+TEST_F(SleepTest, a_client_is_not_waited_for_longer_than_it_asks_for) {
+  Raw raw(*world);
+  raw.to_login("juliet", "secret");
+  raw.say(bind_iq("phone"));
+  raw.say(push);
+  EXPECT_THAT(raw.say(enable(" resume='true' max='60'")), HasSubstr("max='60'"));
+  raw.client->link().cut();
+  world->settle();
+  world->advance(seconds(61));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
 }
 
 TEST_F(ManagementTest, what_goes_another_way_keeps_its_archive_id_and_says_when_it_came) {

@@ -82,13 +82,25 @@ std::vector<Registration> registrations_in(std::string_view document) {
   return list;
 }
 
+/// True if that is a session of the client that made it.
+bool is_of(const Registration& one, const module::Session& session) {
+  return session.jid().resourcepart() == one.resource || (!one.agent.empty() && session.facts().agent == one.agent);
+}
+
 /// True if the client that made it has a connection.
 bool is_there(const Account& account, const Registration& one) {
-  return std::ranges::any_of(account.sessions(), [&](const auto& session) {
-    const bool its =
-        session->jid().resourcepart() == one.resource || (!one.agent.empty() && session->facts().agent == one.agent);
-    return its && !session->hibernating();
-  });
+  return std::ranges::any_of(account.sessions(),
+                             [&](const auto& session) { return is_of(one, *session) && !session->hibernating(); });
+}
+
+/// What came with the account is read when it is first asked for.
+Registrations& registrations_of(Account& account) {
+  auto& registrations = account.attachments().get<Registrations>();
+  if (registrations.state == Registrations::State::loaded) {
+    registrations.list = registrations_in(account.loaded_document(Push::kind).value_or(""));
+    registrations.state = Registrations::State::known;
+  }
+  return registrations;
 }
 
 }  // namespace
@@ -103,17 +115,14 @@ void Push::attach(module::Hooks& hooks) {
   // After it was delivered to who is there, and before it is put aside for who is not: what comes then sees no more.
   hooks.on<module::MessageToAccount>(module::Phase::deliver, this, &Push::message);
   hooks.on<module::SessionHibernates>(this, &Push::hibernates);
+  hooks.on<module::SessionWaits>(this, &Push::waits);
   hooks.on<module::IqAnswerToAccount>(module::Phase::deliver, this, &Push::answered);
   hooks.on_command(log_node, "Show what push services were told", this, &Push::show_log);
   deps_.timers.schedule(timer_, expire_every);
 }
 
 void Push::with_known(Account& account, std::move_only_function<void(Account&, bool)> then) {
-  auto& registrations = account.attachments().get<Registrations>();
-  if (registrations.state == Registrations::State::loaded) {
-    registrations.list = registrations_in(account.loaded_document(kind).value_or(""));
-    registrations.state = Registrations::State::known;
-  }
+  Registrations& registrations = registrations_of(account);
   if (registrations.state == Registrations::State::known) return then(account, true);
   if (registrations.waiting.size() >= deps_.limits.account_queue_stanzas) return then(account, false);
   registrations.waiting.push_back(std::move(then));
@@ -243,6 +252,12 @@ void Push::wake_for_room(Account& account, const xmpp::Stanza& message, bool abs
 
 void Push::hibernates(module::SessionHibernates& event) {
   if (event.unheard) wake(event.session.account());
+}
+
+void Push::waits(module::SessionWaits& event) {
+  const auto& list = registrations_of(event.session.account()).list;
+  if (std::ranges::any_of(list, [&](const Registration& one) { return is_of(one, event.session); }))
+    event.time = std::max(event.time, sleep_);
 }
 
 void Push::wake(Account& account) {

@@ -9,6 +9,8 @@
 // belongs to it and is not in it, too, by a message of type groupchat to the bare address; it wakes, if the room is one
 // of his bookmarks that his clients enter of their own accord, and goes no further: the text is in the room's archive.
 //
+// The session of a client that can be woken waits longer for it: `sleep_hours`. Meanwhile it stays in its rooms.
+//
 // An error of the service counts; after `most_errors` in a row, or at once where the service says that there is no such
 // node, the registration goes.
 //
@@ -51,11 +53,22 @@ class Push final : public module::Module {
                     .fallback = "\"New message\"",
                     .help =
                         "What stands in place of a message's text; some services wake a phone only if there is one. "
-                        "Empty: nothing."}},
+                        "Empty: nothing."},
+                   {.key = "sleep_hours",
+                    .type = module::Setting::Type::integer,
+                    .unit = "hours",
+                    .fallback = "24",
+                    .least = 0,
+                    .most = 168,
+                    .help = "How long the session of a client that can be woken waits for it, if that is more than "
+                            "limits.sm_resume_time; meanwhile the client stays in its rooms."}},
   };
   explicit Push(const module::ModuleDeps& deps) : deps_(deps), timer_([this] { expire_log(); }) {}
   void attach(module::Hooks& hooks) override;
-  void configure(const module::Settings& settings) override { placeholder_ = settings.text("placeholder"); }
+  void configure(const module::Settings& settings) override {
+    placeholder_ = settings.text("placeholder");
+    sleep_ = std::chrono::hours(settings.integer("sleep_hours"));
+  }
 
  private:
   struct UnderWay {
@@ -70,6 +83,7 @@ class Push final : public module::Module {
   module::Outcome message(module::MessageToAccount& event);
   module::Outcome notice(module::MessageToAccount& event);
   void hibernates(module::SessionHibernates& event);
+  void waits(module::SessionWaits& event);
   module::Outcome answered(module::IqAnswerToAccount& event);
 
   /// Calls `then` when the account's registrations are known, in the order of the calls.
@@ -86,6 +100,7 @@ class Push final : public module::Module {
   module::ModuleDeps deps_;
   const module::Hooks* hooks_ = nullptr;
   std::string placeholder_;
+  std::chrono::seconds sleep_{};
   std::map<std::string, UnderWay> under_way_;  // by the id of the iq
   Timer timer_;                                // for what the log holds for too long
 };

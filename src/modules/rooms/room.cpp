@@ -34,6 +34,8 @@ std::optional<std::uint64_t> number(std::optional<std::string_view> text) {
   return value;
 }
 
+StanzaError too_fast() { return {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."}; }
+
 void add_code(xml::Element& x, int code) { x.add(xml::Element("status", ns::user).set("code", std::to_string(code))); }
 
 }  // namespace
@@ -70,14 +72,16 @@ Room::Room(xmpp::BareJid jid, const Surroundings& surroundings)
       key_(surroundings.random.token()),
       locked_(true),
       rate_(surroundings.limits.room_messages, surroundings.clock.now()),
-      notices_left_(notice_rate, surroundings.clock.now()) {}
+      notices_left_(notice_rate, surroundings.clock.now()),
+      later_([this] { show_later(); }) {}
 
 Room::Room(xmpp::BareJid jid, const Surroundings& surroundings, const storage::RoomData& data,
            const std::vector<storage::ArchivedMessage>& history, std::string_view nicks, std::string_view occupants)
     : jid_(std::move(jid)),
       out_(surroundings),
       rate_(surroundings.limits.room_messages, surroundings.clock.now()),
-      notices_left_(notice_rate, surroundings.clock.now()) {
+      notices_left_(notice_rate, surroundings.clock.now()),
+      later_([this] { show_later(); }) {
   if (auto stored = config_from_stored(data.config)) {
     config_ = std::move(stored->config);
     key_ = std::move(stored->key);
@@ -252,12 +256,40 @@ void Room::presence(const xmpp::Stanza& stanza) {
   const auto client = std::ranges::find(occupant->clients, from, &Client::jid);
   xmpp::Stanza cleaned = stanza;
   clean(cleaned);
+  const bool same = xml::to_string(client->presence, client_ns) == xml::to_string(cleaned.element(), client_ns);
   client->presence = cleaned.element();
-  if (request != nullptr) {
-    // It has lost what it knew, and asks for all of it again.
-    return welcome(*occupant, *client, request, {}, false);
+  if (request == nullptr) return show(*occupant, *client);
+  // §17.3: it has lost what it knew, and asks for all of it again, which is no news for the others.
+  if (!takes_entry(from)) return refuse(stanza, too_fast());
+  welcome(*occupant, *client, request, {}, false);
+  if (!same) show(*occupant, *client);
+}
+
+bool Room::takes_entry(const xmpp::Jid& client) {
+  // SECURITY: one short stanza brings many.
+  if (out_.rates.take("room_entries " + std::string(client.bare_text()), entry_rate)) return true;
+  out_.events.limit_hit("room_entries");
+  return false;
+}
+
+void Room::show(Occupant& occupant, Client& client) {
+  client.untold = !occupant.pace.take(1, out_.clock.now());
+  if (!client.untold) return announce(occupant, client, {});
+  out_.events.limit_hit("room_presences");
+  if (!later_.waiting()) out_.timers.schedule(later_, presence_pause);
+}
+
+void Room::show_later() {
+  bool more = false;
+  for (const auto& [key, occupant] : occupants_) {
+    for (Client& client : occupant->clients) {
+      if (!client.untold) continue;
+      client.untold = !occupant->pace.take(1, out_.clock.now());
+      if (!client.untold) announce(*occupant, client, {});
+      more = more || client.untold;
+    }
   }
-  announce(*occupant, *client, {});
+  if (more) out_.timers.schedule(later_, presence_pause);
 }
 
 // §7.2
@@ -270,6 +302,7 @@ void Room::enter(const xmpp::Stanza& stanza, const xml::Element* request) {
     return refuse(stanza, Condition::not_acceptable, "The nick is too long.");
   }
   if (nick_key(nick).empty()) return refuse(stanza, Condition::not_acceptable, "A nick must be seen.");
+  if (!takes_entry(from)) return refuse(stanza, too_fast());
   const bool created = locked_ && occupants_.empty();
   if (created) people_[xmpp::BareJid::of(from)] = {.affiliation = Affiliation::owner};
   const Affiliation affiliation = affiliation_of(from);
@@ -302,7 +335,8 @@ void Room::enter(const xmpp::Stanza& stanza, const xml::Element* request) {
                                                 .key = key,
                                                 .account = xmpp::BareJid::of(from),
                                                 .role = role_for(affiliation),
-                                                .id = occupant_id(xmpp::BareJid::of(from))});
+                                                .id = occupant_id(xmpp::BareJid::of(from)),
+                                                .pace = TokenBucket(presence_rate, out_.clock.now())});
   }
   Occupant& occupant = *place;
   by_client_[from] = &occupant;
@@ -400,7 +434,7 @@ void Room::change_nick(Occupant& occupant, const xmpp::Stanza& stanza) {
     return refuse(stanza, Condition::not_acceptable, "Another of your clients is here under the old nick.");
   if (!rate_.take(1, out_.clock.now())) {
     out_.events.limit_hit("room_messages");
-    return refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."});
+    return refuse(stanza, too_fast());
   }
   announce(occupant, occupant.clients.front(), {.gone = true, .new_nick = nick, .codes = {303}});
   auto node = occupants_.extract(occupant.key);

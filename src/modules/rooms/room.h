@@ -9,7 +9,8 @@
 // room_archive_queries (a rate for each person), `most_reads` of the archive under way, `most_archive_page_bytes`,
 // `most_history_bytes` of what is shown to who enters, `most_questions` iqs under way between occupants,
 // `most_invitations` that can still be declined, `most_nicks` reserved, `most_registrations` that nobody has judged
-// yet, `registration_rate` for each person, `notice_rate` to those who are away.
+// yet, `registration_rate` for each person, `notice_rate` to those who are away,
+// `entry_rate` for each person, `presence_rate` for each occupant (what is too fast is told later, the last of it).
 #pragma once
 
 #include <cstddef>
@@ -29,6 +30,7 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/rate_table.h"
+#include "base/timer_wheel.h"
 #include "base/token_bucket.h"
 #include "module/archive_query.h"
 #include "module/delivery.h"
@@ -46,6 +48,7 @@ struct Surroundings {
   const Clock& clock;
   Random& random;
   Events& events;
+  TimerWheel& timers;
   module::Delivery& delivery;
   storage::RoomStore& store;
   storage::ArchiveStore& archive;
@@ -66,6 +69,9 @@ class Room {
   static constexpr std::size_t most_nicks = 1000;
   static constexpr std::size_t most_registrations = 64;
   static constexpr Rate notice_rate{.per_second = 200, .burst = 5000};
+  static constexpr Rate entry_rate{.per_second = 10, .burst = 300};
+  static constexpr Rate presence_rate{.per_second = 1, .burst = 20};
+  static constexpr Duration presence_pause = std::chrono::seconds(1);
   static constexpr Rate registration_rate{.per_second = 1.0 / 60, .burst = 5};
   /// Under which a room's card is stored (storage::DocumentStore).
   static constexpr std::string_view vcard_kind = "vcard";
@@ -108,6 +114,7 @@ class Room {
   struct Client {
     xmpp::Jid jid;
     xml::Element presence;  ///< the last one, cleaned
+    bool untold = false;    ///< it came too fast to be told to the others at once
   };
   struct Occupant {
     std::string nick;
@@ -115,6 +122,7 @@ class Room {
     xmpp::BareJid account;
     Role role = Role::none;
     std::string id;  ///< XEP-0421
+    TokenBucket pace;
     std::vector<Client> clients{};
   };
   struct Person {
@@ -173,6 +181,8 @@ class Room {
   // --- presence
   void presence(const xmpp::Stanza& stanza);
   void enter(const xmpp::Stanza& stanza, const xml::Element* request);
+  /// False if the client's person enters rooms too fast.
+  bool takes_entry(const xmpp::Jid& client);
   void welcome(Occupant& occupant, const Client& client, const xml::Element* request, std::vector<int> codes,
                bool tell_others);
   void change_nick(Occupant& occupant, const xmpp::Stanza& stanza);
@@ -181,6 +191,9 @@ class Room {
   void remove(Occupant& occupant, Change change);
   /// To everybody, the occupant's own clients but `except` last.
   void announce(const Occupant& occupant, const Client& client, const Change& change, const Client* except = nullptr);
+  /// Tells the others of the client's presence, now or, if it changes too fast, later.
+  void show(Occupant& occupant, Client& client);
+  void show_later();
   xmpp::Stanza presence_of(const Occupant& occupant, const Client& client, const Change& change, bool with_jid,
                            bool own) const;
   void send_history(const xmpp::Jid& client, const xml::Element* request);
@@ -319,6 +332,7 @@ class Room {
   std::shared_ptr<std::size_t> reads_ = std::make_shared<std::size_t>(0);  ///< of the archive, under way
   TokenBucket rate_;
   TokenBucket notices_left_;
+  Timer later_;  ///< for presence that waits
   storage::Ticket last_write_;
 };
 

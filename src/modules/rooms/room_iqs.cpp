@@ -47,7 +47,12 @@ void Room::iq(xmpp::Stanza stanza) {
 
 void Room::iq_to_occupant(xmpp::Stanza stanza) {
   const Occupant* asker = occupant_of(*stanza.from());
-  if (asker == nullptr) return refuse(stanza, Condition::not_acceptable, "Enter the room first.");
+  if (asker == nullptr) {
+    // §6.6 says so of discovery, XEP-0410 §3.3 the other of pings.
+    const std::string_view ns = stanza.payload()->ns();
+    const bool discovery = ns == xmpp::ns::disco_info || ns == xmpp::ns::disco_items;
+    return refuse(stanza, discovery ? Condition::bad_request : Condition::not_acceptable, "Enter the room first.");
+  }
   const Occupant* asked = occupant_named(stanza.to()->resourcepart());
   if (asked == nullptr) return refuse(stanza, Condition::item_not_found, "Nobody has this nick.");
   const xml::Element& payload = *stanza.payload();
@@ -93,7 +98,10 @@ void Room::info(const xmpp::Stanza& request) {
   xml::Element query("query", xmpp::ns::disco_info);
   if (!node.empty()) {
     // §7.12
-    if (node != "x-roomuser-item") return refuse(request, Condition::item_not_found);
+    if (node != "x-roomuser-item") {
+      // §17.1.1: there is none of it, since everything passes.
+      return refuse(request, node == ns::traffic ? Condition::feature_not_implemented : Condition::item_not_found);
+    }
     query.set("node", std::string(node));
     const auto person = people_.find(xmpp::BareJid::of(*request.from()));
     if (person != people_.end() && !person->second.nick.empty()) {
@@ -167,7 +175,9 @@ void Room::list(const xmpp::Stanza& request) {
   if (const auto word = asked->attribute("role")) {
     const auto role = role_from(*word);
     if (!role) return refuse(request, Condition::bad_request);
-    if (actor.role != Role::moderator) return refuse(request, Condition::forbidden);
+    // §9.8: who keeps order is the admins' affair, who may speak (§8.5) that of those who keep it.
+    const bool may = *role == Role::moderator ? actor.affiliation >= Affiliation::admin : actor.role == Role::moderator;
+    if (!may) return refuse(request, Condition::forbidden);
     for (const auto& [key, occupant] : occupants_) {
       if (occupant->role != *role) continue;
       xml::Element item("item", ns::admin);
@@ -184,8 +194,10 @@ void Room::list(const xmpp::Stanza& request) {
   // §9.5: whoever may see real addresses and belongs to the room may know who else does; encryption needs it.
   const bool belongs =
       config_.members_only && config_.whois == Whois::anyone && actor.affiliation >= Affiliation::member;
-  if (actor.affiliation < Affiliation::admin && !(belongs && *affiliation != Affiliation::outcast))
-    return refuse(request, Condition::forbidden);
+  // §10.5, §10.8: an owner's affair where addresses are not everybody's to see.
+  const bool own = *affiliation >= Affiliation::admin && config_.whois != Whois::anyone;
+  const bool may = actor.affiliation >= (own ? Affiliation::owner : Affiliation::admin);
+  if (!may && !(belongs && *affiliation != Affiliation::outcast)) return refuse(request, Condition::forbidden);
   for (const auto& [jid, person] : people_) {
     if (person.affiliation != *affiliation) continue;
     xml::Element item("item", ns::admin);
@@ -219,6 +231,8 @@ void Room::administer(const xmpp::Stanza& request) {
   std::ptrdiff_t people_more = 0;
   const auto judge = [&](const xml::Element& item) -> std::optional<StanzaError> {
     Wanted wanted;
+    // §17.4
+    if (item.attribute("affiliation") && item.attribute("role")) return StanzaError::of(Condition::bad_request);
     if (const xml::Element* reason = item.child("reason", ns::admin))
       wanted.reason = reason->text().substr(0, RoomConfig::most_text_bytes);
     const Occupant* subject = nullptr;
@@ -230,7 +244,7 @@ void Room::administer(const xmpp::Stanza& request) {
     } else if (subject != nullptr) {
       wanted.jid = subject->account;
     }
-    if (const auto word = item.attribute("affiliation"); word && !item.attribute("role")) {
+    if (const auto word = item.attribute("affiliation")) {
       wanted.affiliation = affiliation_from(*word);
       if (!wanted.affiliation) return StanzaError::of(Condition::bad_request);
       if (!wanted.jid) return StanzaError::of(Condition::item_not_found, "Nobody has this nick.");

@@ -96,7 +96,10 @@ void Room::message(xmpp::Stanza stanza, Ticket gate) {
     return;
   }
   if (stanza.to()->is_bare() && stanza.type() != StanzaType::groupchat) return to_room(stanza);
-  if (occupant == nullptr) return refuse(stanza, Condition::not_acceptable, "Enter the room first.");
+  if (occupant == nullptr) {
+    // §17.2: what is locked is not there yet.
+    return refuse(stanza, locked_ ? Condition::item_not_found : Condition::not_acceptable, "Enter the room first.");
+  }
   if (!rate_.take(1, out_.clock.now())) {
     out_.events.limit_hit("room_messages");
     return refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."});

@@ -181,6 +181,7 @@ muc::Surroundings Rooms::surroundings() const {
   return {.clock = deps_.clock,
           .random = deps_.random,
           .events = deps_.events,
+          .timers = deps_.timers,
           .delivery = deps_.delivery,
           .store = deps_.stores.rooms,
           .archive = deps_.stores.archive,

@@ -23,6 +23,7 @@ inline constexpr std::string_view registration = "jabber:iq:register";
 /// That messages are told to who is away; also the name of the field that asks for it. Source: Tigase, in Siskin and
 /// Prosody, too.
 inline constexpr std::string_view offline = "http://tigase.org/protocol/muc#offline";
+inline constexpr std::string_view traffic = "http://jabber.org/protocol/muc#traffic";
 inline constexpr std::string_view stable_id = "http://jabber.org/protocol/muc#stable_id";
 inline constexpr std::string_view self_ping = "http://jabber.org/protocol/muc#self-ping-optimization";
 inline constexpr std::string_view occupant_id = "urn:xmpp:occupant-id:0";

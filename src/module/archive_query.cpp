@@ -38,7 +38,8 @@ std::optional<StanzaError> apply_field(const xmpp::FormField& field, std::string
     return bad("The form is of another kind.");
   }
   if (field.var == "ids") {
-    if (field.values.empty() || field.values.size() > ArchiveRequest::most_on_page) return bad("Name 1 to 250 ids.");
+    if (field.values.empty() || field.values.size() > ArchiveRequest::most_on_page - query.ids.size())
+      return bad("Name 1 to 250 ids.");
     for (const std::string& value : field.values) {
       const auto id = archive_id_from(value);
       if (!id) return unknown_archive_id();
@@ -57,6 +58,7 @@ std::optional<StanzaError> apply_field(const xmpp::FormField& field, std::string
   if (field.var == "with") {
     const std::optional<xmpp::Jid> with = xmpp::Jid::parse(value);
     if (!with) return StanzaError::of(Condition::jid_malformed);
+    if (query.with) return bad("One value for each field.");
     query.with = xmpp::BareJid::of(*with);
     query.with_resource = with->resourcepart();
   } else if (field.var == "start" || field.var == "end") {

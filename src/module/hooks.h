@@ -121,6 +121,10 @@ struct NonzaFromClient {
 struct SessionBound {
   Session& session;
 };
+/// A session is about to end: what a feature holds back for its client goes into its output now.
+struct SessionEnding {
+  Session& session;
+};
 /// A session has ended, by close or by loss. It is no longer among account.sessions(); its presence is as it last was.
 struct SessionEnded {
   Account& account;
@@ -419,12 +423,12 @@ class Hooks {
 
   std::tuple<List<MessageFromClient>, List<PresenceFromClient>, List<IqFromClient>, List<MessageToAccount>,
              List<PresenceToAccount>, List<IqToSession>, List<IqAnswerToAccount>, List<NonzaFromClient>,
-             List<SessionBound>, List<SessionEnded>, List<SessionHibernates>, List<SessionWaits>, List<SessionResumed>,
-             List<SessionSaved>, List<SessionRestored>, List<ServerStops>, List<AccountGone>, List<RoomAdministration>,
-             List<SessionAvailable>, List<SightChanged>, List<ItemsPublished>, List<ItemsRetracted>, List<PublishItems>,
-             List<RetractItems>, List<ConfigureNode>, List<StoreRequest>, List<SessionUnavailable>,
-             List<AccountRemoved>, List<StreamFeatures>, List<BindInlineFeatures>, List<BindInline>,
-             List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
+             List<SessionBound>, List<SessionEnding>, List<SessionEnded>, List<SessionHibernates>, List<SessionWaits>,
+             List<SessionResumed>, List<SessionSaved>, List<SessionRestored>, List<ServerStops>, List<AccountGone>,
+             List<RoomAdministration>, List<SessionAvailable>, List<SightChanged>, List<ItemsPublished>,
+             List<ItemsRetracted>, List<PublishItems>, List<RetractItems>, List<ConfigureNode>, List<StoreRequest>,
+             List<SessionUnavailable>, List<AccountRemoved>, List<StreamFeatures>, List<BindInlineFeatures>,
+             List<BindInline>, List<IqBeforeLogin>, List<DiscoInfo>, List<DiscoItems>>
       lists_;
   std::vector<Service*> services_;
   std::vector<Command> commands_;

@@ -676,6 +676,8 @@ void Router::unbind(module::Session& session) {
 
 void Router::end_session(module::Session& session, const StreamError& error) {
   module::SessionOutput& output = session.output();
+  module::SessionEnding event{session};
+  hooks_.run(event);
   unbind(session);
   output.ended(error);
 }

@@ -559,6 +559,10 @@ void C2sConnection::on_secure() {
 
 void C2sConnection::finish_stream() {
   if (closed_) return;
+  if (session_ != nullptr && managed_ == nullptr && !finishing_) {
+    module::SessionEnding event{*session_};
+    service_.deps_.router.hooks().run(event);
+  }
   finishing_ = true;
   unbind();
   if (waiting_ && !waiting_->empty()) {

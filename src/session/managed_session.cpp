@@ -56,6 +56,7 @@ ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::
   written_ = state.written;
   acknowledged_ = state.acknowledged;
   handled_ = state.handled;
+  told_ = state.handled;
   for (SavedState::Item& item : state.items) {
     Item& back = queue_.emplace_back();
     back.bytes = std::move(item.bytes);
@@ -266,6 +267,8 @@ SavedState ManagedSession::save() {
 
 void ManagedSession::finish() {
   if (session_ == nullptr) return;
+  module::SessionEnding event{*session_};
+  service_.deps_.router.hooks().run(event);
   timer_.cancel();
   if (session_->hibernating()) service_.hibernating_.add(-1);
   service_.deps_.router.unbind(*std::exchange(session_, nullptr));

@@ -549,10 +549,67 @@ TEST_F(ManagementTest, counters_pass_their_highest_number) {
   Raw back = logged_in("juliet");
   EXPECT_THAT(back.say(resume(id, 1)), HasSubstr("send-count='0'"));
   Raw again = logged_in("juliet");
-  EXPECT_THAT(again.say(resume(id, 4294967295U)), HasSubstr("<body>one</body>"));
+  EXPECT_THAT(again.say(resume(id, 4294967295U)), AllOf(HasSubstr(" h='4294967295'"), HasSubstr("<body>one</body>")));
   EXPECT_EQ(again.say(a(0)), "");
   EXPECT_EQ(again.say("<presence type='unavailable'/>" + ask), a(0));
   EXPECT_THAT(again.say(a(1)), HasSubstr("<handled-count-too-high"));
+}
+
+// XEP-0352 §4.2
+TEST_F(ManagementTest, whoever_resumes_is_active_and_gets_what_was_held_back) {
+  for (const bool over_a_restart : {false, true}) {
+    std::string previd;
+    Raw juliet = managed("juliet", over_a_restart ? "chamber" : "balcony", previd);
+    juliet.say("<presence/><inactive xmlns='urn:xmpp:csi:0'/>");
+    auto romeo = available(*world, "romeo@localhost", "orchard");
+    romeo->send("<message to='juliet@localhost' type='headline'><body/></message>");
+    EXPECT_EQ(juliet.take(), "");
+    juliet.client->link().cut();
+    world->settle();
+    if (over_a_restart) {
+      world->stop_and_start();
+      romeo = available(*world, "romeo@localhost", "orchard");
+    }
+    Raw back = logged_in("juliet");
+    EXPECT_THAT(back.say(resume(previd, 1)), AllOf(HasSubstr("<resumed"), HasSubstr("type='headline'")))
+        << over_a_restart;
+    romeo->send("<message to='juliet@localhost' type='headline'><body/></message>");
+    EXPECT_THAT(back.take(), HasSubstr("type='headline'")) << over_a_restart;
+    back.say("</stream:stream>");
+  }
+}
+
+TEST_F(ManagementTest, what_was_held_back_is_kept_when_its_session_ends) {
+  const std::string receipt = "<message to='juliet@localhost'><received xmlns='urn:xmpp:receipts' id='x'/></message>";
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say(
+      "<presence/><iq type='set' id='p'><prefs xmlns='urn:xmpp:mam:2' default='never'/></iq>"
+      "<inactive xmlns='urn:xmpp:csi:0'/>");
+  const auto romeo = available(*world, "romeo@localhost", "orchard");
+  romeo->send(receipt);
+  EXPECT_EQ(juliet.take(), "");
+  juliet.client->link().cut();
+  world->advance(seconds(601));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
+  Raw back = logged_in("juliet");
+  back.say(bind_iq("balcony"));
+  EXPECT_EQ(count_of(back.say("<presence/>"), "urn:xmpp:receipts"), 1U);
+  // Without stream management what is held leaves before the stream does.
+  const auto romeo_again = available(*world, "romeo@localhost", "garden");
+  back.say("<inactive xmlns='urn:xmpp:csi:0'/>");
+  romeo_again->send(receipt);
+  EXPECT_EQ(back.take(), "");
+  EXPECT_EQ(count_of(back.say("</stream:stream>"), "urn:xmpp:receipts"), 1U);
+}
+
+TEST_F(ManagementTest, who_blocks_the_own_server_is_answered_by_it_all_the_same) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='localhost'/></block></iq>");
+  EXPECT_THAT(juliet.say("<iq type='get' id='p' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>"),
+              AllOf(HasSubstr("type='result'"), HasSubstr("id='p'")));
+  EXPECT_THAT(juliet.say(message("romeo@localhost", "hi")), HasSubstr("<blocked xmlns='urn:xmpp:blocking:errors'/>"));
 }
 
 TEST_F(ManagementTest, a_damaged_saved_session_keeps_nobody_out) {

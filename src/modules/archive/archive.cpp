@@ -34,6 +34,7 @@ constexpr std::string_view ns_muc_user = "http://jabber.org/protocol/muc#user";
 /// How many queries of a session are under way.
 struct Queries {
   std::size_t running = 0;
+  std::shared_ptr<void> mark = std::make_shared<char>();  ///< goes with the session
 };
 
 /// What comes from a room or is for one of its occupants (XEP-0045 §7.5). Who an occupant is, only the room knows, and
@@ -108,6 +109,7 @@ std::expected<ArchivePreferences, StanzaError> preferences_of(const xml::Element
 struct Archive::Asked {
   module::IqRequest request;
   ArchiveRequest what;
+  std::weak_ptr<void> mark;  ///< of the session that asked: another may have its resource by now
 };
 
 Archive::Archive(const module::ModuleDeps& deps)
@@ -256,7 +258,7 @@ void Archive::query(module::IqRequest request) {
   const xmpp::BareJid account = request.account()->jid();
   storage::ArchiveQuery query = std::move(asked->query);
   store_.page(account, std::move(query),
-              [this, waiting = Asked{std::move(request), *std::move(asked)}](const auto& found) mutable {
+              [this, waiting = Asked{std::move(request), *std::move(asked), queries.mark}](const auto& found) mutable {
                 answer_page(std::move(waiting), found);
               });
 }
@@ -269,7 +271,7 @@ xml::Element Archive::carrier_to(const xmpp::Jid& client) {
 
 void Archive::answer_page(Asked asked, const storage::Result<storage::ArchivePage>& page) {
   module::IqRequest& request = asked.request;
-  module::Session* const session = session_of(request);
+  module::Session* const session = asked.mark.expired() ? nullptr : session_of(request);
   if (session == nullptr) return request.fail(StanzaError::of(Condition::service_unavailable));
   Queries& queries = session->attachments().get<Queries>();
   queries.running -= std::min<std::size_t>(queries.running, 1);

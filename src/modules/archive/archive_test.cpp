@@ -242,6 +242,7 @@ TEST_F(ArchiveTest, queries_that_cannot_be_answered_get_the_error_that_says_why)
   const std::vector<std::pair<std::string, std::string>> cases = {
       {form(field("colour", "blue")), "feature-not-implemented"},
       {form(field("with", "@")), "jid-malformed"},
+      {form(field("with", "romeo@localhost") + field("with", "nurse@localhost")), "bad-request"},
       {form(field("start", "yesterday")), "bad-request"},
       {form(field("end", "2026-13-01T00:00:00Z")), "bad-request"},
       {form(field("before-id", "x")), "item-not-found"},

@@ -39,9 +39,10 @@ struct LastWrite {
   storage::Ticket ticket;
 };
 
+/// Not the account itself and its server: nobody would be left to answer the client.
 bool blocks(const Account& account, const std::optional<xmpp::Jid>& other) {
   return other && !account.block_list().empty() && other->bare_text() != account.jid().text() &&
-         account.block_list().blocks(*other);
+         other->text() != account.jid().domainpart() && account.block_list().blocks(*other);
 }
 
 using Jids = std::vector<xmpp::Jid>;

@@ -90,6 +90,8 @@ void ClientState::attach(module::Hooks& hooks) {
   hooks.on<module::BindInlineFeatures>(this, &ClientState::offer_inline);
   hooks.on<module::BindInline>(this, &ClientState::begin);
   hooks.on<module::SessionSaved>(this, &ClientState::save);
+  hooks.on<module::SessionResumed>(this, &ClientState::resumed);
+  hooks.on<module::SessionEnding>(this, &ClientState::ending);
   hooks.on<module::SessionRestored>(this, &ClientState::restore);
 }
 
@@ -119,6 +121,20 @@ void ClientState::set_inactive(Session& session) {
   session.set_filter(holder.get());
 }
 
+void ClientState::set_active(Session& session) {
+  session.set_filter(nullptr);
+  auto* state = session.attachments().find<State>();
+  if (state == nullptr || state->holder == nullptr) return;
+  state->holder->flush();
+  state->holder.reset();
+}
+
+// §4.2: a stream is active at first, also one that resumes a session.
+void ClientState::resumed(module::SessionResumed& event) { set_active(event.session); }
+
+// What its client does not get finds another way, or is kept.
+void ClientState::ending(module::SessionEnding& event) { set_active(event.session); }
+
 void ClientState::offer(module::StreamFeatures& event) {
   if (event.authenticated) event.features.add(xml::Element("csi", ns_csi));
 }
@@ -130,11 +146,7 @@ Outcome ClientState::change(module::NonzaFromClient& event) {
     return Done{};
   }
   if (event.element.is("active", ns_csi)) {
-    session.set_filter(nullptr);
-    if (auto* state = session.attachments().find<State>(); state != nullptr && state->holder != nullptr) {
-      state->holder->flush();
-      state->holder.reset();
-    }
+    set_active(session);
     return Done{};
   }
   return Next{};

@@ -28,6 +28,9 @@ class ClientState final : public module::Module {
   void begin(module::BindInline& event);
   void save(module::SessionSaved& event);
   void restore(module::SessionRestored& event);
+  void resumed(module::SessionResumed& event);
+  void ending(module::SessionEnding& event);
+  static void set_active(module::Session& session);
   void set_inactive(module::Session& session);
 
   Events& events_;

@@ -126,7 +126,7 @@ struct SqlStorage::Parts {
                    Db::Options{.access = Db::Access::create, .busy_timeout = options.busy_timeout, .vfs = options.vfs});
     set_up_writer(*writer, path);
     sqlite::migrate(*writer, path, events);
-    const Result<void> indexed = sqlite::ArchiveIndex::catch_up(*writer);
+    const Result<void> indexed = archive_index.catch_up(*writer);
     const Result<std::int64_t> last =
         writer->number("SELECT max(indexed, removed, coalesce((SELECT max(id) FROM archive), 0)) FROM archive_marks");
     if (!indexed || !last) throw Unusable("cannot read the database " + path + ": " + writer->error_words());

@@ -33,9 +33,15 @@ Result<void> index(Db& db, std::int64_t from, std::int64_t to) {
 
 Result<void> ArchiveIndex::catch_up(Db& db) {
   const auto indexed = db.number("SELECT indexed FROM archive_marks");
-  const auto last = db.number("SELECT coalesce(max(id), 0) FROM archive");
-  if (!indexed || !last) return std::unexpected(db.error());
-  return index(db, *indexed - disorder, *last);
+  if (!indexed) return std::unexpected(indexed.error());
+  // Nothing is written: a full disk is no reason not to start.
+  return db.query(
+      "SELECT id, account, peer, coalesce(reference, 0) FROM archive AS a WHERE id > ? AND NOT EXISTS (SELECT 1 FROM "
+      "archive_index AS i WHERE i.account = a.account AND i.id = a.id) ORDER BY id",
+      [this](const Row& row) {
+        note(row.text(1), {.id = row.integer(0), .peer = peer_hash(row.bytes(2)), .reference = row.integer(3)});
+      },
+      *indexed - disorder);
 }
 
 void ArchiveIndex::note(const std::string& account, Entry entry) {

@@ -33,8 +33,8 @@ class ArchiveIndex {
 
   static std::uint64_t peer_hash(std::string_view peer) { return std::hash<std::string_view>()(peer); }
 
-  /// Indexes what the last run of the daemon left without. Before anything else is done with the archive.
-  static Result<void> catch_up(Db& db);
+  /// Notes what the last run of the daemon has left out of the tables. Before anything else is done with the archive.
+  Result<void> catch_up(Db& db);
 
   /// A message was inserted; done again when its transaction is. On the writer's thread.
   void note(const std::string& account, Entry entry);

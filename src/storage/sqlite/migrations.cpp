@@ -245,6 +245,8 @@ constexpr Sql version_9 = R"sql(
 
 // Version 10: an archived message is an append to one table, and the indexes are tables that are extended for many at a
 // time (ArchiveIndex). The highest id ever is that of a row, or one of the marks.
+// COMPAT(SQLite 3.40, drop with Debian 12): its integrity_check takes columns of a table WITHOUT ROWID for NULL if
+// those of the key do not come first.
 constexpr Sql version_10 = R"sql(
   CREATE TABLE archive_rows (
     id        INTEGER PRIMARY KEY,
@@ -268,11 +270,11 @@ constexpr Sql version_10 = R"sql(
 
   CREATE TABLE archive_index (
     account TEXT NOT NULL,
-    peer    TEXT NOT NULL,
     id      INTEGER NOT NULL,
+    peer    TEXT NOT NULL,
     PRIMARY KEY (account, id)
   ) STRICT, WITHOUT ROWID;
-  INSERT INTO archive_index SELECT account, peer, id FROM archive ORDER BY account, id;
+  INSERT INTO archive_index SELECT account, id, peer FROM archive ORDER BY account, id;
   CREATE INDEX archive_index_by_peer ON archive_index (account, peer, id);
 
   CREATE TABLE archive_references (

@@ -267,8 +267,11 @@ SavedState ManagedSession::save() {
 
 void ManagedSession::finish() {
   if (session_ == nullptr) return;
+  // The stream may have its closing tag already: what was held back goes no further than the queue.
+  const bool live = std::exchange(live_, false);
   module::SessionEnding event{*session_};
   service_.deps_.router.hooks().run(event);
+  live_ = live;
   timer_.cancel();
   if (session_->hibernating()) service_.hibernating_.add(-1);
   service_.deps_.router.unbind(*std::exchange(session_, nullptr));

@@ -114,7 +114,7 @@ void set_up_writer(Db& db, const std::string& path) {
 
 struct SqlStorage::Parts {
   Parts(const std::string& path, Events& the_events, const Clock& clock, const Options& options)
-      : events(the_events), archive_index(options.indexed_together) {
+      : events(the_events), archive_index(std::make_shared<sqlite::ArchiveIndex>(options.indexed_together)) {
     const bool in_memory = path == memory_path;
     if (in_memory && options.mode == Mode::threads) throw Unusable("a database in memory has no readers");
     if (!in_memory) {
@@ -126,7 +126,7 @@ struct SqlStorage::Parts {
                    Db::Options{.access = Db::Access::create, .busy_timeout = options.busy_timeout, .vfs = options.vfs});
     set_up_writer(*writer, path);
     sqlite::migrate(*writer, path, events);
-    const Result<void> indexed = archive_index.catch_up(*writer);
+    const Result<void> indexed = archive_index->catch_up(*writer);
     const Result<std::int64_t> last =
         writer->number("SELECT max(indexed, removed, coalesce((SELECT max(id) FROM archive), 0)) FROM archive_marks");
     if (!indexed || !last) throw Unusable("cannot read the database " + path + ": " + writer->error_words());
@@ -161,7 +161,7 @@ struct SqlStorage::Parts {
   std::optional<FileLock> lock;
   std::optional<Db> writer;
   sqlite::ArchiveIds archive_ids;
-  sqlite::ArchiveIndex archive_index;
+  std::shared_ptr<sqlite::ArchiveIndex> archive_index;
   sqlite::OutboundIds outbound_ids;
   std::optional<sqlite::ReadPool> reads;
   std::optional<sqlite::CommitQueue> writes;
@@ -172,11 +172,12 @@ namespace {
 class SqlShardStores final : public ShardStores {
  public:
   SqlShardStores(Executor& shard, sqlite::CommitQueue& writes, sqlite::ReadPool& reads, sqlite::ArchiveIds& archive_ids,
-                 sqlite::ArchiveIndex& archive_index, sqlite::OutboundIds& outbound_ids, Events& events)
+                 const std::shared_ptr<sqlite::ArchiveIndex>& archive_index, sqlite::OutboundIds& outbound_ids,
+                 Events& events)
       : access_(shard, writes, reads, events),
-        accounts_(access_, archive_index),
+        accounts_(access_, *archive_index),
         archive_(access_, archive_ids, archive_index),
-        rooms_(access_, archive_index),
+        rooms_(access_, *archive_index),
         outbound_(access_, outbound_ids) {}
   Stores stores() override {
     return {.accounts = accounts_,

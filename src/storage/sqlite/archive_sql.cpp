@@ -289,7 +289,7 @@ void ArchiveSql::extend_index() {
         if (const auto done = index.extend(db); !done) return std::unexpected(done.error());
         return true;
       },
-      [&index = index_](const Result<bool>& done) { index.extended(done.has_value()); });
+      [index = shared_index_](const Result<bool>& done) { index->extended(done.has_value()); });
 }
 
 void ArchiveSql::page(const xmpp::BareJid& account, ArchiveQuery query, Callback<ArchivePage> then) {

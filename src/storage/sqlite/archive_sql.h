@@ -3,6 +3,9 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "storage/sqlite/archive_index.h"
 #include "storage/sqlite/shard_access.h"
@@ -24,7 +27,8 @@ class ArchiveIds {
 
 class ArchiveSql final : public ArchiveStore {
  public:
-  ArchiveSql(ShardAccess& access, ArchiveIds& ids, ArchiveIndex& index) : access_(access), ids_(ids), index_(index) {}
+  ArchiveSql(ShardAccess& access, ArchiveIds& ids, std::shared_ptr<ArchiveIndex> index)
+      : access_(access), ids_(ids), shared_index_(std::move(index)), index_(*shared_index_) {}
   Added add(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
             const std::string& reference) override;
   Added add_rewriting(const xmpp::BareJid& account, WallTime when, const xmpp::Jid& peer, std::string stanza,
@@ -41,6 +45,7 @@ class ArchiveSql final : public ArchiveStore {
 
   ShardAccess& access_;
   ArchiveIds& ids_;
+  std::shared_ptr<ArchiveIndex> shared_index_;  ///< for who is told of the end of a write when the storage has gone
   ArchiveIndex& index_;
 };
 

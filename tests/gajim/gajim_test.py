@@ -4,23 +4,23 @@ Juliet is the client of tests/interop/wire.py.
 """
 import unittest
 
-from window import CLIENT, PICTURES, GajimCase
+from window import CLIENT, Gajim, GajimCase
 
 QUESTION = "Art thou not Romeo, and a Montague?"
 ANSWER = "Neither, fair saint, if either thee dislike."
 
 
-class Gajim(GajimCase):
+class Window(GajimCase):
     def test_a_message_arrives_in_the_window_and_an_answer_leaves_it(self):
         juliet = self.befriend()
-        log = self.run_gajim()
+        romeo = Gajim(self, self.kith)
+        romeo.run()
         try:
             juliet.until(lambda element: element.tag == CLIENT + "presence" and element.get("type") is None
                          and (element.get("from") or "").startswith("romeo@example.org/"))
         except Exception as error:
-            self.screen.picture(PICTURES / "gajim-failed.png", self.environment)
-            log.seek(0)
-            raise AssertionError(f"Gajim did not log in ({error}); its log ends:\n" + log.read()[-4000:]) from error
+            romeo.picture("gajim-failed")
+            raise AssertionError(f"Gajim did not log in ({error}); its log ends:\n" + romeo.end_of_log()) from error
         juliet.message("romeo@example.org", QUESTION)
         juliet.socket.settimeout(5)
 
@@ -31,8 +31,8 @@ class Gajim(GajimCase):
                 return False
             self.assertIn(ANSWER, said.findtext(CLIENT + "body"))
             return True
-        self.type_until(ANSWER, "gajim.png", arrived)
-        self.screen.picture(PICTURES / "gajim.png", self.environment)
+        romeo.type_until(ANSWER, "gajim", arrived)
+        romeo.picture("gajim")
 
 
 if __name__ == "__main__":

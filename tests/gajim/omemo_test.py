@@ -1,32 +1,34 @@
-"""OMEMO between two clients that others wrote: Romeo has Gajim with its plugin, Juliet has profanity. The first message is
-encrypted, both ways, also after a restart of the server.
+"""OMEMO between clients that others wrote: Romeo has Gajim with its plugin; Juliet has profanity, or Gajim, too. The first
+message is encrypted, both ways; also after a restart of the server, with a device that comes later, and for one who is away.
 """
-import contextlib
-import ctypes
 import os
 import pathlib
-import select
 import shutil
-import sqlite3
 import tempfile
-import time
 import unittest
 
-from window import PICTURES, GajimCase
+from window import Gajim, GajimCase
 
 from terminal import Terminals
 
 QUESTION = "What satisfaction canst thou have tonight?"
 ANSWER = "The exchange of thy love's faithful vow for mine."
 AFTER = ("'Tis almost morning", "Sleep dwell upon thine eyes")
-
-
-MODIFIED, CREATED = 0x2, 0x100  # of inotify
+LATER = ("Parting is such sweet sorrow", "I would I were thy bird")
 
 
 class Omemo(GajimCase):
-    encryption = "OMEMO"
+    def nothing_is_in_clear(self, texts):
+        """The server has seen the keys, and not a word."""
+        self.kith.terminate()
+        stored = b"".join(path.read_bytes() for path in (self.kith.folder / "data").glob("kith.db*"))
+        self.assertIn(b"eu.siacs.conversations.axolotl", stored)
+        for text in texts:
+            self.assertNotIn(text.encode(), stored)
+        self.kith.start()
 
+
+class WithProfanity(Omemo):
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kith-profanity-"))
@@ -52,60 +54,36 @@ class Omemo(GajimCase):
         terminal.expect(r"logged in successfully")
         return terminal
 
-    def expect_in_gajim(self, text, seconds=60):
-        """Gajim keeps what it could decrypt."""
-        folder = self.home / "data" / "gajim"
-        libc = ctypes.CDLL(None, use_errno=True)
-        changes = libc.inotify_init()
-        self.assertGreaterEqual(libc.inotify_add_watch(changes, os.fsencode(folder), MODIFIED | CREATED), 0)
-        try:
-            end = time.monotonic() + seconds
-            while not (found := self.kept(folder / "logs.db", text)) and time.monotonic() < end:
-                if select.select([changes], [], [], max(0, end - time.monotonic()))[0]:
-                    os.read(changes, 65536)
-        finally:
-            os.close(changes)
-        if not found:
-            self.screen.picture(PICTURES / "gajim-omemo-failed.png", self.environment)
-            log = (self.home / "gajim.log").read_text(encoding="utf-8")
-            self.fail(f"{text!r} did not arrive in Gajim; its log ends:\n{log[-4000:]}")
-        self.assertIn("OMEMO", found[0], "it came, but not encrypted")
-
     @staticmethod
-    def kept(path, text):
-        if not path.exists():
-            return []
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-            try:
-                return [str(row[0]) for row in database.execute("SELECT additional_data FROM logs WHERE message = ?", (text,))]
-            except sqlite3.OperationalError:  # it is being made or written to
-                return []
-
-    def answer_from_gajim(self, juliet, text):
+    def answer(romeo, juliet, text):
         def arrived():
             try:
                 juliet.expect(text.replace("'", "."), seconds=5)
             except AssertionError:
                 return False
             return True
-        self.type_until(text, "gajim-omemo.png", arrived)
+        romeo.type_until(text, "gajim-omemo", arrived)
 
     def test_gajim_and_profanity_encrypt_from_the_first_message_on_also_after_a_restart(self):
-        wire = self.befriend()
-        wire.send("</stream:stream>")
-        wire.stream_error()
+        self.befriend_and_leave()
         juliet = self.profanity()
         juliet.type("/omemo trustmode blind")
         juliet.type("/omemo gen")
         juliet.expect(r"OMEMO cry\S* materials generated")
-        self.run_gajim()
+        romeo = Gajim(self, self.kith, encryption="OMEMO")
+        romeo.run()
         juliet.expect(r"Romeo.*online|romeo@example.org.*online|Online \(1\)", seconds=90)
 
         juliet.type("/omemo start romeo@example.org")
         juliet.expect(r"\[OMEMO\]")
+        # Its first window says when it has Romeo's keys; before that it sends nothing.
+        juliet.type("/win 1")
+        juliet.expect(r"Blind trust for romeo@example.org")
+        juliet.type("/win 2")
+        juliet.expect(r"\[OMEMO\]")
         juliet.type(QUESTION)
-        self.expect_in_gajim(QUESTION)
-        self.answer_from_gajim(juliet, ANSWER)
+        romeo.expect_encrypted(QUESTION)
+        self.answer(romeo, juliet, ANSWER)
 
         juliet.type("/quit")
         self.kith.terminate()
@@ -116,16 +94,42 @@ class Omemo(GajimCase):
         juliet.type("/omemo start romeo@example.org")
         juliet.expect(r"\[OMEMO\]")
         juliet.type(AFTER[0])
-        self.expect_in_gajim(AFTER[0])
-        self.answer_from_gajim(juliet, AFTER[1])
+        romeo.expect_encrypted(AFTER[0])
+        self.answer(romeo, juliet, AFTER[1])
+        self.nothing_is_in_clear((QUESTION, ANSWER, *AFTER))
 
-        # The server has seen the keys, and not a word.
-        self.kith.terminate()
-        stored = b"".join(path.read_bytes() for path in (self.kith.folder / "data").glob("kith.db*"))
-        self.assertIn(b"eu.siacs.conversations.axolotl", stored)
-        for text in (QUESTION, ANSWER, *AFTER):
-            self.assertNotIn(text.encode(), stored)
-        self.kith.start()
+
+class WithGajim(Omemo):
+    def says(self, speaker, listeners, text):
+        """Types until the first of the listeners could read it; the others must be able to, too."""
+        speaker.type_until(text, f"{speaker.name}-omemo", lambda: bool(listeners[0].keeps(text, seconds=10)), seconds=120)
+        for listener in listeners:
+            listener.expect_encrypted(text)
+
+    def test_two_gajims_encrypt_also_to_a_device_that_comes_later_and_to_who_is_away(self):
+        self.befriend_and_leave()
+        romeo = Gajim(self, self.kith, encryption="OMEMO")
+        juliet = Gajim(self, self.kith, "juliet", "romeo", encryption="OMEMO")
+        for gajim in (romeo, juliet):
+            gajim.run()
+        self.says(romeo, [juliet], QUESTION)
+        self.says(juliet, [romeo], ANSWER)
+
+        # A second device of hers: what is said from now on, both can read.
+        laptop = Gajim(self, self.kith, "juliet", "romeo", "laptop", "OMEMO")
+        laptop.run()
+        self.says(laptop, [romeo], AFTER[0])
+        self.says(romeo, [laptop, juliet], AFTER[1])
+
+        # While both are away, it waits for them.
+        for gajim in (juliet, laptop):
+            gajim.end()
+        romeo.type_until(LATER[0], "romeo-away-omemo", lambda: bool(romeo.keeps(LATER[0], seconds=10)))
+        for gajim in (juliet, laptop):
+            gajim.run()
+            gajim.expect_encrypted(LATER[0], seconds=120)
+        self.says(juliet, [romeo], LATER[1])
+        self.nothing_is_in_clear((QUESTION, ANSWER, *AFTER, *LATER))
 
 
 if __name__ == "__main__":

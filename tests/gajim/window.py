@@ -1,9 +1,12 @@
 """Gajim under Xvfb, on a D-Bus of its own, with a prepared account: what its tests share."""
+import contextlib
+import ctypes
 import json
 import os
 import pathlib
 import select
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +21,7 @@ from kith import running_kith  # noqa: E402
 from wire import CLIENT, Wire  # noqa: E402
 
 PICTURES = ROOT / "build" / "test-results"
+MODIFIED, CREATED = 0x2, 0x100  # of inotify
 
 
 class Screen:
@@ -45,17 +49,17 @@ class Screen:
         subprocess.run(["import", "-window", "root", path], check=True, env=environment, timeout=30)
 
 
-def prepare(home, kith, encryption):
+def prepare(home, kith, encryption, person, contact, resource):
     """Gajim's settings as its windows would have left them, and trust in the certificate that Kith shows."""
     config, data = home / "config" / "gajim", home / "data" / "gajim"
     (data / "cert_store").mkdir(parents=True)
     config.mkdir(parents=True)
     shutil.copy(kith.live / "example.org" / "cert.pem", data / "cert_store" / "kith")
-    account = {"account": {"name": "romeo", "hostname": "example.org", "password": "pencil", "savepass": True, "autoconnect": True,
+    account = {"account": {"name": person, "hostname": "example.org", "password": "pencil", "savepass": True, "autoconnect": True,
                            "active": True, "use_custom_host": True, "custom_host": "127.0.0.1", "custom_port": kith.port,
-                           "custom_type": "START TLS", "account_label": "romeo@example.org", "resource": "gajim"},
-               "contact": {"juliet@example.org": {"encryption": encryption}} if encryption else {}, "group_chat": {}}
-    chat = {"account": "romeo", "jid": "juliet@example.org", "type": "contact", "pinned": True, "position": 0}
+                           "custom_type": "START TLS", "account_label": f"{person}@example.org", "resource": resource},
+               "contact": {f"{contact}@example.org": {"encryption": encryption}} if encryption else {}, "group_chat": {}}
+    chat = {"account": person, "jid": f"{contact}@example.org", "type": "contact", "pinned": True, "position": 0}
     settings = {"app": {"use_keyring": False, "show_main_window": "always", "check_for_update": False, "is_window_visible": True,
                         "tray_icon": False},
                 "soundevents": {}, "status_presets": {}, "proxies": {},
@@ -66,21 +70,21 @@ def prepare(home, kith, encryption):
         database.execute("CREATE TABLE settings (name TEXT UNIQUE, settings TEXT)")
         database.execute("CREATE TABLE account_settings (account TEXT UNIQUE, settings TEXT)")
         database.executemany("INSERT INTO settings VALUES (?, ?)", [(name, json.dumps(value)) for name, value in settings.items()])
-        database.execute("INSERT INTO account_settings VALUES (?, ?)", ("romeo", json.dumps(account)))
+        database.execute("INSERT INTO account_settings VALUES (?, ?)", (person, json.dumps(account)))
         database.execute("PRAGMA user_version = 5")
     database.close()
 
 
-class GajimCase(unittest.TestCase):
-    encryption = None  # the name of a plugin; messages to Juliet are encrypted by it
+class Gajim:
+    """One Gajim of a person, with one chat in its list: on a screen and in a home of its own."""
 
-    def setUp(self):
-        self.kith = running_kith(self, "juliet", "romeo")
+    def __init__(self, case, kith, person="romeo", contact="juliet", resource="gajim", encryption=None):
+        self.case, self.name, self.process = case, f"{person}-{resource}", None
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="kith-gajim-"))
-        self.addCleanup(shutil.rmtree, self.home, ignore_errors=True)
-        prepare(self.home, self.kith, self.encryption)
+        case.addCleanup(shutil.rmtree, self.home, ignore_errors=True)
+        prepare(self.home, kith, encryption, person, contact, resource)
         self.screen = Screen()
-        self.addCleanup(self.screen.remove)
+        case.addCleanup(self.screen.remove)
         self.environment = {**os.environ, "DISPLAY": self.screen.display, "HOME": str(self.home), "LANG": "C.UTF-8", "GDK_BACKEND": "x11",
                             "XDG_CONFIG_HOME": str(self.home / "config"), "XDG_DATA_HOME": str(self.home / "data"),
                             "XDG_CACHE_HOME": str(self.home / "cache"), "XDG_RUNTIME_DIR": str(self.home / "run"), "NO_AT_BRIDGE": "1",
@@ -93,6 +97,84 @@ class GajimCase(unittest.TestCase):
             self.as_somebody = {"user": "nobody", "group": "nogroup", "extra_groups": []}
             for path in [self.home, *self.home.rglob("*")]:
                 shutil.chown(path, "nobody", "nogroup")
+        case.addCleanup(self.end)
+
+    def run(self):
+        with open(self.home / "gajim.log", "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(["dbus-run-session", "--", "gajim", "-s"], env=self.environment, stdout=log,
+                                            stderr=subprocess.STDOUT, start_new_session=True, cwd=self.home, **self.as_somebody)
+
+    def end(self):
+        if self.process is None:
+            return
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(20)
+        self.process = None
+
+    def end_of_log(self):
+        return (self.home / "gajim.log").read_text(encoding="utf-8")[-4000:]
+
+    def picture(self, name):
+        self.screen.picture(PICTURES / f"{name}.png", self.environment)
+
+    def do(self, *command):
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
+
+    def type_once(self, text, picture):
+        """Into the one chat of the list on the left, at the line at its foot."""
+        for place in ((240, 187), (700, 478)):
+            self.do("xdotool", "mousemove", *map(str, place), "click", "1")
+        self.do("xdotool", "type", "--delay", "5", text)
+        self.picture(picture)
+        self.do("xdotool", "key", "Return")
+
+    def type_until(self, text, picture, arrived, seconds=60):
+        """Types into the chat until `arrived` says that somebody has it; each try is seen, or shows a picture."""
+        window = self.do("xdotool", "search", "--sync", "--onlyvisible", "--class", "gajim").stdout.split()
+        self.case.assertTrue(window, "Gajim has no window")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.type_once(text, picture)
+            if arrived():
+                return
+        self.case.fail(f"nothing that {self.name} typed arrived; {PICTURES / picture}.png shows the window; its log ends:\n{self.end_of_log()}")
+
+    def kept(self, text):
+        """What Gajim knows of the messages with this text that it has sent, or got and could read."""
+        path = self.home / "data" / "gajim" / "logs.db"
+        if not path.exists():
+            return []
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            try:
+                return [str(row[0]) for row in database.execute("SELECT additional_data FROM logs WHERE message = ?", (text,))]
+            except sqlite3.OperationalError:  # it is being made or written to
+                return []
+
+    def keeps(self, text, seconds=60):
+        """What kept() finds within that time."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        changes = libc.inotify_init()
+        self.case.assertGreaterEqual(libc.inotify_add_watch(changes, os.fsencode(self.home / "data" / "gajim"), MODIFIED | CREATED), 0)
+        try:
+            end = time.monotonic() + seconds
+            while not (found := self.kept(text)) and time.monotonic() < end:
+                if select.select([changes], [], [], max(0, end - time.monotonic()))[0]:
+                    os.read(changes, 65536)
+            return found
+        finally:
+            os.close(changes)
+
+    def expect_encrypted(self, text, seconds=60):
+        found = self.keeps(text, seconds)
+        if not found:
+            self.picture(f"{self.name}-failed")
+            self.case.fail(f"{text!r} did not arrive in {self.name}; its log ends:\n{self.end_of_log()}")
+        self.case.assertIn("OMEMO", found[0], "it came, but not encrypted")
+
+
+class GajimCase(unittest.TestCase):
+    def setUp(self):
+        self.kith = running_kith(self, "juliet", "romeo")
 
     def wire(self):
         wire = Wire(self.kith.port, authority=self.kith.authority.certificate, seconds=90)
@@ -115,37 +197,7 @@ class GajimCase(unittest.TestCase):
         juliet.until(lambda element: element.tag == CLIENT + "presence" and element.get("type") == "unavailable")
         return juliet
 
-    def run_in_session(self, *command):
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
-
-    def run_gajim(self):
-        """Its log."""
-        log = open(self.home / "gajim.log", "w+", encoding="utf-8")
-        self.addCleanup(log.close)
-        gajim = subprocess.Popen(["dbus-run-session", "--", "gajim", "-s"], env=self.environment, stdout=log, stderr=subprocess.STDOUT,
-                                 start_new_session=True, cwd=self.home, **self.as_somebody)
-
-        def end():
-            os.killpg(gajim.pid, 15)
-            gajim.wait(20)
-        self.addCleanup(end)
-        return log
-
-    def type_in_the_chat(self, text, picture):
-        """Once: into the one chat of the list on the left, at the line at its foot."""
-        for place in ((240, 187), (700, 478)):
-            self.run_in_session("xdotool", "mousemove", *map(str, place), "click", "1")
-        self.run_in_session("xdotool", "type", "--delay", "5", text)
-        self.screen.picture(PICTURES / picture, self.environment)
-        self.run_in_session("xdotool", "key", "Return")
-
-    def type_until(self, text, picture, arrived, seconds=60):
-        """Types into the chat until `arrived` says that somebody has it; each try is seen, or shows a picture."""
-        window = self.run_in_session("xdotool", "search", "--sync", "--onlyvisible", "--class", "gajim").stdout.split()
-        self.assertTrue(window, "Gajim has no window")
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.type_in_the_chat(text, picture)
-            if arrived():
-                return
-        self.fail(f"nothing that was typed reached Juliet; {PICTURES / picture} shows the window")
+    def befriend_and_leave(self):
+        juliet = self.befriend()
+        juliet.send("</stream:stream>")
+        juliet.stream_error()

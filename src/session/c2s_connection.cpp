@@ -456,7 +456,7 @@ xml::Element C2sConnection::enable_management(const stream::EnableRequest& reque
   auto made = std::make_unique<ManagedSession>(service_, number, *session_, *this, time,
                                                resumable ? sha256(sm_id) : std::string());
   managed_ = made.get();
-  if (request.max) managed_->keep_to_time();
+  if (request.max) managed_->ask_for(*request.max);
   service_.managed_.emplace(number, std::move(made));
   session_->set_output(*managed_);
   if (waiting_) {

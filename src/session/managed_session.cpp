@@ -52,7 +52,7 @@ ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, module
 
 ManagedSession::ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid, SavedState& state)
     : ManagedSession(service, number, std::move(jid), state.resume_time, state.id_digest) {
-  keeps_to_time_ = resume_time_ < service_.deps_.limits.sm_resume_time;
+  asked_time_ = state.asked_time;
   written_ = state.written;
   acknowledged_ = state.acknowledged;
   handled_ = state.handled;
@@ -145,6 +145,12 @@ void ManagedSession::put_uncounted(const xml::Element& element) {
   put_before(std::move(bytes), {}, {});
 }
 
+std::chrono::seconds ManagedSession::waiting_time() const {
+  // What can fetch the client may have become known since it asked.
+  const std::chrono::seconds most = service_.waiting_time(*session_, resume_time_);
+  return asked_time_ ? std::min(most, std::max(resume_time_, *asked_time_)) : most;
+}
+
 void ManagedSession::hibernate() {
   connection_ = nullptr;
   live_ = false;
@@ -160,9 +166,7 @@ void ManagedSession::hibernate() {
   });
   session_->set_hibernating(true);
   service_.hibernating_.add(1);
-  // What can fetch the client may have become known since.
-  service_.deps_.timers.schedule(timer_,
-                                 keeps_to_time_ ? resume_time_ : service_.waiting_time(*session_, resume_time_));
+  service_.deps_.timers.schedule(timer_, waiting_time());
   const auto wakes = [](const Item& item) {
     const std::optional<xmpp::Stanza> stanza =
         item.bytes.starts_with("<message") ? xmpp::Stanza::from_stored(item.bytes) : std::nullopt;
@@ -225,7 +229,7 @@ void ManagedSession::attach(module::Session& session, const SavedState& state) {
   session.directed().insert(state.directed.begin(), state.directed.end());
   service_.hibernating_.add(1);
   // The whole time again: while the server was away nobody could come back.
-  service_.deps_.timers.schedule(timer_, service_.waiting_time(session, resume_time_));
+  service_.deps_.timers.schedule(timer_, waiting_time());
   module::SessionRestored event{session, state.features};
   service_.deps_.router.hooks().run(event);
 }
@@ -246,6 +250,7 @@ SavedState ManagedSession::save() {
   state.resource = jid_.resourcepart();
   state.id_digest = id_digest_;
   state.resume_time = resume_time_;
+  state.asked_time = asked_time_;
   state.facts = session_->facts();
   state.handled = handled_;
   state.acknowledged = acknowledged_;

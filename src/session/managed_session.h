@@ -88,8 +88,8 @@ class ManagedSession final : public module::SessionOutput {
   SavedState save();
   /// The session ends by its client's wish or fault. The connection stays; what is no message is left to it.
   void finish();
-  /// The client wants no longer time than this one.
-  void keep_to_time() { keeps_to_time_ = true; }
+  /// The client wants to be waited for no longer than this.
+  void ask_for(std::chrono::seconds time) { asked_time_ = time; }
 
   // module::SessionOutput
   void send(const xmpp::Stanza& stanza, storage::Ticket gate, const xmpp::Stanza* if_failed) override;
@@ -102,6 +102,8 @@ class ManagedSession final : public module::SessionOutput {
  private:
   ManagedSession(C2sService& service, std::uint64_t number, xmpp::FullJid jid, std::chrono::seconds resume_time,
                  std::string id_digest);
+  /// How long its client is waited for from now on.
+  std::chrono::seconds waiting_time() const;
 
   struct Item {
     std::string bytes;
@@ -131,7 +133,7 @@ class ManagedSession final : public module::SessionOutput {
   C2sConnection* connection_ = nullptr;
   bool live_ = false;  ///< what is sent may be written
   const std::chrono::seconds resume_time_;
-  bool keeps_to_time_ = false;
+  std::optional<std::chrono::seconds> asked_time_;
   const std::string id_digest_;
   std::deque<Item> queue_;   ///< written and not acknowledged, then what waits
   std::size_t written_ = 0;  ///< of queue_, all of them counted

@@ -1,5 +1,8 @@
 #include "session/saved_session.h"
 
+#include <cstdint>
+#include <limits>
+
 #include "base/encoding.h"
 #include "xml/stream_parser.h"
 #include "xml/writer.h"
@@ -11,7 +14,8 @@ namespace {
 
 constexpr std::string_view ns_saved = "urn:kith:saved-session";
 // SECURITY: times that no clock shows would be outside of what is reckoned with.
-constexpr std::int64_t most_micros = 253'402'300'800'000'000;  // the year 10000
+constexpr std::int64_t most_micros = 253'402'300'800'000'000;                           // the year 10000
+constexpr std::int64_t most_asked_seconds = std::numeric_limits<std::uint32_t>::max();  // as XEP-0198 has it
 constexpr std::int64_t most_resume_seconds = 366LL * 24 * 60 * 60;
 constexpr std::size_t most_saved_bytes = 256 * 1024 * 1024;  // a whole queue, escaped twice
 
@@ -57,6 +61,7 @@ std::string to_text(const SavedState& state) {
   xml::Element saved("session", ns_saved);
   saved.set("resource", state.resource).set("id", hex_encode(state.id_digest));
   saved.set("resume-time", std::to_string(state.resume_time.count()));
+  if (state.asked_time) saved.set("asked-time", std::to_string(state.asked_time->count()));
   saved.set("handled", std::to_string(state.handled)).set("acknowledged", std::to_string(state.acknowledged));
   saved.set("written", std::to_string(state.written));
   saved.set("since", micros(state.facts.since));
@@ -91,6 +96,10 @@ std::optional<SavedState> from_text(std::string_view text) {
     return std::nullopt;
   state.id_digest = *digest;
   state.resume_time = std::chrono::seconds(seconds);
+  if (saved->attribute("asked-time")) {
+    if (!read_number(*saved, "asked-time", seconds) || seconds < 0 || seconds > most_asked_seconds) return std::nullopt;
+    state.asked_time = std::chrono::seconds(seconds);
+  }
   state.facts.mechanism = string_of("mechanism");
   state.facts.tls = string_of("tls");
   state.facts.agent = string_of("agent");

@@ -28,10 +28,11 @@ struct SavedState {
   std::string resource;
   std::string id_digest;  ///< SHA-256 of the id that resumes it
   std::chrono::seconds resume_time{};
-  module::ConnectionFacts facts{};  ///< the address is not kept: nobody is there
-  std::uint32_t handled = 0;        ///< of the client's stanzas
-  std::uint32_t acknowledged = 0;   ///< by the client
-  std::size_t written = 0;          ///< the first of `items`: the client may have them already
+  std::optional<std::chrono::seconds> asked_time{};  ///< the client wants to be waited for no longer
+  module::ConnectionFacts facts{};                   ///< the address is not kept: nobody is there
+  std::uint32_t handled = 0;                         ///< of the client's stanzas
+  std::uint32_t acknowledged = 0;                    ///< by the client
+  std::size_t written = 0;                           ///< the first of `items`: the client may have them already
   std::vector<Item> items{};
   std::optional<xmpp::Stanza> presence{};
   int priority = 0;

@@ -257,6 +257,19 @@ TEST_F(SleepTest, nor_does_one_stay_that_nobody_can_wake) {
   EXPECT_TRUE(is_out_of_the_room());
 }
 
+TEST_F(SleepTest, a_client_that_asks_for_ever_is_waited_for_as_long_as_the_server_does) {
+  Raw raw(*world);
+  raw.to_login("juliet", "secret");
+  raw.say(bind_iq("phone"));
+  EXPECT_THAT(raw.say(enable(" resume='true' max='4294967295'")), HasSubstr("max='600'"));
+  raw.say(push);
+  world->stop_and_start();
+  world->advance(std::chrono::hours(23));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+  world->advance(std::chrono::hours(2));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
+}
+
 TEST_F(SleepTest, a_client_is_not_waited_for_longer_than_it_asks_for) {
   Raw raw(*world);
   raw.to_login("juliet", "secret");
@@ -266,6 +279,16 @@ TEST_F(SleepTest, a_client_is_not_waited_for_longer_than_it_asks_for) {
   raw.client->link().cut();
   world->settle();
   world->advance(seconds(61));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
+  // It is remembered over a restart.
+  Raw again(*world);
+  again.to_login("juliet", "secret");
+  again.say(bind_iq("phone"));
+  EXPECT_THAT(again.say(enable(" resume='true' max='3600'")), HasSubstr("max='3600'"));
+  world->stop_and_start();
+  world->advance(seconds(3599));
+  EXPECT_EQ(world->sessions("juliet@localhost"), 1U);
+  world->advance(seconds(2));
   EXPECT_EQ(world->sessions("juliet@localhost"), 0U);
 }
 

@@ -22,6 +22,7 @@ inline constexpr std::string_view roster = "jabber:iq:roster";
 inline constexpr std::string_view roster_versioning = "urn:xmpp:features:rosterver";
 inline constexpr std::string_view pre_approval = "urn:xmpp:features:pre-approval";
 inline constexpr std::string_view stream_limits = "urn:xmpp:stream-limits:0";
+inline constexpr std::string_view bookmarks = "urn:xmpp:bookmarks:1";
 inline constexpr std::string_view commands = "http://jabber.org/protocol/commands";
 inline constexpr std::string_view disco_info = "http://jabber.org/protocol/disco#info";
 inline constexpr std::string_view disco_items = "http://jabber.org/protocol/disco#items";

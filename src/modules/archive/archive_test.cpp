@@ -232,6 +232,17 @@ TEST_F(ArchiveTest, older_clients_are_answered_in_the_namespace_that_they_ask_in
   }
 }
 
+TEST_F(ArchiveTest, a_page_that_a_session_asked_for_does_not_come_to_the_next_one_of_its_resource) {
+  arrives("a");
+  xmpp::Stanza query = module::testing::stanza("<iq type='set' id='q'><query" + archive_ns + "/></iq>");
+  query.set_from(juliet->jid());
+  scene.stage.dispatch(std::move(query), juliet);
+  scene.stage.end(*juliet);
+  juliet = &scene.bind("juliet@capulet.lit/balcony");  // and lets the answer come
+  for (const std::string& line : scene.got(*juliet)) EXPECT_THAT(line, Not(HasSubstr("<body>a</body>")));
+  EXPECT_EQ(bodies("").first, (std::vector<std::string>{"a"})) << "the next one's own";
+}
+
 TEST_F(ArchiveTest, queries_that_cannot_be_answered_get_the_error_that_says_why) {
   arrives("a");
   const std::string other =

@@ -48,7 +48,7 @@ std::optional<xml::Element> parsed(const std::string& text, std::string_view nam
 }
 
 std::optional<xml::Element> conference_of(const storage::PubsubItem& item) {
-  return parsed(item.payload, "conference", ns_bookmarks);
+  return parsed(item.payload, "conference", xmpp::ns::bookmarks);
 }
 
 /// The items that stand for rooms, by their keys; of two with the same key the newer.
@@ -116,7 +116,7 @@ std::optional<ListRequest> list_request(const module::IqRequest& request) {
 
 bool publishes_without_options(const module::IqRequest& request) {
   const xml::Element* publish = request.payload().child("publish", ns::pubsub);
-  return request.is_set() && publish != nullptr && publish->attribute("node") == ns_bookmarks &&
+  return request.is_set() && publish != nullptr && publish->attribute("node") == xmpp::ns::bookmarks &&
          request.payload().child("publish-options", ns::pubsub) == nullptr;
 }
 
@@ -173,7 +173,7 @@ void Bookmarks::first_session(module::SessionBound& event) {
 
 Outcome Bookmarks::request(module::StoreRequest& event) {
   Account& account = *event.request.account();
-  if (publishes_without_options(event.request) && account.nodes().find(ns_bookmarks) == nullptr) {
+  if (publishes_without_options(event.request) && account.nodes().find(xmpp::ns::bookmarks) == nullptr) {
     make_node(account);
     return Next{};
   }
@@ -205,16 +205,16 @@ Outcome Bookmarks::request(module::StoreRequest& event) {
 // XEP-0163 makes it would show every contact the last bookmark, and keep no other.
 void Bookmarks::make_node(Account& account) {
   module::PublishItems event{
-      .account = account, .node = std::string(ns_bookmarks), .items = {}, .config = items_config()};
+      .account = account, .node = std::string(xmpp::ns::bookmarks), .items = {}, .config = items_config()};
   hooks_->run(event);
 }
 
 void Bookmarks::items_published(module::ItemsPublished& event) {
-  if (event.node == ns_bookmarks) items_changed(event.account);
+  if (event.node == xmpp::ns::bookmarks) items_changed(event.account);
 }
 
 void Bookmarks::items_retracted(module::ItemsRetracted& event) {
-  if (event.node == ns_bookmarks) items_changed(event.account);
+  if (event.node == xmpp::ns::bookmarks) items_changed(event.account);
 }
 
 // XEP-0402 §6.3.1
@@ -264,10 +264,10 @@ void Bookmarks::read(const xmpp::BareJid& owner, const std::shared_ptr<Reading>&
 void Bookmarks::read_items(const xmpp::BareJid& owner, const std::shared_ptr<Reading>& reading) {
   const Account* account = accounts_.loaded(owner);
   const bool mirrored = account != nullptr && account->nodes().find(ns_bookmark_list) != nullptr;
-  const bool any = account != nullptr && account->nodes().find(ns_bookmarks) != nullptr;
+  const bool any = account != nullptr && account->nodes().find(xmpp::ns::bookmarks) != nullptr;
   if (reading->failed || (!mirrored && !any)) return finish(owner, reading);
   const storage::PubsubQuery query{.most = limits_.pubsub_items, .most_bytes = most_list_bytes};
-  items_.items(owner, std::string(ns_bookmarks), query,
+  items_.items(owner, std::string(xmpp::ns::bookmarks), query,
                [this, owner, reading, mirrored](storage::Result<storage::PubsubPage> found) {
                  reading->failed = !found;
                  if (found) reading->stored.items = std::move(found->items);
@@ -391,7 +391,8 @@ Bookmarks::Writes Bookmarks::apply(Account& account, const Stored& stored, const
       xml::Element now = updated_bookmark(before, child);
       if (overwrite && now != before) publish(account, there->second->id, std::move(now), writes);
     } else if (count >= limits_.pubsub_items ||
-               !publish(account, *room, updated_bookmark(xml::Element("conference", ns_bookmarks), child), writes)) {
+               !publish(account, *room, updated_bookmark(xml::Element("conference", xmpp::ns::bookmarks), child),
+                        writes)) {
       rest.add(child);
     } else {
       ++count;
@@ -404,7 +405,7 @@ Bookmarks::Writes Bookmarks::apply(Account& account, const Stored& stored, const
   writing_ = true;
   for (std::string& id : gone) {
     // One at a time: there are clients that look at the first of several only.
-    module::RetractItems event{account, std::string(ns_bookmarks), {std::move(id)}};
+    module::RetractItems event{account, std::string(xmpp::ns::bookmarks), {std::move(id)}};
     hooks_->run(event);
     writes.tickets.push_back(event.ticket);
   }
@@ -417,7 +418,7 @@ bool Bookmarks::publish(Account& account, std::string id, xml::Element conferenc
   xml::Element item("item", ns::pubsub);
   item.set("id", std::move(id)).add(std::move(conference));
   module::PublishItems event{.account = account,
-                             .node = std::string(ns_bookmarks),
+                             .node = std::string(xmpp::ns::bookmarks),
                              .items = {std::move(item)},
                              .config = items_config(),
                              .as_configured = true};

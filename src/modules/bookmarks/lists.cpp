@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "xmpp/jid.h"
+#include "xmpp/namespaces.h"
 
 namespace kith::modules {
 
@@ -23,9 +24,9 @@ bool alike(const xml::Element& one, const xml::Element& other) { return one.is(o
 /// A text child of a conference: nick, password.
 void update_text(xml::Element& conference, const xml::Element& listed, std::string_view name) {
   const xml::Element* now = listed.child(name, ns_bookmark_list);
-  const xml::Element* before = conference.child(name, ns_bookmarks);
+  const xml::Element* before = conference.child(name, xmpp::ns::bookmarks);
   if (now != nullptr && before != nullptr && now->text() == before->text()) return;
-  conference.remove_children([&](const xml::Element& child) { return child.is(name, ns_bookmarks); });
+  conference.remove_children([&](const xml::Element& child) { return child.is(name, xmpp::ns::bookmarks); });
   if (now != nullptr && !now->text().empty()) conference.add_text_child(name, now->text());
 }
 
@@ -34,7 +35,7 @@ Elements unknown_in(const xml::Element& listed) {
   Elements unknown;
   listed.for_each_child([&](const xml::Element& child) {
     if (child.is("nick", ns_bookmark_list) || child.is("password", ns_bookmark_list)) return;
-    if (child.name() == "extensions" && (child.ns() == ns_bookmarks || child.ns() == ns_bookmark_list)) {
+    if (child.name() == "extensions" && (child.ns() == xmpp::ns::bookmarks || child.ns() == ns_bookmark_list)) {
       child.for_each_child([&](const xml::Element& extension) { unknown.push_back(extension); });
     } else {
       unknown.push_back(child);
@@ -56,7 +57,7 @@ Elements children_of(const xml::Element* parent) {
 }
 
 void update_extensions(xml::Element& conference, const Elements& unknown) {
-  const Elements before = children_of(conference.child("extensions", ns_bookmarks));
+  const Elements before = children_of(conference.child("extensions", xmpp::ns::bookmarks));
   const Elements beside = children_of(&conference);
   Elements now = before;
   Elements done;
@@ -69,8 +70,8 @@ void update_extensions(xml::Element& conference, const Elements& unknown) {
     std::ranges::copy(wanted, std::back_inserter(now));
   }
   if (now == before) return;
-  conference.remove_children([](const xml::Element& child) { return child.is("extensions", ns_bookmarks); });
-  xml::Element& extensions = conference.append_child(xml::Element("extensions", ns_bookmarks));
+  conference.remove_children([](const xml::Element& child) { return child.is("extensions", xmpp::ns::bookmarks); });
+  xml::Element& extensions = conference.append_child(xml::Element("extensions", xmpp::ns::bookmarks));
   for (xml::Element& one : now) extensions.add(std::move(one));
 }
 
@@ -96,13 +97,13 @@ xml::Element listed_bookmark(std::string_view jid, const xml::Element& conferenc
   }
   conference.for_each_child([&](const xml::Element& child) {
     // Where clients that know only lists have always put their own: beside nick and password.
-    if (child.is("extensions", ns_bookmarks)) {
+    if (child.is("extensions", xmpp::ns::bookmarks)) {
       child.for_each_child([&](const xml::Element& extension) { listed.add(extension); });
       return;
     }
     xml::Element moved = child;
-    if (child.is("nick", ns_bookmarks) || child.is("password", ns_bookmarks)) {
-      moved.replace_namespace(ns_bookmarks, ns_bookmark_list);
+    if (child.is("nick", xmpp::ns::bookmarks) || child.is("password", xmpp::ns::bookmarks)) {
+      moved.replace_namespace(xmpp::ns::bookmarks, ns_bookmark_list);
     }
     listed.add(std::move(moved));
   });

@@ -11,7 +11,6 @@
 
 namespace kith::modules {
 
-inline constexpr std::string_view ns_bookmarks = "urn:xmpp:bookmarks:1";
 inline constexpr std::string_view ns_bookmark_list = "storage:bookmarks";
 
 /// The address that a room's bookmark is known by: a bare JID, prepared; nothing if `text` is none.

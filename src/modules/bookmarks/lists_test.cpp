@@ -40,7 +40,7 @@ TEST(BookmarkLists, the_least_bookmark_has_no_name) {
 
 TEST(BookmarkLists, a_new_item_has_all_that_was_listed) {
   const xml::Element made = updated_bookmark(
-      xml::Element("conference", ns_bookmarks),
+      xml::Element("conference", xmpp::ns::bookmarks),
       element("<conference xmlns='storage:bookmarks' jid='a@b' name='n' autojoin='true' x='1'><nick>JC</nick>"
               "<print_status xmlns='gajim'>all</print_status><own/></conference>"));
   EXPECT_EQ(made, element("<conference xmlns='urn:xmpp:bookmarks:1' name='n' autojoin='true' x='1'><nick>JC</nick>"

@@ -234,7 +234,7 @@ void Push::wake_for_room(Account& account, const xmpp::Stanza& message, bool abs
     const auto& list = owner.attachments().get<Registrations>().list;
     if (std::ranges::all_of(list, [&](const Registration& one) { return is_there(owner, one); })) return;
     deps_.stores.pubsub.items(
-        owner.jid(), std::string(bookmarks_node),
+        owner.jid(), std::string(ns::bookmarks),
         {.ids = {std::string(message.from()->bare_text())}, .most = 1, .most_bytes = most_bookmark_bytes},
         [this, jid = owner.jid(), message, absent](const storage::Result<storage::PubsubPage>& page) {
           Account* still = deps_.accounts.loaded(jid);

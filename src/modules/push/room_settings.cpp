@@ -59,11 +59,11 @@ int fit(const xml::Element& setting) {
 
 RoomSettings RoomSettings::of(const xml::Element& conference) {
   RoomSettings settings;
-  if (!conference.is("conference", bookmarks_node)) return settings;
+  if (!conference.is("conference", xmpp::ns::bookmarks)) return settings;
   const auto autojoin = conference.attribute("autojoin");
   settings.autojoin = autojoin == "true" || autojoin == "1";
-  if (const xml::Element* nick = conference.child("nick", bookmarks_node)) settings.nick = nick->text();
-  const xml::Element* extensions = conference.child("extensions", bookmarks_node);
+  if (const xml::Element* nick = conference.child("nick", xmpp::ns::bookmarks)) settings.nick = nick->text();
+  const xml::Element* extensions = conference.child("extensions", xmpp::ns::bookmarks);
   const xml::Element* notify = extensions == nullptr ? nullptr : extensions->child("notify", ns_settings);
   if (notify == nullptr) return settings;
   int best = 0;
@@ -77,7 +77,7 @@ RoomSettings RoomSettings::of(const xml::Element& conference) {
 }
 
 bool mentions(const xmpp::Stanza& message, std::string_view nick, const xmpp::BareJid& receiver) {
-  const xml::Element& element = message.element();
+  const xml::Element& element = message.content();
   if (element.child("encryption", ns_encryption) != nullptr) return true;
   const xml::Element* body = element.child("body", xmpp::ns::client);
   // What has no text for us: encrypted by a client that does not say so, or something else that only clients know.

@@ -13,7 +13,6 @@
 
 namespace kith::modules {
 
-inline constexpr std::string_view bookmarks_node = "urn:xmpp:bookmarks:1";
 inline constexpr std::size_t most_bookmark_bytes = 64 * 1024;
 
 enum class Notify : std::uint8_t { always, on_mention, never };

@@ -34,8 +34,6 @@ std::optional<std::uint64_t> number(std::optional<std::string_view> text) {
   return value;
 }
 
-StanzaError too_fast() { return {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."}; }
-
 void add_code(xml::Element& x, int code) { x.add(xml::Element("status", ns::user).set("code", std::to_string(code))); }
 
 }  // namespace

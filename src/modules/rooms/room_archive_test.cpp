@@ -7,18 +7,7 @@
 namespace kith::modules {
 namespace {
 
-using module::Session;
-using muc::testing::code;
-using muc::testing::error;
-using muc::testing::RoomsTest;
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::SizeIs;
+using namespace muc::testing;
 
 std::string field(const std::string& var, const std::string& value) {
   return "<field var='" + var + "'><value>" + value + "</value></field>";

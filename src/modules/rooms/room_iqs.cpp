@@ -60,7 +60,7 @@ void Room::iq_to_occupant(xmpp::Stanza stanza) {
   if (asked == asker && payload.is("ping", xmpp::ns::ping)) return reply(stanza);
   if (!rate_.take(1, out_.clock.now())) {
     out_.events.limit_hit("room_messages");
-    return refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."});
+    return refuse(stanza, too_fast());
   }
   const std::string id = out_.random.token();
   questions_.push_back(

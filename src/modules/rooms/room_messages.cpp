@@ -102,7 +102,7 @@ void Room::message(xmpp::Stanza stanza, Ticket gate) {
   }
   if (!rate_.take(1, out_.clock.now())) {
     out_.events.limit_hit("room_messages");
-    return refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."});
+    return refuse(stanza, too_fast());
   }
   if (stanza.to()->is_full()) return private_message(*occupant, std::move(stanza), gate);
   if (changes_subject(stanza.element())) return set_subject(*occupant, std::move(stanza), gate);
@@ -143,7 +143,7 @@ void Room::groupchat(const Occupant& occupant, xmpp::Stanza stanza, Ticket gate)
 }
 
 std::optional<StanzaError> Room::refusal_of_pace(const Occupant& occupant, const xmpp::Stanza& message) {
-  if (config_.slow_mode == 0 || message.element().child("body", client_ns) == nullptr ||
+  if (config_.slow_mode == 0 || message.content().child("body", client_ns) == nullptr ||
       affiliation_of(occupant.account) >= Affiliation::admin)
     return std::nullopt;
   const MonotonicTime now = out_.clock.now();
@@ -280,7 +280,7 @@ void Room::invite(const xmpp::Stanza& stanza, const xml::Element& request) {
   if (!may) return refuse(stanza, Condition::forbidden);
   if (!rate_.take(1, out_.clock.now())) {
     out_.events.limit_hit("room_messages");
-    return refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."});
+    return refuse(stanza, too_fast());
   }
   std::vector<std::pair<xmpp::Jid, const xml::Element*>> invited;
   bool sound = true;
@@ -349,7 +349,7 @@ void Room::voice_request(const xmpp::Stanza& stanza, const xml::Element& element
   if (!form || form->value("FORM_TYPE") != ns::request) return refuse(stanza, Condition::bad_request);
   if (!rate_.take(1, out_.clock.now())) {
     out_.events.limit_hit("room_messages");
-    return refuse(stanza, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."});
+    return refuse(stanza, too_fast());
   }
   const auto nick = form->value("muc#roomnick");
   if (occupant->role == Role::moderator && nick) {

@@ -113,7 +113,7 @@ void Room::registration(const xmpp::Stanza& request) {
   // SECURITY: what reaches admins must not be a way to flood them.
   if (!out_.rates.take("room_registrations " + std::string(request.from()->bare_text()), registration_rate)) {
     out_.events.limit_hit("room_registrations");
-    return refuse(request, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."});
+    return refuse(request, too_fast());
   }
   const xml::Element& query = *request.payload();
   if (query.child("remove", ns::registration) != nullptr) return unregister(request);

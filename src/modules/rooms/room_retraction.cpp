@@ -139,7 +139,7 @@ void Room::moderate(const xmpp::Stanza& request, std::string_view target, const 
   if (!id) return refuse(request, module::unknown_archive_id());
   if (!rate_.take(1, out_.clock.now())) {
     out_.events.limit_hit("room_messages");
-    return refuse(request, {xmpp::ErrorType::wait, Condition::resource_constraint, "Too fast. Try again."});
+    return refuse(request, too_fast());
   }
   std::string why = reason == nullptr ? std::string() : reason->text();
   if (why.size() > RoomConfig::most_text_bytes)

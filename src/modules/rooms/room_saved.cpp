@@ -47,13 +47,12 @@ void Room::restore(std::string_view text) {
       if (!jid || !jid->is_full() || presence == nullptr || by_client_.contains(*jid)) return;
       const xmpp::BareJid account = xmpp::BareJid::of(*jid);
       if (!occupant) {
-        occupant = std::make_unique<Occupant>(Occupant{
-            .nick = nick,
-            .key = nick_key(nick),
-            .account = account,
-            .role = *role,
-            .id = occupant_id(account),
-            .pace = TokenBucket(presence_rate, out_.clock.now())});
+        occupant = std::make_unique<Occupant>(Occupant{.nick = nick,
+                                                       .key = nick_key(nick),
+                                                       .account = account,
+                                                       .role = *role,
+                                                       .id = occupant_id(account),
+                                                       .pace = TokenBucket(presence_rate, out_.clock.now())});
       }
       if (occupant->account != account) return;
       occupant->clients.push_back({.jid = *jid, .presence = *presence});

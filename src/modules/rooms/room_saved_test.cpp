@@ -6,18 +6,7 @@ namespace kith::modules {
 namespace {
 
 using module::RoomAdministration;
-using module::Session;
-using muc::testing::code;
-using muc::testing::error;
-using muc::testing::RoomsTest;
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::SizeIs;
+using namespace muc::testing;
 
 class RoomSaved : public RoomsTest {
  protected:

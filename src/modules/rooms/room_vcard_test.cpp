@@ -5,16 +5,7 @@
 namespace kith::modules {
 namespace {
 
-using module::Session;
-using muc::testing::code;
-using muc::testing::error;
-using muc::testing::RoomsTest;
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
+using namespace muc::testing;
 
 class RoomAvatar : public RoomsTest {
  protected:

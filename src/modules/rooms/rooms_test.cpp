@@ -10,21 +10,10 @@
 namespace kith::modules {
 namespace {
 
-using module::Session;
+using namespace muc::testing;
 using muc::Affiliation;
 using muc::Role;
 using muc::Standing;
-using muc::testing::code;
-using muc::testing::error;
-using muc::testing::RoomsTest;
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::SizeIs;
 using xmpp::Condition;
 
 // --- the words

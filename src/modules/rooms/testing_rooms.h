@@ -15,8 +15,18 @@
 
 namespace kith::modules::muc::testing {
 
+// What the tests of this room say: `using namespace muc::testing` is all that they need.
 using module::Session;
 using module::testing::Scene;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Le;
+using ::testing::Not;
+using ::testing::SizeIs;
 
 class RoomsTest : public ::testing::Test {
  protected:

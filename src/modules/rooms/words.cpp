@@ -64,4 +64,8 @@ std::optional<StanzaError> refusal_of_affiliation(Affiliation actor, Affiliation
   return std::nullopt;
 }
 
+xmpp::StanzaError too_fast() {
+  return {xmpp::ErrorType::wait, xmpp::Condition::resource_constraint, "Too fast. Try again."};
+}
+
 }  // namespace kith::modules::muc

@@ -20,8 +20,7 @@ inline constexpr std::string_view request = "http://jabber.org/protocol/muc#requ
 /// Of a form, of requests and of the element that they are in (§7.10).
 inline constexpr std::string_view register_form = "http://jabber.org/protocol/muc#register";
 inline constexpr std::string_view registration = "jabber:iq:register";
-/// That messages are told to who is away; also the name of the field that asks for it. Source: Tigase, in Siskin and
-/// Prosody, too.
+/// That messages are told to who is away. Source: Tigase, in Siskin and Prosody, too.
 inline constexpr std::string_view offline = "http://tigase.org/protocol/muc#offline";
 inline constexpr std::string_view traffic = "http://jabber.org/protocol/muc#traffic";
 inline constexpr std::string_view stable_id = "http://jabber.org/protocol/muc#stable_id";
@@ -49,6 +48,9 @@ struct Standing {
   Affiliation affiliation = Affiliation::none;
   Role role = Role::none;
 };
+
+/// The answer to whoever does something too often.
+xmpp::StanzaError too_fast();
 
 /// §8, §9: whether `actor` may give `subject`, who is in the room, this role; nothing: he may.
 std::optional<xmpp::StanzaError> refusal_of_role(Standing actor, Standing subject, Role wanted);

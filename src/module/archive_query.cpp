@@ -1,7 +1,6 @@
 #include "module/archive_query.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "xmpp/data_form.h"
@@ -32,7 +31,8 @@ std::optional<std::uint64_t> microseconds_from(std::string_view text) {
 StanzaError bad(std::string text) { return {ErrorType::modify, Condition::bad_request, std::move(text)}; }
 
 /// One field of the query's form (§4.1), whose FORM_TYPE must be `kind`.
-std::optional<StanzaError> apply_field(const xmpp::FormField& field, std::string_view kind, ArchiveQuery& query) {
+std::optional<StanzaError> apply_field(const xmpp::FormField& field, std::string_view kind, const ArchiveIdCipher& ids,
+                                       ArchiveQuery& query) {
   if (field.var == "FORM_TYPE") {
     if (field.values.size() == 1 && field.values.front() == kind) return std::nullopt;
     return bad("The form is of another kind.");
@@ -41,7 +41,7 @@ std::optional<StanzaError> apply_field(const xmpp::FormField& field, std::string
     if (field.values.empty() || field.values.size() > ArchiveRequest::most_on_page - query.ids.size())
       return bad("Name 1 to 250 ids.");
     for (const std::string& value : field.values) {
-      const auto id = archive_id_from(value);
+      const auto id = ids.id(value);
       if (!id) return unknown_archive_id();
       query.ids.push_back(*id);
     }
@@ -70,7 +70,7 @@ std::optional<StanzaError> apply_field(const xmpp::FormField& field, std::string
       query.below = std::min(query.below, *when + 1);
     }
   } else {
-    const auto id = archive_id_from(value);
+    const auto id = ids.id(value);
     if (!id) return unknown_archive_id();
     query.must_exist.push_back(*id);
     if (field.var == "after-id") {
@@ -82,7 +82,8 @@ std::optional<StanzaError> apply_field(const xmpp::FormField& field, std::string
   return std::nullopt;
 }
 
-std::expected<ArchiveQuery, StanzaError> query_of(const xml::Element& payload, std::size_t most_bytes) {
+std::expected<ArchiveQuery, StanzaError> query_of(const xml::Element& payload, const ArchiveIdCipher& ids,
+                                                  std::size_t most_bytes) {
   ArchiveQuery query;
   if (const xml::Element* x = payload.child("x", xmpp::ns::data_forms)) {
     const auto form = xmpp::DataForm::parse(*x);
@@ -90,7 +91,7 @@ std::expected<ArchiveQuery, StanzaError> query_of(const xml::Element& payload, s
     if (form->type != "submit" || form->field("FORM_TYPE") == nullptr)
       return std::unexpected(bad("Submit a form of this kind."));
     for (const xmpp::FormField& field : form->fields) {
-      if (auto error = apply_field(field, payload.ns(), query)) return std::unexpected(*std::move(error));
+      if (auto error = apply_field(field, payload.ns(), ids, query)) return std::unexpected(*std::move(error));
     }
   }
   query.most_bytes = most_bytes;
@@ -98,13 +99,13 @@ std::expected<ArchiveQuery, StanzaError> query_of(const xml::Element& payload, s
 }
 
 /// §4.3: RSM's ids are archive ids.
-std::optional<StanzaError> apply_page(const xmpp::PageRequest& page, ArchiveQuery& query) {
+std::optional<StanzaError> apply_page(const xmpp::PageRequest& page, const ArchiveIdCipher& ids, ArchiveQuery& query) {
   query.most = static_cast<std::size_t>(
       std::min<std::uint64_t>(page.max.value_or(ArchiveRequest::default_on_page), ArchiveRequest::most_on_page));
   query.from_newest = page.before.has_value();
   for (const auto& [named, bound_above] : {std::pair(&page.after, true), std::pair(&page.before, false)}) {
     if (!*named || (*named)->empty()) continue;
-    const auto id = archive_id_from(**named);
+    const auto id = ids.id(**named);
     if (!id) return unknown_archive_id();
     query.must_exist.push_back(*id);
     if (bound_above) {
@@ -122,36 +123,24 @@ bool is_archive_namespace(std::string_view ns) {
   return ns == ns::archive || ns == ns::archive_1 || ns == ns::archive_0;
 }
 
-std::string archive_id_text(std::uint64_t id) {
-  std::string text(16, '0');
-  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, id >>= 4U) *digit = "0123456789abcdef"[id & 15U];
-  return text;
-}
-
-std::optional<std::uint64_t> archive_id_from(std::string_view text) {
-  std::uint64_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id, 16);
-  // Only as it was given out: one spelling for each id.
-  if (error != std::errc() || end != text.data() + text.size() || archive_id_text(id) != text) return std::nullopt;
-  return id;
-}
-
 std::string archive_stamp(std::uint64_t id) {
   return xmpp::format_datetime(WallTime(std::chrono::microseconds(static_cast<std::int64_t>(id))));
 }
 
-std::expected<ArchiveRequest, StanzaError> ArchiveRequest::of(const xml::Element& payload, std::size_t most_bytes) {
+std::expected<ArchiveRequest, StanzaError> ArchiveRequest::of(const xml::Element& payload, const ArchiveIdCipher& ids,
+                                                              std::size_t most_bytes) {
   if (!payload.attribute("node").value_or("").empty())
     return std::unexpected(StanzaError::of(Condition::item_not_found));
-  std::expected<ArchiveQuery, StanzaError> query = query_of(payload, most_bytes);
+  std::expected<ArchiveQuery, StanzaError> query = query_of(payload, ids, most_bytes);
   if (!query) return std::unexpected(query.error());
   const auto page = xmpp::PageRequest::of(payload);
   if (!page) return std::unexpected(page.error());
-  if (auto error = apply_page(*page, *query)) return std::unexpected(*std::move(error));
+  if (auto error = apply_page(*page, ids, *query)) return std::unexpected(*std::move(error));
   const std::string_view ns = payload.ns() == ns::archive_0   ? ns::archive_0
                               : payload.ns() == ns::archive_1 ? ns::archive_1
                                                               : ns::archive;
-  return ArchiveRequest{.ns = ns,
+  return ArchiveRequest{.ids = &ids,
+                        .ns = ns,
                         .query_id = std::string(payload.attribute("queryid").value_or("")),
                         .flipped = payload.child("flip-page", payload.ns()) != nullptr,
                         .only_count = page->max == 0U,
@@ -184,11 +173,11 @@ xml::Element archive_fields(std::string_view ns) {
   return query;
 }
 
-xml::Element archive_metadata(const std::optional<storage::ArchiveStore::Ends>& ends) {
+xml::Element archive_metadata(const std::optional<storage::ArchiveStore::Ends>& ends, const ArchiveIdCipher& ids) {
   xml::Element metadata("metadata", ns::archive);
   if (!ends) return metadata;
   for (const auto& [name, id] : {std::pair("start", ends->first), std::pair("end", ends->last)}) {
-    metadata.add(xml::Element(name, ns::archive).set("id", archive_id_text(id)).set("timestamp", archive_stamp(id)));
+    metadata.add(xml::Element(name, ns::archive).set("id", ids.text(id)).set("timestamp", archive_stamp(id)));
   }
   return metadata;
 }
@@ -199,7 +188,7 @@ xml::Element archive_result(const ArchiveRequest& request, std::uint64_t id, xml
   forwarded.add(std::move(message));
   xml::Element result("result", request.ns);
   if (!request.query_id.empty()) result.set("queryid", request.query_id);
-  result.set("id", archive_id_text(id));
+  result.set("id", request.ids->text(id));
   result.add(std::move(forwarded));
   return result;
 }
@@ -210,7 +199,7 @@ xml::Element archive_end(const ArchiveRequest& request, const storage::ArchivePa
   const auto& messages = page.messages;
   fin.add(messages.empty()
               ? xmpp::page_element({}, {})
-              : xmpp::page_element(archive_id_text(messages.front().id), archive_id_text(messages.back().id)));
+              : xmpp::page_element(request.ids->text(messages.front().id), request.ids->text(messages.back().id)));
   return fin;
 }
 

@@ -1,6 +1,6 @@
 // What every archive has in common that is asked by Message Archive Management (XEP-0313 v1.1.3, urn:xmpp:mam:2 and
-// #extended, and its older names) and Result Set Management (XEP-0059): reading a query, and the parts of an answer. An
-// archive id is a number, on the wire 16 hexadecimal digits, growing with time. Values; any thread.
+// #extended, and its older names) and Result Set Management (XEP-0059): reading a query, and the parts of an answer.
+// Values, of the shard whose ArchiveIdCipher they are made with.
 //
 // Limits: a page has at most `most_on_page` messages; bytes are the caller's.
 #pragma once
@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "module/archive_id_cipher.h"
 #include "storage/storage.h"
 #include "xml/element.h"
 #include "xmpp/error.h"
@@ -30,9 +31,6 @@ inline constexpr std::string_view archive_extended = "urn:xmpp:mam:2#extended";
 /// True if a query, or an answer to one, can be of this namespace.
 bool is_archive_namespace(std::string_view ns);
 
-/// One spelling for each id.
-std::string archive_id_text(std::uint64_t id);
-std::optional<std::uint64_t> archive_id_from(std::string_view text);
 /// When what has this id was archived (XEP-0082).
 std::string archive_stamp(std::uint64_t id);
 
@@ -41,7 +39,8 @@ struct ArchiveRequest {
   static constexpr std::size_t default_on_page = 50;
   static constexpr std::size_t most_on_page = 250;
 
-  std::string_view ns;  ///< the one it was asked in
+  const ArchiveIdCipher* ids = nullptr;  ///< what the answer's ids are written with, as the question's were
+  std::string_view ns;                   ///< the one it was asked in
   std::string query_id;
   bool flipped = false;     ///< newest first on the page (§4.3)
   bool only_count = false;  ///< XEP-0059 §2.7
@@ -49,7 +48,8 @@ struct ArchiveRequest {
 
   /// Errors: bad_request (a form of another kind, a time that is none), item_not_found (an id that can be none, a
   /// node), feature_not_implemented (an unknown field), jid_malformed, and those of xmpp::PageRequest.
-  static std::expected<ArchiveRequest, xmpp::StanzaError> of(const xml::Element& payload, std::size_t most_bytes);
+  static std::expected<ArchiveRequest, xmpp::StanzaError> of(const xml::Element& payload, const ArchiveIdCipher& ids,
+                                                             std::size_t most_bytes);
 };
 
 /// §4.1: an id that is asked for is not in the archive.
@@ -58,7 +58,7 @@ xmpp::StanzaError unknown_archive_id();
 /// §4.1.7: the answer to a `<query/>` of type get: which fields one may have.
 xml::Element archive_fields(std::string_view ns);
 /// `<metadata/>` (§4.4).
-xml::Element archive_metadata(const std::optional<storage::ArchiveStore::Ends>& ends);
+xml::Element archive_metadata(const std::optional<storage::ArchiveStore::Ends>& ends, const ArchiveIdCipher& ids);
 /// `<result/>` with the message forwarded in it.
 xml::Element archive_result(const ArchiveRequest& request, std::uint64_t id, xml::Element message);
 /// `<fin/>` of a page.

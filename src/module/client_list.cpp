@@ -18,6 +18,8 @@ std::vector<ClientInfo> clients_of(const Account* account, const std::vector<sto
     ClientInfo& client = found->second;
     client.id = token.client;
     client.by_token = true;
+    // Tokens are for who has proven the password; a new password removes those of before.
+    client.by_password = true;
     client.first_seen = fresh ? token.issued : std::min(client.first_seen, token.issued);
     client.last_seen = std::max(client.last_seen, token.used);
     client.software = token.software;

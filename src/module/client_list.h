@@ -16,7 +16,7 @@ struct ClientInfo {
   std::string id;  ///< the UUID that the client gave itself, or "session/" and its resource
   bool connected = false;
   bool by_token = false;     ///< has tokens
-  bool by_password = false;  ///< is connected, and logged in with the password
+  bool by_password = false;  ///< has presented the password: connected by it, or was given tokens for it
   WallTime first_seen{};
   WallTime last_seen{};
   std::string software{};

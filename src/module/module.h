@@ -23,6 +23,7 @@
 #include "base/rate_table.h"
 #include "base/secret.h"
 #include "base/timer_wheel.h"
+#include "module/archive_id_cipher.h"
 #include "module/delivery.h"
 #include "module/hooks.h"
 #include "storage/storage.h"
@@ -118,6 +119,7 @@ struct ModuleDeps {
   Passwords& passwords;
   Accounts& accounts;
   storage::Stores& stores;
+  const ArchiveIdCipher& archive_ids;
   const Limits& limits;
   /// Rates that all shards count together, by the limit's name and what it is counted for.
   RateTable& rates;

@@ -177,8 +177,8 @@ class Stage final : private Accounts {
         passwords(disk),
         stores_{accounts, rosters, offline,  documents, archive,         saved_sessions, tokens,
                 pubsub,   rooms,   push_log, outbound,  blocked_servers, loads},
-        deps_{clock,   random, events, timers, delivery, passwords, *this,
-              stores_, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
+        deps_{clock,       random, events, timers, delivery, passwords, *this,      stores_,
+              archive_ids, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
   }
   Stage(const Stage&) = delete;
@@ -364,6 +364,7 @@ class Stage final : private Accounts {
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;
+  const ArchiveIdCipher archive_ids{Secret("the house's")};
   Hooks hooks;
   std::vector<std::string> faults;
   std::vector<xmpp::BareJid> removed;

@@ -87,6 +87,7 @@ class ShardRuntime {
   PasswordDeriveWork passwords_;
   std::vector<const module::Descriptor*> active_;
   router::Router router_;
+  module::ArchiveIdCipher archive_ids_;
   std::map<const module::Registration*, std::unique_ptr<module::Module>> modules_;
   session::C2sService c2s_;
   std::unique_ptr<session::S2sService> s2s_;

@@ -135,6 +135,20 @@ std::chrono::seconds C2sService::waiting_time(module::Session& session, std::chr
   return event.time;
 }
 
+void C2sService::remember_end(const xmpp::BareJid& account, const std::string& id_digest, std::uint32_t handled) {
+  ended_.push_back({account, id_digest, handled});
+  if (ended_.size() > most_ended) ended_.pop_front();
+}
+
+std::optional<std::uint32_t> C2sService::handled_before_end(const xmpp::BareJid& account,
+                                                            const std::string& id_digest) const {
+  // SECURITY: as for resumable().
+  for (const Ended& one : ended_) {
+    if (one.account == account && equal_in_constant_time(one.id_digest, id_digest)) return one.handled;
+  }
+  return std::nullopt;
+}
+
 void C2sService::drop_managed(std::uint64_t number) {
   // Never inside a call to it.
   deps_.shard.post([this, number] { managed_.erase(number); });

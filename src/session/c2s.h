@@ -119,6 +119,9 @@ class C2sService {
   /// The session that this id resumes, if it is the account's.
   ManagedSession* resumable(const xmpp::BareJid& account, const std::string& id_digest) const;
   void drop_managed(std::uint64_t number);
+  /// So much of its client was handled and committed when the session ended that `id_digest` would have resumed.
+  void remember_end(const xmpp::BareJid& account, const std::string& id_digest, std::uint32_t handled);
+  std::optional<std::uint32_t> handled_before_end(const xmpp::BareJid& account, const std::string& id_digest) const;
   /// How long the session waits for its client: at least `time`; 0: not at all.
   std::chrono::seconds waiting_time(module::Session& session, std::chrono::seconds time) const;
   void save_settled(std::move_only_function<void()> then);
@@ -134,6 +137,13 @@ class C2sService {
   stream::Surroundings surroundings_;
   std::unordered_map<std::uint64_t, std::unique_ptr<C2sConnection>> connections_;
   std::unordered_map<std::uint64_t, std::unique_ptr<ManagedSession>> managed_;
+  struct Ended {
+    xmpp::BareJid account;
+    std::string id_digest;
+    std::uint32_t handled = 0;
+  };
+  static constexpr std::size_t most_ended = 1024;
+  std::deque<Ended> ended_;  ///< the latest last
   std::uint64_t ids_ = 0;
   bool stopping_ = false;
   std::vector<std::uint64_t> hot_;

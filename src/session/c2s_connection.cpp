@@ -394,8 +394,9 @@ void C2sConnection::note_facts() {
 
 // XEP-0198 §5
 void C2sConnection::do_resume(const stream::Resume& wanted) {
-  ManagedSession* const found = service_.resumable(negotiation_->account(), sha256(wanted.previd));
-  if (found == nullptr) return resume_failed();
+  const std::string digest = sha256(wanted.previd);
+  ManagedSession* const found = service_.resumable(negotiation_->account(), digest);
+  if (found == nullptr) return resume_failed(service_.handled_before_end(negotiation_->account(), digest));
   if (!found->may_acknowledge(wanted.h)) {
     fail(stream::handled_count_too_high(wanted.h, found->sent()));
     return;
@@ -415,10 +416,10 @@ void C2sConnection::do_resume(const stream::Resume& wanted) {
   lose({StreamCondition::resource_constraint, "The server is busy. Try again."});
 }
 
-void C2sConnection::resume_failed() {
-  if (wishes_) return establish_bind({stream::sm_failed_element(xmpp::Condition::item_not_found)});
+void C2sConnection::resume_failed(std::optional<std::uint32_t> h) {
+  if (wishes_) return establish_bind({stream::sm_failed_element(xmpp::Condition::item_not_found, h)});
   busy_ = false;
-  apply(negotiation_->resume_failed(xmpp::Condition::item_not_found));
+  apply(negotiation_->resume_failed(xmpp::Condition::item_not_found, h));
   resume();
 }
 

@@ -67,7 +67,7 @@ class C2sConnection final : public net::TransportHandler, public module::Session
   void do_wanted(Wanted wanted);
   void do_bind(stream::Bind bind);
   void do_resume(const stream::Resume& wanted);
-  void resume_failed();
+  void resume_failed(std::optional<std::uint32_t> h);
   void resume_now(std::uint64_t number, const std::string& previd, std::uint32_t h);
   // What a client asked for with its login: c2s_establish.cpp.
   void do_establish(stream::Establish establish);

@@ -101,6 +101,7 @@ void ManagedSession::fence_passed(std::uint64_t asked, std::uint32_t h) {
   shards_passed(asked);
   if (session_ == nullptr) return;
   fencing_ = false;
+  if (connection_ == nullptr) told(h);  // it will be, or if the session ends, by <failed/>
   if (connection_ == nullptr || !live_) return;
   // One that began before the client came back tells it no less than <resumed/> has.
   put_uncounted(stream::acknowledgement(told(h)));
@@ -158,6 +159,7 @@ void ManagedSession::hibernate() {
   asked_again_ = false;
   if (fence_again_.waiting()) fencing_ = false;  // nobody is asked; <resumed/> will ask anew
   fence_again_.cancel();
+  if (resumable() && !fencing_) begin_fence();
   std::size_t at = 0;
   std::erase_if(queue_, [&](const Item& item) {
     const bool gone = at++ >= written_ && !item.counted;
@@ -279,6 +281,7 @@ void ManagedSession::finish() {
   live_ = live;
   timer_.cancel();
   if (session_->hibernating()) service_.hibernating_.add(-1);
+  if (resumable()) service_.remember_end(session_->account().jid(), id_digest_, told_);
   service_.deps_.router.unbind(*std::exchange(session_, nullptr));
   give_back();
   if (connection_ != nullptr) connection_->managed_ = nullptr;
@@ -299,6 +302,7 @@ void ManagedSession::close(const xmpp::StreamError& error) {
 void ManagedSession::ended(const xmpp::StreamError& error) {
   timer_.cancel();
   if (session_ != nullptr && connection_ == nullptr) service_.hibernating_.add(-1);
+  if (resumable()) service_.remember_end(xmpp::BareJid::of(jid_), id_digest_, told_);
   session_ = nullptr;
   C2sConnection* const connection = connection_;
   give_back();

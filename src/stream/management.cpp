@@ -43,8 +43,9 @@ xml::Element resumed_element(std::string_view previd, std::uint32_t h) {
   return resumed;
 }
 
-xml::Element sm_failed_element(xmpp::Condition condition) {
+xml::Element sm_failed_element(xmpp::Condition condition, std::optional<std::uint32_t> h) {
   xml::Element failed("failed", ns::sm);
+  if (h) failed.set("h", std::to_string(*h));
   failed.add(xml::Element(xmpp::wire_word(condition), ns::stanza_errors));
   return failed;
 }

@@ -26,7 +26,8 @@ xml::Element enabled_element(std::string_view id, std::optional<std::chrono::sec
 xml::Element acknowledgement(std::uint32_t h);
 xml::Element acknowledgement_request();
 xml::Element resumed_element(std::string_view previd, std::uint32_t h);
-xml::Element sm_failed_element(xmpp::Condition condition);
+/// `h`: how much the session that is over had handled, if that is known (§5).
+xml::Element sm_failed_element(xmpp::Condition condition, std::optional<std::uint32_t> h = std::nullopt);
 /// §6: more was acknowledged than was sent.
 xmpp::StreamError handled_count_too_high(std::uint32_t h, std::uint32_t sent);
 

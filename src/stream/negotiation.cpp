@@ -259,10 +259,10 @@ Actions Negotiation::resumed(std::string_view previd, std::uint32_t h) {
   return actions;
 }
 
-Actions Negotiation::resume_failed(xmpp::Condition condition) {
+Actions Negotiation::resume_failed(xmpp::Condition condition, std::optional<std::uint32_t> h) {
   phase_ = Phase::bind;
   Actions actions;
-  actions.emplace_back(Send{sm_failed_element(condition)});
+  actions.emplace_back(Send{sm_failed_element(condition, h)});
   return actions;
 }
 

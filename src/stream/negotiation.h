@@ -142,7 +142,7 @@ class Negotiation {
 
   /// Answers to Resume. `h`: how many of the client's stanzas were handled.
   Actions resumed(std::string_view previd, std::uint32_t h);
-  Actions resume_failed(xmpp::Condition condition);
+  Actions resume_failed(xmpp::Condition condition, std::optional<std::uint32_t> h = std::nullopt);
 
   /// The answer to Establish. `jid`: of the session that was bound or resumed, if one was; `inner` goes into
   /// <success/>.

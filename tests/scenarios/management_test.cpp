@@ -132,6 +132,24 @@ TEST_F(ManagementTest, nobody_resumes_another_account_s_session_or_one_that_neve
   EXPECT_THAT(back.say(resume(previd, 0)), HasSubstr("<resumed"));
 }
 
+// XEP-0198 §5: so that the client need not send again what was handled before its session ended.
+TEST_F(ManagementTest, who_comes_too_late_is_told_how_much_of_its_own_was_handled) {
+  std::string previd;
+  Raw juliet = managed("juliet", "balcony", previd);
+  juliet.say("<presence/>" + message("romeo@localhost", "one") + message("romeo@localhost", "two"));
+  juliet.client->link().cut();
+  world->settle();
+  world->advance(seconds(601));
+  ASSERT_EQ(world->sessions("juliet@localhost"), 0U);
+  Raw late = logged_in("juliet");
+  const std::string answer = late.say(resume(previd, 0));
+  EXPECT_THAT(answer, HasSubstr("<failed xmlns='urn:xmpp:sm:3' h='3'>"));
+  EXPECT_THAT(answer, HasSubstr("<item-not-found"));
+  // SECURITY: nobody else is told.
+  Raw romeo = logged_in("romeo");
+  EXPECT_THAT(romeo.say(resume(previd, 0)), HasSubstr("<failed xmlns='urn:xmpp:sm:3'><item-not-found"));
+}
+
 TEST_F(ManagementTest, more_acknowledged_than_sent_ends_the_stream) {
   std::string previd;
   Raw juliet = managed("juliet", "balcony", previd);

@@ -18,7 +18,6 @@ namespace {
 
 namespace ns = xmpp::ns;
 using module::Access;
-using module::archive_id_text;
 using module::ArchivePreferences;
 using module::ArchiveRequest;
 using module::Next;
@@ -119,6 +118,7 @@ Archive::Archive(const module::ModuleDeps& deps)
       timers_(deps.timers),
       accounts_(deps.accounts),
       store_(deps.stores.archive),
+      ids_(deps.archive_ids),
       documents_(deps.stores.documents),
       delivery_(deps.delivery),
       limits_(deps.limits),
@@ -175,7 +175,7 @@ Outcome Archive::sent(module::MessageFromClient& event) {
     return Next{};
   const auto added = keep(own, own, to, event.stanza.element());
   event.session.account().wrote(added.ticket);
-  event.archived = {.id = archive_id_text(added.id), .ticket = added.ticket};
+  event.archived = {.id = ids_.text(added.id), .ticket = added.ticket};
   return Next{};
 }
 
@@ -191,9 +191,8 @@ Outcome Archive::received(module::MessageToAccount& event) {
   event.account.wrote(added.ticket);
   // An id that names nothing must not be seen: if the row can't be written, the message goes without.
   if (!event.if_failed) event.if_failed = event.stanza;
-  event.stanza.edit().add(xml::Element("stanza-id", ns::stanza_ids)
-                              .set("by", event.account.jid().text())
-                              .set("id", archive_id_text(added.id)));
+  event.stanza.edit().add(
+      xml::Element("stanza-id", ns::stanza_ids).set("by", event.account.jid().text()).set("id", ids_.text(added.id)));
   event.gate = storage::later(event.gate, added.ticket);
   event.archived = true;
   return Next{};
@@ -242,7 +241,7 @@ module::Session* Archive::session_of(const module::IqRequest& request) {
 }
 
 void Archive::query(module::IqRequest request) {
-  auto asked = ArchiveRequest::of(request.payload(), most_page_bytes);
+  auto asked = ArchiveRequest::of(request.payload(), ids_, most_page_bytes);
   if (!asked) return request.fail(asked.error());
   if (asked->only_count) return answer_count(std::move(request), *std::move(asked));
 
@@ -318,16 +317,16 @@ void Archive::answer_count(module::IqRequest request, ArchiveRequest asked) {
 
 void Archive::metadata(module::IqRequest request) {
   const xmpp::BareJid account = request.account()->jid();
-  store_.ends(account, [request = std::move(request)](const auto& ends) mutable {
+  store_.ends(account, [request = std::move(request), &ids = ids_](const auto& ends) mutable {
     if (!ends) return request.fail(StanzaError::storage_failed());
-    request.reply(module::archive_metadata(*ends));
+    request.reply(module::archive_metadata(*ends, ids));
   });
 }
 
 // XEP-0386 §3.2: what there was when the session began.
 void Archive::bound_inline(module::BindInline& event) {
-  store_.ends(event.session.account().jid(), [bound = event.bound](const auto& ends) {
-    if (ends) bound->add(module::archive_metadata(*ends));
+  store_.ends(event.session.account().jid(), [bound = event.bound, &ids = ids_](const auto& ends) {
+    if (ends) bound->add(module::archive_metadata(*ends, ids));
   });
 }
 

@@ -87,6 +87,7 @@ class Archive final : public module::Module {
   TimerWheel& timers_;
   module::Accounts& accounts_;
   storage::ArchiveStore& store_;
+  const module::ArchiveIdCipher& ids_;
   storage::DocumentStore& documents_;
   module::Delivery& delivery_;
   const Limits& limits_;

@@ -76,9 +76,7 @@ class ArchiveTest : public ::testing::Test {
   std::string id_of(std::size_t index) const {
     auto entry = scene.stage.archive.messages.begin();
     std::advance(entry, static_cast<std::ptrdiff_t>(index));
-    char text[17];
-    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(entry->first));
-    return text;
+    return scene.stage.archive_ids.text(entry->first);
   }
 
   Scene scene;
@@ -170,7 +168,7 @@ TEST_F(ArchiveTest, a_week_away_is_caught_up_with_by_paging) {
       if (const auto start = line.find("<body>"); start != std::string::npos) {
         seen.push_back(line.substr(start + 6, line.find("</body>") - start - 6));
       }
-      if (const auto start = line.find("<last>"); start != std::string::npos) last = line.substr(start + 6, 16);
+      if (const auto start = line.find("<last>"); start != std::string::npos) last = line.substr(start + 6, 32);
     }
     if (last.empty()) break;
     after = "<after>" + last + "</after>";

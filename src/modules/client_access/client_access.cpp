@@ -63,18 +63,23 @@ void ClientAccess::revoke(module::IqRequest request) {
     const auto clients = module::clients_of(account, *tokens, clock_.wall());
     const auto found = std::ranges::find(clients, id, &module::ClientInfo::id);
     if (found == clients.end()) return request.fail(StanzaError::of(Condition::item_not_found));
-    if (found->by_password || !found->by_token) {
-      StanzaError error = StanzaError::of(Condition::service_unavailable,
-                                          "This client knows the password; change it to take the access away.");
-      error.detail = xml::Element("password-reset-required", ns_access);
-      return request.fail(error);
-    }
-    store_.remove_client(owner, id, [this, owner, id, request = std::move(request)](const auto& removed) mutable {
+    const bool by_password = found->by_password;
+    auto then = [this, owner, id, by_password, request = std::move(request)](const auto& removed) mutable {
       if (!removed) return request.fail(StanzaError::storage_failed());
+      // The answer goes first: the client may have meant itself.
+      if (by_password) {
+        StanzaError error =
+            StanzaError::of(Condition::service_unavailable,
+                            "It is logged out, but it knows the password; only a new one keeps it out.");
+        error.detail = xml::Element("password-reset-required", ns_access);
+        request.fail(error);
+      } else {
+        request.reply();
+      }
       accounts_.close_client(owner, id,
                              {xmpp::StreamCondition::not_authorized, "The access of this client was taken away."});
-      request.reply();
-    });
+    };
+    store_.remove_client(owner, id, std::move(then));
   });
 }
 

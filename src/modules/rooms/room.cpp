@@ -545,7 +545,7 @@ void Room::clean(xmpp::Stanza& stanza) const {
 
 void Room::add_stanza_id(xmpp::Stanza& message, std::uint64_t id) const {
   message.edit().add(
-      xml::Element("stanza-id", xmpp::ns::stanza_ids).set("by", jid_.text()).set("id", module::archive_id_text(id)));
+      xml::Element("stanza-id", xmpp::ns::stanza_ids).set("by", jid_.text()).set("id", out_.archive_ids.text(id)));
 }
 
 // --- out

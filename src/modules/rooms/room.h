@@ -52,6 +52,7 @@ struct Surroundings {
   module::Delivery& delivery;
   storage::RoomStore& store;
   storage::ArchiveStore& archive;
+  const module::ArchiveIdCipher& archive_ids;
   storage::DocumentStore& documents;
   const Limits& limits;
   RateTable& rates;

@@ -69,7 +69,7 @@ void Room::archive_iq(const xmpp::Stanza& request) {
     return reply(request, module::archive_fields(payload.ns()));
   std::expected<module::ArchiveRequest, StanzaError> asked;
   if (payload.name() == "query") {
-    asked = module::ArchiveRequest::of(payload, most_archive_page_bytes);
+    asked = module::ArchiveRequest::of(payload, out_.archive_ids, most_archive_page_bytes);
     if (!asked) return refuse(request, asked.error());
   }
   // SECURITY: one short stanza asks for a long answer.
@@ -87,10 +87,10 @@ void Room::archive_iq(const xmpp::Stanza& request) {
             .asked = std::move(*asked),
             .with_jids = may_see_jids(*request.from())};
   if (payload.name() == "metadata") {
-    return out_.archive.ends(jid_, [read = std::move(read)](const auto& ends) {
+    return out_.archive.ends(jid_, [read = std::move(read), &ids = out_.archive_ids](const auto& ends) {
       --*read.reads;
       if (!ends) return read.fail(StanzaError::storage_failed());
-      read.reply(module::archive_metadata(*ends));
+      read.reply(module::archive_metadata(*ends, ids));
     });
   }
   storage::ArchiveQuery query = read.asked.query;

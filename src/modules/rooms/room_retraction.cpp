@@ -97,7 +97,7 @@ ArchiveStore::Added Room::archive_or_retract(const xmpp::Stanza& message, const 
       return retract(stanza, who, id, now);
     };
     // "Using the correct ID": the room's own. Some clients take their own all the same.
-    const auto target = module::archive_id_from(*retracted);
+    const auto target = out_.archive_ids.id(*retracted);
     added =
         target ? out_.archive.add_rewriting_id(jid_, now, *message.from(), std::move(text), *target, std::move(rewrite))
                : out_.archive.add_rewriting(jid_, now, *message.from(), std::move(text), reference_of(who, *retracted),
@@ -113,7 +113,7 @@ ArchiveStore::Added Room::archive_or_retract(const xmpp::Stanza& message, const 
 void Room::forget_retracted(const xmpp::Stanza& retraction, const std::string& author) {
   const auto retracted = xmpp::retracted_id(retraction.element());
   if (!retracted) return;
-  const auto target = module::archive_id_from(*retracted);
+  const auto target = out_.archive_ids.id(*retracted);
   // By the message's own id, those that correct it are found with it (XEP-0308).
   std::optional<std::string> own_id = target ? std::nullopt : retracted;
   for (const Kept& kept : history_) {
@@ -135,7 +135,7 @@ void Room::forget_retracted(const xmpp::Stanza& retraction, const std::string& a
 void Room::moderate(const xmpp::Stanza& request, std::string_view target, const xml::Element* reason) {
   if (standing_of(*request.from()).role != Role::moderator)
     return refuse(request, Condition::forbidden, "Only moderators may do that.");
-  const auto id = module::archive_id_from(target);
+  const auto id = out_.archive_ids.id(target);
   if (!id) return refuse(request, module::unknown_archive_id());
   if (!rate_.take(1, out_.clock.now())) {
     out_.events.limit_hit("room_messages");
@@ -177,7 +177,7 @@ void Room::moderate_now(const xmpp::Stanza& request, std::uint64_t target, const
                               .occupant_id = moderator->id,
                               .reason = reason,
                               .when = out_.clock.wall()};
-  const std::string id = module::archive_id_text(target);
+  const std::string id = out_.archive_ids.text(target);
   xml::Element retract("retract", xmpp::ns::retraction);
   retract.set("id", id);
   retract.add(moderated(ns::moderation, moderation.by, moderation.occupant_id));

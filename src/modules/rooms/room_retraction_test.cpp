@@ -121,7 +121,7 @@ TEST_F(RoomRetraction, only_moderators_moderate_and_only_what_there_is) {
   moderates(outsider, id);
   EXPECT_THAT(scene.got(outsider), ElementsAre(error("forbidden")));
   scene.forget_all();
-  for (const char* nothing : {"0000000000000001", "x", ""}) {
+  for (const std::string& nothing : {scene.stage.archive_ids.text(1), std::string("x"), std::string()}) {
     moderates(crone, nothing);
     EXPECT_THAT(scene.got(crone), ElementsAre(error("item-not-found"))) << nothing;
   }

@@ -185,6 +185,7 @@ muc::Surroundings Rooms::surroundings() const {
           .delivery = deps_.delivery,
           .store = deps_.stores.rooms,
           .archive = deps_.stores.archive,
+          .archive_ids = deps_.archive_ids,
           .documents = deps_.stores.documents,
           .limits = deps_.limits,
           .rates = deps_.rates,

@@ -20,6 +20,7 @@ set(KITH_EXTERNAL_sasl OpenSSL::Crypto ICU::uc)
 set(KITH_EXTERNAL_storage SQLite::SQLite3)
 set(KITH_EXTERNAL_runtime Boost::headers Threads::Threads)
 set(KITH_EXTERNAL_net Boost::headers OpenSSL::SSL OpenSSL::Crypto ${KITH_UNBOUND})
+set(KITH_EXTERNAL_http Boost::headers)
 set(KITH_EXTERNAL_server nlohmann_json::nlohmann_json CLI11::CLI11)
 set(KITH_EXTERNAL_ctl nlohmann_json::nlohmann_json CLI11::CLI11 Boost::headers Threads::Threads)
 

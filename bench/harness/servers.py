@@ -148,6 +148,8 @@ admin_socket = "kith.sock"
 [listen]
 c2s = ["{self.endpoint()}"]
 c2s_direct_tls = []
+http = []
+https = []
 
 [log]
 level = "warning"

@@ -114,6 +114,16 @@ struct Limits {
   std::size_t s2s_waiting_bytes_in_all = 500 * 1024 * 1024;
   std::size_t s2s_waiting_bytes_per_account = 20 * 1024 * 1024;
 
+  std::size_t http_head_bytes = 16 * 1024;  ///< the request line among them, which may be a quarter
+  std::size_t http_fields = 64;
+  std::chrono::seconds http_head_time{10};
+  std::chrono::seconds http_idle_time{60};
+  std::chrono::seconds http_progress_time{30};  ///< in which so much must come, or go:
+  std::size_t http_progress_bytes = 16 * 1024;
+  Rate http_requests_per_address{.per_second = 50, .burst = 500};
+  std::size_t websocket_fragments = 100;
+  Rate websocket_pings{.per_second = 10, .burst = 20};
+
   Rate registrations_per_address{.per_second = 3.0 / 3600, .burst = 3};
 
   std::size_t mailbox_items = 65'536;

@@ -25,6 +25,7 @@
 
 #include "module/account.h"
 #include "module/command.h"
+#include "module/http.h"
 #include "module/iq.h"
 #include "module/session.h"
 #include "storage/storage.h"
@@ -378,6 +379,14 @@ class Hooks {
   }
   const std::vector<Command>& commands() const { return commands_; }
 
+  /// Requests over HTTP for a path, whatever shard they come to.
+  template <class Self>
+  void on_http(HttpRoute route, Self* self, void (Self::*handler)(HttpExchange)) {
+    pages_.push_back(
+        {std::move(route), [self, handler](HttpExchange exchange) { (self->*handler)(std::move(exchange)); }});
+  }
+  const std::vector<HttpHandler>& pages() const { return pages_; }
+
   /// Runs the handlers in order; what they answered, or Next if all let it pass.
   template <class Event>
   Outcome run(Event& event) const {
@@ -432,6 +441,7 @@ class Hooks {
       lists_;
   std::vector<Service*> services_;
   std::vector<Command> commands_;
+  std::vector<HttpHandler> pages_;
   std::vector<std::string> loaded_kinds_;
   using IqKey = std::tuple<Target, xmpp::StanzaType, std::string, std::string>;
   std::map<IqKey, IqHandler, std::less<>> iqs_;

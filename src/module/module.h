@@ -108,6 +108,11 @@ class Hosts {
   /// The bare JIDs of the administrators.
   virtual bool is_admin(const xmpp::BareJid& jid) const = 0;
   virtual std::vector<xmpp::BareJid> admins() const = 0;
+  /// Where pages of `host` (a domainpart) are found: "https://example.org:5281"; empty if there is no HTTP.
+  virtual std::string web_origin(std::string_view host) const {
+    static_cast<void>(host);
+    return {};
+  }
 };
 
 struct ModuleDeps {

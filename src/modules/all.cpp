@@ -16,6 +16,7 @@
 #include "modules/displayed_sync/displayed_sync.h"
 #include "modules/external_services/external_services.h"
 #include "modules/forgery/forgery.h"
+#include "modules/host_meta/host_meta.h"
 #include "modules/iq_answers/iq_answers.h"
 #include "modules/last_activity/last_activity.h"
 #include "modules/offline/offline.h"
@@ -55,6 +56,7 @@ std::span<const module::Registration> all() {
       module::registration<Commands>(),
       module::registration<ContactAddresses>(),
       module::registration<ExternalServices>(),
+      module::registration<HostMeta>(),
       module::registration<Ping>(),
       module::registration<Version>(),
       module::registration<Time>(),

@@ -84,6 +84,10 @@ class Transport {
   virtual const TlsFacts* tls() const = 0;
   /// Gives the facts' memory back, after the login; tls() works them out again if it is asked.
   virtual void forget_facts() {}
+  /// True if on_bytes() brings whole messages, which bytes of an element must not leave (RFC 7395 §3.3.3).
+  virtual bool whole_messages() const { return false; }
+  /// Then: the most that one may have.
+  virtual void set_message_bytes(std::size_t most) { static_cast<void>(most); }
   /// Why the connection failed, for the log: after on_closed(error) or on_closed(tls_failed); empty otherwise.
   virtual std::string_view failure() const { return {}; }
   /// Takes the connection off this shard: socket, TLS state, unsent bytes. This object is dead afterwards (no more

@@ -309,7 +309,9 @@ class Reader {
         {"listen.s2s", &config_.listen.s2s},
         {"listen.s2s_direct_tls", &config_.listen.s2s_direct_tls},
         {"listen.components", &config_.listen.components},
-        {"listen.metrics", &config_.listen.metrics}};
+        {"listen.metrics", &config_.listen.metrics},
+        {"listen.http", &config_.listen.http},
+        {"listen.https", &config_.listen.https}};
     for (const auto& [name, list] : lists) {
       for (const Endpoint& endpoint : *list) {
         // Port 0 is any free port, which several may ask for.
@@ -341,6 +343,11 @@ std::optional<std::string> content_of(const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+std::uint16_t Config::web_port() const {
+  if (http.public_port != 0) return http.public_port;
+  return listen.https.empty() ? 0 : listen.https.front().port;
+}
 
 module::Settings Config::settings_of(std::string_view feature) const {
   const auto found = modules.find(feature);

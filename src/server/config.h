@@ -63,6 +63,8 @@ struct Config {
     std::vector<Endpoint> s2s_direct_tls;
     std::vector<Endpoint> components;  ///< loopback only
     std::vector<Endpoint> metrics;     ///< loopback only
+    std::vector<Endpoint> http{{"127.0.0.1", 5280}, {"::1", 5280}};
+    std::vector<Endpoint> https{{"0.0.0.0", 5281}, {"::", 5281}};
   } listen;
 
   struct Certificates {
@@ -81,6 +83,12 @@ struct Config {
     std::filesystem::path dnssec_trust_anchors;  ///< empty: DNSSEC is not looked at
   } federation;
 
+  struct Http {
+    std::vector<std::string> trusted_proxies{"127.0.0.1", "::1"};  ///< addresses in canonical form
+    std::uint16_t public_port = 0;          ///< of addresses that are told to others; 0: that of the first listener
+    std::vector<std::string> origins{"*"};  ///< the pages that may open WebSockets; "*": any
+  } http;
+
   struct Components {
     /// The files with the secrets of the components that answer for these (prepared) domains.
     std::map<std::string, std::filesystem::path, std::less<>> secret_files;
@@ -98,6 +106,8 @@ struct Config {
   /// The settings of a feature, for Module::configure(). Reads its files with secrets.
   module::Settings settings_of(std::string_view feature) const;
   bool enabled(std::string_view feature) const;
+  /// The port in addresses of pages; 0 if there are none.
+  std::uint16_t web_port() const;
   bool federates() const { return !listen.s2s.empty() || !listen.s2s_direct_tls.empty(); }
 };
 

@@ -264,6 +264,31 @@ void add_limits(Table& table) {
   table.at_start().count(
       "mailbox_items", [](auto& c) -> auto& { return c.limits.mailbox_items; }, {64, 16'777'216},
       "Stanzas on their way from one thread to another; beyond it, senders are asked to wait.");
+  table.size(
+      "http_head_bytes", [](auto& c) -> auto& { return c.limits.http_head_bytes; }, {4 * kib, mib},
+      "The head of an HTTP request; one line of it may be a quarter of that.");
+  table.count("http_fields", [](auto& c) -> auto& { return c.limits.http_fields; }, {16, 1000}, "Headers in it.");
+  table.duration(
+      "http_head_time", [](auto& c) -> auto& { return c.limits.http_head_time; }, seconds(1), hours(1),
+      "How long the head of an HTTP request may take.");
+  table.duration(
+      "http_idle_time", [](auto& c) -> auto& { return c.limits.http_idle_time; }, seconds(1), hours(1),
+      "How long an HTTP connection may wait for its next request.");
+  table.duration(
+      "http_progress_time", [](auto& c) -> auto& { return c.limits.http_progress_time; }, seconds(1), hours(1),
+      "The time in which http_progress_bytes of a body must come, or of an answer leave.");
+  table.size(
+      "http_progress_bytes", [](auto& c) -> auto& { return c.limits.http_progress_bytes; }, {1, gib},
+      "How much that is; an HTTP connection that is slower ends.");
+  table.rate(
+      "http_requests_per_address", [](auto& c) -> auto& { return c.limits.http_requests_per_address; }, false,
+      "HTTP requests from one IPv4 address or one IPv6 /64.");
+  table.count(
+      "websocket_fragments", [](auto& c) -> auto& { return c.limits.websocket_fragments; }, {1, 100'000},
+      "Frames that one message on a WebSocket may come in.");
+  table.rate(
+      "websocket_pings", [](auto& c) -> auto& { return c.limits.websocket_pings; }, false,
+      "Pings on a WebSocket; a client that sends more is let go.");
   table.count(
       "account_queue_stanzas", [](auto& c) -> auto& { return c.limits.account_queue_stanzas; }, {1, 1'000'000},
       "Stanzas that wait while an account is loaded.");

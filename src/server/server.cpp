@@ -110,7 +110,8 @@ struct Server::Parts {
         started_wall(the_clock.wall()),
         limiter(limits, the_clock),
         guard(the_clock, limits),
-        rates(the_clock, most_rated_names) {}
+        rates(the_clock, most_rated_names),
+        http_rates(the_clock, most_asking_networks) {}
   ~Parts() { stop_shards(); }
 
   std::expected<void, std::string> open();
@@ -124,6 +125,9 @@ struct Server::Parts {
   std::expected<void, std::string> listen_on_first_shard();
   std::expected<void, std::string> open_listener(const Endpoint& endpoint, const net::ConnectionSettings& settings,
                                                  Security security, std::string_view name);
+  void accept_web(ShardUnit& unit, net::Socket socket, std::string address, const net::ConnectionSettings& settings,
+                  Security security, std::shared_ptr<void> place);
+  std::unique_ptr<session::Admission> admit_client(const std::string& address);
   std::expected<void, std::string> open_control();
   void start_threads();
   /// Calls `work` on every shard's thread, and returns when each has called `done` (or dropped it).
@@ -152,11 +156,13 @@ struct Server::Parts {
   net::ConnectionLimiter limiter;
   session::LoginGuard guard;
   RateTable rates;
+  RateTable http_rates;
   net::ConnectionSettings starttls_settings;
   net::ConnectionSettings direct_settings;
   net::ConnectionSettings plaintext_settings;
   net::ConnectionSettings s2s_settings;
   net::ConnectionSettings s2s_direct_settings;
+  net::ConnectionSettings https_settings;
   Secret dialback_secret;
   session::WaitingTotals waiting_totals;
   std::unique_ptr<session::ComponentPlaces> component_places;
@@ -267,8 +273,11 @@ std::expected<void, std::string> Server::Parts::open_certificates() {
 }
 
 ShardSettings Server::Parts::shard_settings() const {
-  ShardSettings settings{
-      .hosts = {.domains = config.domains, .admins = config.admins}, .limits = config.limits, .modules = {}};
+  ShardSettings settings{.hosts = {.domains = config.domains, .admins = config.admins, .web_port = config.web_port()},
+                         .limits = config.limits,
+                         .modules = {},
+                         .http = {.trusted_proxies = config.http.trusted_proxies},
+                         .websocket_origins = config.http.origins};
   for (const module::Registration& feature : features) {
     if (config.enabled(feature.descriptor->name))
       settings.modules.emplace_back(&feature, config.settings_of(feature.descriptor->name));
@@ -404,31 +413,36 @@ std::expected<void, std::string> Server::Parts::open_shards() {
     unit.stores = storage->make_stores(unit.shard);
     unit.store_refs = std::make_unique<storage::Stores>(unit.stores->stores());
     unit.runtime = std::make_unique<ShardRuntime>(
-        ShardSurroundings{.index = unit.shard.index(),
-                          .shard = unit.shard,
-                          .clock = unit.shard.clock(),
-                          .timers = unit.shard.timers(),
-                          .random = random,
-                          .events = events,
-                          .stores = *unit.store_refs,
-                          .commit_log = storage->commit_log(),
-                          .crossroads = roads,
-                          .rates = rates,
-                          .guard = guard,
-                          .password_checker = *password_checks,
-                          .run_job = run_job,
-                          .decoy_secret = decoy_secret,
-                          .send_off =
-                              [this](unsigned shard, std::unique_ptr<session::Parcel> parcel) {
-                                ShardUnit& there = *units[shard];
-                                there.shard.post([&there, parcel = std::move(parcel)]() mutable {
-                                  there.runtime->c2s().arrive(std::move(parcel));
-                                });
-                              },
-                          .software_version = version,
-                          .started = started,
-                          .federation = federation_of(unit),
-                          .components = component_places.get()},
+        ShardSurroundings{
+            .index = unit.shard.index(),
+            .shard = unit.shard,
+            .clock = unit.shard.clock(),
+            .timers = unit.shard.timers(),
+            .random = random,
+            .events = events,
+            .stores = *unit.store_refs,
+            .commit_log = storage->commit_log(),
+            .crossroads = roads,
+            .rates = rates,
+            .guard = guard,
+            .password_checker = *password_checks,
+            .run_job = run_job,
+            .decoy_secret = decoy_secret,
+            .send_off =
+                [this](unsigned shard, std::unique_ptr<session::Parcel> parcel) {
+                  ShardUnit& there = *units[shard];
+                  there.shard.post([&there, parcel = std::move(parcel)]() mutable {
+                    there.runtime->c2s().arrive(std::move(parcel));
+                  });
+                },
+            .software_version = version,
+            .started = started,
+            .federation = federation_of(unit),
+            .components = component_places.get(),
+            .web =
+                ShardSurroundings::Web{.rates = http_rates,
+                                       .clock = clock,
+                                       .admit = [this](const std::string& address) { return admit_client(address); }}},
         shard_settings());
     unit.mailbox = std::make_unique<runtime::Mailbox<router::Crossing>>(
         unit.shard, limits.mailbox_items,
@@ -443,16 +457,31 @@ std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& en
                                                               Security security, std::string_view name) {
   const bool servers = name.starts_with("s2s");
   const bool components = name == "components";
-  auto accepted = [this, &settings, security, servers, components](net::Socket socket, std::string address) {
+  const bool web = name.starts_with("http");
+  auto accepted = [this, &settings, security, servers, components, web](net::Socket socket, std::string address) {
+    // A proxy brings many clients by one address; they are counted one by one when they ask.
+    if (web && units.front()->runtime->http()->trusts(address)) {
+      ShardUnit& unit = *units[next_shard++ % units.size()];
+      unit.shard.post(
+          [this, &unit, &settings, security, socket = std::move(socket), address = std::move(address)]() mutable {
+            accept_web(unit, std::move(socket), std::move(address), settings, security, nullptr);
+          });
+      return;
+    }
     auto place = limiter.admit(address);
     if (!place) {
       events.limit_hit(net::name_of(place.error()));
       return;  // The socket closes itself: an answer would cost what the limit is there to save.
     }
     ShardUnit& unit = *units[next_shard++ % units.size()];
-    unit.shard.post([&unit, &settings, security, servers, components, socket = std::move(socket),
+    unit.shard.post([this, &unit, &settings, security, servers, components, web, socket = std::move(socket),
                      address = std::move(address),
                      admission = std::make_unique<LimiterAdmission>(std::move(*place))]() mutable {
+      if (web) {
+        // Who only reads a page need not log in.
+        admission->logged_in();
+        return accept_web(unit, std::move(socket), std::move(address), settings, security, std::move(admission));
+      }
       const auto begin = security == Security::direct_tls ? net::Connection::Begin::tls : net::Connection::Begin::plain;
       if (components) {
         unit.runtime->components()->accept(
@@ -479,6 +508,23 @@ std::expected<void, std::string> Server::Parts::open_listener(const Endpoint& en
   return {};
 }
 
+void Server::Parts::accept_web(ShardUnit& unit, net::Socket socket, std::string address,
+                               const net::ConnectionSettings& settings, Security security,
+                               std::shared_ptr<void> place) {
+  const bool tls = security == Security::direct_tls;
+  const auto begin = tls ? net::Connection::Begin::tls : net::Connection::Begin::plain;
+  unit.runtime->http()->accept(
+      std::make_unique<net::Connection>(unit.shard, std::move(socket), std::move(address), settings, begin), tls,
+      std::move(place));
+}
+
+std::unique_ptr<session::Admission> Server::Parts::admit_client(const std::string& address) {
+  auto place = limiter.admit(address);
+  if (place) return std::make_unique<LimiterAdmission>(std::move(*place));
+  events.limit_hit(net::name_of(place.error()));
+  return nullptr;
+}
+
 std::expected<void, std::string> Server::Parts::listen_on_first_shard() {
   std::packaged_task<std::expected<void, std::string>()> open([this] { return listen(); });
   auto opened = open.get_future();
@@ -490,6 +536,7 @@ std::expected<void, std::string> Server::Parts::listen() {
   starttls_settings = {.contexts = certificates.get(), .alpn = {}, .handshake_time = limits.tls_handshake_time};
   direct_settings = {
       .contexts = certificates.get(), .alpn = "xmpp-client", .handshake_time = limits.tls_handshake_time};
+  https_settings = {.contexts = certificates.get(), .alpn = "http/1.1", .handshake_time = limits.tls_handshake_time};
   plaintext_settings = {.contexts = nullptr, .alpn = {}, .handshake_time = limits.tls_handshake_time};
   // The defaults name both families. Where the machine has no IPv6, "[::]" beside "0.0.0.0" asks for nothing that it
   // could give, and must not keep the server from starting; alone, or as a certain address, it is meant.
@@ -497,8 +544,8 @@ std::expected<void, std::string> Server::Parts::listen() {
   const auto open_all = [&](const std::vector<Endpoint>& endpoints, const net::ConnectionSettings& settings,
                             Security security, std::string_view name) -> std::expected<void, std::string> {
     for (const Endpoint& endpoint : endpoints) {
-      if (!ipv6 && endpoint.address == "::" &&
-          std::ranges::find(endpoints, Endpoint{"0.0.0.0", endpoint.port}) != endpoints.end()) {
+      const std::string twin = endpoint.address == "::" ? "0.0.0.0" : endpoint.address == "::1" ? "127.0.0.1" : "";
+      if (!ipv6 && !twin.empty() && std::ranges::find(endpoints, Endpoint{twin, endpoint.port}) != endpoints.end()) {
         events.record(LogLevel::warning, "no_ipv6", {{"address", endpoint.text()}, {"service", std::string(name)}});
         continue;
       }
@@ -521,6 +568,8 @@ std::expected<void, std::string> Server::Parts::listen() {
         !ok)
       return ok;
   }
+  if (auto ok = open_all(config.listen.https, https_settings, Security::direct_tls, "https"); !ok) return ok;
+  if (auto ok = open_all(config.listen.http, plaintext_settings, Security::clear_on_loopback, "http"); !ok) return ok;
   if (listeners.empty())
     return std::unexpected("Nothing to listen on: every list under [listen] in kith.toml is empty.");
   return {};
@@ -623,7 +672,12 @@ void Server::Parts::begin_drain(int signal) {
   hangup.cancel();
   // The listeners live on the first shard; every stream is told that the server is going.
   units.front()->shard.post([this] { listeners.clear(); });
-  for (const auto& unit : units) unit->shard.post([&unit = *unit] { unit.runtime->c2s().shut_down(); });
+  for (const auto& unit : units) {
+    unit->shard.post([&unit = *unit] {
+      unit.runtime->http()->shut_down();
+      unit.runtime->c2s().shut_down();
+    });
+  }
   drain_until = std::chrono::steady_clock::now() + drain_time;
   watch_drain();
 }
@@ -668,6 +722,7 @@ std::expected<std::vector<std::string>, std::string> Server::Parts::reload() {
   // What needs a restart keeps its running value, so that the next reload compares with what really runs.
   Config next = std::move(*fresh);
   next.listen = config.listen;
+  next.http.public_port = config.http.public_port;
   next.admin_socket = config.admin_socket;
   next.data_directory = config.data_directory;
   next.storage = config.storage;

@@ -103,7 +103,57 @@ void add_listen(Table& table) {
       "Where components connect (XEP-0114), as a rule at \"127.0.0.1:5347\"; loopback only.");
   table.at_start().endpoints(
       "metrics", [](auto& c) -> auto& { return c.listen.metrics; }, true,
-      "Where OpenMetrics are read over HTTP, for example at \"127.0.0.1:5280\"; loopback only.");
+      "Where OpenMetrics are read over HTTP, for example at \"127.0.0.1:5282\"; loopback only.");
+  table.at_start().endpoints(
+      "http", [](auto& c) -> auto& { return c.listen.http; }, false,
+      "Where HTTP is spoken in the clear, to a reverse proxy on this machine. WebSockets from elsewhere are refused "
+      "here "
+      "unless a trusted proxy says that they came by https.");
+  table.at_start().endpoints(
+      "https", [](auto& c) -> auto& { return c.listen.https; }, false,
+      "Where HTTP is spoken over TLS, with the certificates of the domains: WebSockets (RFC 7395), pages, files.");
+}
+
+void add_http(Table& table) {
+  table.section("http");
+  table.add(
+      "trusted_proxies", "list of texts",
+      "The addresses of reverse proxies: what they say of their clients (X-Forwarded-For, X-Forwarded-Proto) is "
+      "believed.",
+      [](Config& config, const ConfigValue& value) -> Trouble {
+        const auto texts = Table::texts_of(value);
+        if (!texts) return "must be a list of addresses, as in [\"127.0.0.1\", \"::1\"]";
+        std::vector<std::string> addresses;
+        for (const std::string& text : *texts) {
+          const auto endpoint = parse_endpoint(text.contains(':') ? "[" + text + "]:1" : text + ":1");
+          if (!endpoint) return toml_text(text) + " is no numeric address, as in \"127.0.0.1\"";
+          addresses.push_back(endpoint->address);
+        }
+        config.http.trusted_proxies = std::move(addresses);
+        return std::nullopt;
+      },
+      [](const Config& config) { return Table::show_list(config.http.trusted_proxies); });
+  table.at_start().count(
+      "public_port", [](auto& c) -> auto& { return c.http.public_port; }, {0, 65535},
+      "The port in addresses of pages and files that others are told; 443 behind a reverse proxy, as a rule. With 0 it "
+      "is "
+      "that of the first address under `https`.");
+  table.add(
+      "origins", "list of texts",
+      "The web pages that may open a WebSocket, as in [\"https://chat.example.org\"]; [\"*\"] means any. Who logs in "
+      "needs a password either way.",
+      [](Config& config, const ConfigValue& value) -> Trouble {
+        auto texts = Table::texts_of(value);
+        if (!texts) return "must be a list, as in [\"https://chat.example.org\"]";
+        for (const std::string& text : *texts) {
+          if (text != "*" && !text.starts_with("https://") && !text.starts_with("http://")) {
+            return toml_text(text) + " is no origin, as in \"https://chat.example.org\"";
+          }
+        }
+        config.http.origins = std::move(*texts);
+        return std::nullopt;
+      },
+      [](const Config& config) { return Table::show_list(config.http.origins); });
 }
 
 /// "NAME.onion:5269"
@@ -457,6 +507,7 @@ std::vector<ConfigSetting> all_settings(std::span<const module::Registration> fe
   Table table;
   add_top(table);
   add_listen(table);
+  add_http(table);
   add_federation(table);
   add_components(table);
   add_certificates(table);
@@ -470,6 +521,7 @@ std::vector<ConfigSetting> all_settings(std::span<const module::Registration> fe
 std::vector<ConfigSection> all_sections(std::span<const module::Registration> features) {
   std::vector<ConfigSection> sections{
       {"listen", "The addresses and ports that the daemon opens. Each is a list; an empty list opens none."},
+      {"http", "How web pages, files and WebSockets are served. Where, is said under [listen]."},
       {"federation", "How other servers are reached and believed. It begins when [listen] has addresses for `s2s`."},
       {"components",
        "Programs that answer for domains of their own (XEP-0114), such as gateways to other networks. They connect "

@@ -87,6 +87,20 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
     made->attach(router_.hooks());
     modules_.emplace(registration, std::move(made));
   }
+  if (!surroundings.web) return;
+  websockets_ =
+      std::make_unique<session::WebSocketStreams>(surroundings.shard, surroundings.web->clock, limits_, hosts_, c2s_,
+                                                  surroundings.web->admit, std::move(settings.websocket_origins));
+  http_ = std::make_unique<http::HttpService>(http::HttpDeps{.shard = surroundings.shard,
+                                                             .clock = surroundings.clock,
+                                                             .events = surroundings.events,
+                                                             .timers = surroundings.timers,
+                                                             .limits = limits_,
+                                                             .hosts = hosts_,
+                                                             .hooks = router_.hooks(),
+                                                             .rates = surroundings.web->rates,
+                                                             .websockets = websockets_.get()},
+                                              std::move(settings.http));
 }
 
 void ShardRuntime::reload(ShardSettings settings) {
@@ -95,6 +109,10 @@ void ShardRuntime::reload(ShardSettings settings) {
   for (const auto& [registration, values] : settings.modules) {
     const auto found = modules_.find(registration);
     if (found != modules_.end()) found->second->configure(values);
+  }
+  if (http_) {
+    http_->reload(std::move(settings.http));
+    websockets_->reload(std::move(settings.websocket_origins));
   }
   c2s_.limits_changed();
   c2s_.close_streams_of_lost_domains();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "http/service.h"
 #include "module/module.h"
 #include "router/router.h"
 #include "server/host_table.h"
@@ -15,11 +16,14 @@
 #include "session/c2s.h"
 #include "session/components.h"
 #include "session/s2s.h"
+#include "session/websocket.h"
 
 namespace kith::server {
 
 /// How many names the table of rates that all shards share remembers: a megabyte or two.
 inline constexpr std::size_t most_rated_names = 10'000;
+/// … and of that of HTTP requests, in which whoever asks has a place.
+inline constexpr std::size_t most_asking_networks = 50'000;
 
 /// What of the configuration a shard needs; a reload hands over another.
 struct ShardSettings {
@@ -27,6 +31,8 @@ struct ShardSettings {
   Limits limits;
   /// The features that are on, with their settings, in the order of modules/all.cpp.
   std::vector<std::pair<const module::Registration*, module::Settings>> modules;
+  http::HttpSettings http{};
+  std::vector<std::string> websocket_origins{"*"};
 };
 
 struct ShardSurroundings {
@@ -59,6 +65,13 @@ struct ShardSurroundings {
   };
   std::optional<Federation> federation{};
   session::ComponentPlaces* components = nullptr;  ///< null: there are none
+  /// What HTTP needs; nothing: there is none.
+  struct Web {
+    RateTable& rates;
+    const Clock& clock;  ///< any thread's
+    session::WebSocketStreams::Admit admit;
+  };
+  std::optional<Web> web{};
 };
 
 class ShardRuntime {
@@ -71,6 +84,8 @@ class ShardRuntime {
   session::C2sService& c2s() { return c2s_; }
   /// Null where there is no federation.
   session::S2sService* s2s() { return s2s_.get(); }
+  /// Null where there is none.
+  http::HttpService* http() { return http_.get(); }
   /// Null where there are none.
   session::Components* components() { return components_.get(); }
   module::Passwords& passwords() { return passwords_; }
@@ -92,6 +107,9 @@ class ShardRuntime {
   session::C2sService c2s_;
   std::unique_ptr<session::S2sService> s2s_;
   std::unique_ptr<session::Components> components_;
+  std::unique_ptr<session::WebSocketStreams> websockets_;
+  // Ends before the features that answer.
+  std::unique_ptr<http::HttpService> http_;
 };
 
 }  // namespace kith::server

@@ -172,6 +172,9 @@ void C2sConnection::pump() {
     held_ = parser_.take_rest();
     stop_reading_for_now();
   }
+  if (!busy_ && !throttled_ && !closed_ && !finishing_ && transport_->whole_messages() && parser_.inside_element()) {
+    fail({StreamCondition::bad_format, "A message on a WebSocket is a whole element."});
+  }
   note_unfinished_element();
   if (!hot_ && !closed_) {
     hot_ = true;
@@ -246,6 +249,7 @@ bool C2sConnection::apply_one(stream::Action& action) {
     facts_.software = in->agent.software;
     facts_.device = in->agent.device;
     parser_.set_limits(service_.deps_.limits.xml_after_login);
+    transport_->set_message_bytes(service_.deps_.limits.xml_after_login.element_bytes);
     if (admission_) admission_->logged_in();
     bytes_ = TokenBucket(service_.deps_.limits.bytes_after_login, service_.deps_.clock.now());
     schedule(service_.deps_.limits.bind_time);

@@ -8,7 +8,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTIL
 
 # Which outside library may be seen in which rooms. One room for each is the aim: the library can then be replaced there.
 OUTSIDE = {
-    "boost/": {"runtime", "net", "server", "ctl"},
+    "boost/": {"runtime", "net", "http", "server", "ctl"},
     "openssl/": {"base", "sasl", "net", "server"},
     "expat.h": set(),
     "sqlite3.h": {"storage"},
@@ -17,8 +17,8 @@ OUTSIDE = {
     "unbound.h": {"net"},
     "nlohmann/": {"server", "ctl"},
     "CLI/": {"server", "ctl"},
-    "fmt/": {"base", "xml", "xmpp", "sasl", "stream", "storage", "module", "modules", "runtime", "net", "router",
-             "session", "server", "ctl"},
+    "fmt/": {"base", "xml", "xmpp", "sasl", "stream", "storage", "module", "modules", "runtime", "net", "http",
+             "router", "session", "server", "ctl"},
 }
 FOR_TESTS = ("gtest/", "gmock/", "benchmark/", "sanitizer/")
 # The C library and Linux; what does I/O or threads belongs into the rooms that are about them.

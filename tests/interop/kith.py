@@ -84,6 +84,7 @@ class Kith:
         self.limits = {**self.RELAXED, **(limits or {})}
         self.top, self.settings = top, settings
         self.port, self.direct_port, self.metrics_port = free_port(), free_port(), free_port()
+        self.http_port, self.https_port = free_port(), free_port()
         self.federation = None  # join() fills it
         self.components = None  # a port, if components may connect
         self.socket_path = self.folder / "kith.sock"
@@ -123,6 +124,8 @@ admin_socket = "{self.socket_path}"
 c2s = ["{self.host}:{self.port}"]
 c2s_direct_tls = ["{self.host}:{self.direct_port}"]
 metrics = ["127.0.0.1:{self.metrics_port}"]
+http = ["127.0.0.1:{self.http_port}"]
+https = ["{self.host}:{self.https_port}"]
 {f'components = ["127.0.0.1:{self.components}"]' if self.components else ""}
 {self._federation()}
 [certificates]

@@ -389,6 +389,7 @@ void HttpConnection::send_more() {
     self->checking_ = false;
     if (self->transport_->unsent() > 0) {
       self->draining_ = true;
+      self->transport_->ask_drained();
       return;
     }
     self->draining_ = false;

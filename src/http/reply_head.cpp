@@ -38,7 +38,7 @@ void append(std::string& out, std::string_view name, std::string_view value) {
 }  // namespace
 
 std::string_view reason_of(int status) {
-  static constexpr std::array<std::pair<int, std::string_view>, 31> reasons{{
+  static constexpr std::array<std::pair<int, std::string_view>, 33> reasons{{
       {100, "Continue"},
       {101, "Switching Protocols"},
       {200, "OK"},
@@ -70,6 +70,8 @@ std::string_view reason_of(int status) {
       {500, "Internal Server Error"},
       {501, "Not Implemented"},
       {503, "Service Unavailable"},
+      {412, "Precondition Failed"},
+      {507, "Insufficient Storage"},
   }};
   const auto found = std::ranges::find(reasons, status, &std::pair<int, std::string_view>::first);
   return found == reasons.end() ? "Status" : found->second;

@@ -139,14 +139,19 @@ std::optional<Refusal> complete(Head& head) {
 
 std::expected<std::optional<Head>, Refusal> RequestParser::head(std::string& bytes) {
   // RFC 9112 §2.2: an empty line before a request is overlooked.
-  if (looked_at_ == 0 && bytes.starts_with("\r\n")) bytes.erase(0, 2);
+  if (!begun_ && bytes.starts_with("\r\n")) {
+    bytes.erase(0, 2);
+    looked_at_ = 0;
+    begun_ = true;
+  }
+  begun_ = begun_ || bytes.size() > 1;
   const std::size_t from = looked_at_ < 3 ? 0 : looked_at_ - 3;
   const std::size_t end = bytes.find("\r\n\r\n", from);
   if (end == std::string::npos || end + 4 > limits_.bytes) {
     if (bytes.size() >= limits_.bytes) return std::unexpected(Refusal{431, "The headers are too large."});
-    if (const std::size_t line = bytes.find('\n', from);
-        line != std::string::npos && (line == 0 || bytes[line - 1] != '\r'))
-      return std::unexpected(Refusal{400, "A line ends badly."});
+    for (std::size_t line = bytes.find('\n', from); line != std::string::npos; line = bytes.find('\n', line + 1)) {
+      if (line == 0 || bytes[line - 1] != '\r') return std::unexpected(Refusal{400, "A line ends badly."});
+    }
     looked_at_ = bytes.size();
     return std::nullopt;
   }

@@ -66,6 +66,7 @@ class RequestParser {
   struct Impl;
   HeadLimits limits_;
   std::size_t looked_at_ = 0;
+  bool begun_ = false;  ///< the empty line that may come first came, or did not
   std::unique_ptr<Impl> impl_;
 };
 

@@ -135,6 +135,12 @@ std::size_t Connection::unacknowledged() const {
   return unsent() + static_cast<std::size_t>(in_kernel);
 }
 
+void Connection::ask_drained() {
+  if (closing_ || state_ == State::closed) return;
+  owes_drained_ = true;
+  if (!blocked_) shard_.call_at_turn_end(*this);
+}
+
 void Connection::pause_reading() { paused_ = true; }
 
 void Connection::resume_reading() {

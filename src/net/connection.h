@@ -51,6 +51,7 @@ class Connection final : public Transport, private runtime::Watched, private run
   void write(std::string_view bytes) override;
   std::size_t unsent() const override;
   std::size_t unacknowledged() const override;
+  void ask_drained() override;
   void pause_reading() override;
   void resume_reading() override;
   void start_tls(std::string_view domain) override;

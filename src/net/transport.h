@@ -49,6 +49,9 @@ class Transport {
   virtual std::size_t unsent() const = 0;
   /// The same with those that the kernel has and the peer's machine has not acknowledged yet (TCP).
   virtual std::size_t unacknowledged() const { return unsent(); }
+  /// on_drained() comes when all that was written has left, also if it leaves within this turn. For a handler that asks
+  /// while unsent() is above zero.
+  virtual void ask_drained() {}
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
   /// The server's side of a TLS handshake, after what was written so far has left in the clear; with the certificate of

@@ -13,5 +13,7 @@ std::string sha1(std::string_view bytes);
 std::string sha256(std::string_view bytes);
 /// HMAC (RFC 2104) with SHA-1: 20 raw bytes. A key of any length.
 std::string hmac_sha1(std::string_view key, std::string_view text);
+/// With SHA-256: 32 raw bytes.
+std::string hmac_sha256(std::string_view key, std::string_view text);
 
 }  // namespace kith

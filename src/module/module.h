@@ -26,6 +26,7 @@
 #include "module/archive_id_cipher.h"
 #include "module/delivery.h"
 #include "module/hooks.h"
+#include "storage/files.h"
 #include "storage/storage.h"
 
 namespace kith::module {
@@ -125,6 +126,9 @@ struct ModuleDeps {
   Accounts& accounts;
   storage::Stores& stores;
   const ArchiveIdCipher& archive_ids;
+  storage::FileStore& files;
+  /// The same on all shards and after a restart. A feature makes a key of its own out of it.
+  const Secret& secret;
   const Limits& limits;
   /// Rates that all shards count together, by the limit's name and what it is counted for.
   RateTable& rates;

@@ -18,6 +18,7 @@
 
 #include "module/client_list.h"
 #include "module/module.h"
+#include "module/testing_files.h"
 #include "module/testing_stores.h"
 #include "xml/stream_parser.h"
 #include "xml/writer.h"
@@ -174,12 +175,14 @@ class Stage final : private Accounts {
         outbound(disk),
         blocked_servers(disk),
         loads(disk),
+        uploads(disk),
+        files(disk),
         delivery(disk),
         passwords(disk),
         stores_{accounts, rosters, offline,  documents, archive,         saved_sessions, tokens,
-                pubsub,   rooms,   push_log, outbound,  blocked_servers, loads},
-        deps_{clock,       random, events, timers, delivery, passwords, *this,      stores_,
-              archive_ids, limits, rates,  hosts,  active_,  "1.2.3",   clock.now()} {
+                pubsub,   rooms,   push_log, outbound,  blocked_servers, loads,          uploads},
+        deps_{clock, random, events, timers, delivery, passwords, *this,   stores_,    archive_ids,
+              files, secret, limits, rates,  hosts,    active_,   "1.2.3", clock.now()} {
     hooks.on_fault = [this](std::string_view what) { faults.emplace_back(what); };
   }
   Stage(const Stage&) = delete;
@@ -362,6 +365,9 @@ class Stage final : private Accounts {
   NoOutbound outbound;
   NoBlockedServers blocked_servers;
   NoLoads loads;
+  MemoryUploads uploads;
+  MemoryFiles files;
+  const Secret secret{"a secret of the server"};
   RecordingDelivery delivery;
   FakePasswords passwords;
   FakeHosts hosts;

@@ -31,6 +31,7 @@
 #include "modules/session_request/session_request.h"
 #include "modules/subscription/subscription.h"
 #include "modules/time/time.h"
+#include "modules/upload/upload.h"
 #include "modules/vcard/vcard.h"
 #include "modules/version/version.h"
 
@@ -70,6 +71,7 @@ std::span<const module::Registration> all() {
       module::registration<ClientState>(),
       module::registration<ClientAccess>(),
       module::registration<Rooms>(),
+      module::registration<Upload>(),
   };
   return features;
 }

@@ -46,6 +46,8 @@ using Security = stream::Negotiation::Security;
 namespace {
 
 constexpr std::chrono::seconds drain_time{8};
+constexpr unsigned file_threads = 2;
+constexpr std::size_t file_jobs_waiting = 1000;
 /// To look for another server and not to find it takes some time.
 constexpr std::chrono::seconds admin_request_time{40};
 
@@ -173,6 +175,7 @@ struct Server::Parts {
   // Ends before the shards that its answers go to, after the stores that write to it are no longer used.
   std::unique_ptr<storage::SqlStorage> storage;
   std::unique_ptr<runtime::WorkerPool> workers;
+  std::unique_ptr<runtime::WorkerPool> file_workers;
   std::unique_ptr<net::Resolver> resolver;  ///< null: there is no federation
   std::vector<std::unique_ptr<net::Listener>> listeners;
   std::vector<std::string> listener_names;
@@ -406,12 +409,26 @@ std::expected<void, std::string> Server::Parts::open_shards() {
   });
   const RunJob run_job = [this](Task job) { return workers->submit(std::move(job)); };
   password_checks = std::make_unique<PasswordCheckWork>(run_job);
+  // Threads of their own: a slow disk must not hold logins up.
+  const std::string file_directory = (config.data_directory / "files").string();
+  try {
+    storage::prepare_file_directory(file_directory);
+  } catch (const std::exception& trouble) {
+    return std::unexpected(trouble.what());
+  }
+  file_workers = std::make_unique<runtime::WorkerPool>(file_threads, file_jobs_waiting, [this](const char* what) {
+    events.record(LogLevel::error, "worker_fault", {{"what", what}});
+  });
+  const storage::RunFileJob run_file_job = [this](Task job) {
+    return file_workers && file_workers->submit(std::move(job));
+  };
 
   for (unsigned i = 0; i < count; ++i) units.push_back(std::make_unique<ShardUnit>(i, clock));
   for (const auto& pointer : units) {
     ShardUnit& unit = *pointer;
     unit.stores = storage->make_stores(unit.shard);
     unit.store_refs = std::make_unique<storage::Stores>(unit.stores->stores());
+    unit.files = std::make_unique<storage::DiskFiles>(unit.shard, random, run_file_job, file_directory);
     unit.runtime = std::make_unique<ShardRuntime>(
         ShardSurroundings{
             .index = unit.shard.index(),
@@ -442,7 +459,8 @@ std::expected<void, std::string> Server::Parts::open_shards() {
             .web =
                 ShardSurroundings::Web{.rates = http_rates,
                                        .clock = clock,
-                                       .admit = [this](const std::string& address) { return admit_client(address); }}},
+                                       .admit = [this](const std::string& address) { return admit_client(address); }},
+            .files = unit.files.get()},
         shard_settings());
     unit.mailbox = std::make_unique<runtime::Mailbox<router::Crossing>>(
         unit.shard, limits.mailbox_items,
@@ -632,6 +650,7 @@ void Server::Parts::stop_shards() {
     if (unit->runtime) unit->runtime->router().retire();
   }
   workers.reset();
+  file_workers.reset();
   resolver.reset();
   listeners.clear();
   for (const auto& unit : units) {

@@ -17,6 +17,7 @@
 #include "session/components.h"
 #include "session/s2s.h"
 #include "session/websocket.h"
+#include "storage/files.h"
 
 namespace kith::server {
 
@@ -72,6 +73,7 @@ struct ShardSurroundings {
     session::WebSocketStreams::Admit admit;
   };
   std::optional<Web> web{};
+  storage::FileStore* files = nullptr;  ///< null: there is no place for files
 };
 
 class ShardRuntime {
@@ -90,6 +92,7 @@ class ShardRuntime {
   session::Components* components() { return components_.get(); }
   module::Passwords& passwords() { return passwords_; }
   storage::Stores& stores() { return stores_; }
+  storage::FileStore& files() { return files_; }
 
   /// Takes new domains, limits and settings over. Features that were switched on or off since the start stay as they
   /// were until the daemon starts again; the caller says so to the administrator.
@@ -99,6 +102,8 @@ class ShardRuntime {
   HostTable hosts_;
   Limits limits_;
   storage::Stores& stores_;
+  storage::NoFiles no_files_;
+  storage::FileStore& files_;
   PasswordDeriveWork passwords_;
   std::vector<const module::Descriptor*> active_;
   router::Router router_;

@@ -12,6 +12,7 @@
 #include "runtime/mailbox.h"
 #include "runtime/shard.h"
 #include "server/shard_runtime.h"
+#include "storage/disk_files.h"
 #include "storage/sql_storage.h"
 
 namespace kith::server {
@@ -21,6 +22,7 @@ struct ShardUnit {
   runtime::Shard shard;
   std::unique_ptr<storage::ShardStores> stores;
   std::unique_ptr<storage::Stores> store_refs;
+  std::unique_ptr<storage::DiskFiles> files;
   std::unique_ptr<ShardRuntime> runtime;
   std::unique_ptr<runtime::Mailbox<router::Crossing>> mailbox;
   std::thread thread;

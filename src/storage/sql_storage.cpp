@@ -29,6 +29,7 @@
 #include "storage/sqlite/session_sql.h"
 #include "storage/sqlite/shard_access.h"
 #include "storage/sqlite/token_sql.h"
+#include "storage/sqlite/upload_sql.h"
 
 namespace kith::storage {
 
@@ -192,7 +193,8 @@ class SqlShardStores final : public ShardStores {
             .push_log = push_log_,
             .outbound = outbound_,
             .blocked_servers = blocked_servers_,
-            .loads = loads_};
+            .loads = loads_,
+            .uploads = uploads_};
   }
 
  private:
@@ -210,6 +212,7 @@ class SqlShardStores final : public ShardStores {
   sqlite::OutboundSql outbound_;
   sqlite::BlockedServerSql blocked_servers_{access_};
   sqlite::LoadSql loads_{access_};
+  sqlite::UploadSql uploads_{access_};
 };
 
 }  // namespace

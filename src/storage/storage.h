@@ -469,6 +469,8 @@ class LoadStore {
                     Callback<std::optional<AccountData>> then) = 0;
 };
 
+class UploadStore;  // storage/uploads.h
+
 struct Stores {
   AccountStore& accounts;
   RosterStore& rosters;
@@ -483,6 +485,7 @@ struct Stores {
   OutboundStore& outbound;
   BlockedServerStore& blocked_servers;
   LoadStore& loads;
+  UploadStore& uploads;
 };
 
 /// Which tickets are on disk. Any thread; reading is one atomic load unless writes have failed.

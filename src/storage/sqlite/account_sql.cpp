@@ -55,6 +55,8 @@ Result<void> purge(Db& db, const ArchiveIndex& archive_index, const std::string&
       "DELETE FROM pubsub_people WHERE owner = ?",    "DELETE FROM pubsub_items WHERE owner = ?",
       "DELETE FROM room_people WHERE jid = ?",        "DELETE FROM push_log WHERE account = ?",
       "DELETE FROM outbound WHERE account = ?",
+      // The files go when somebody comes by who knows where they lie; nobody gets them until then.
+      "UPDATE uploads SET account = '', expires = 0 WHERE account = ?",
   };
   for (const Sql& statement : statements) {
     if (const auto done = db.exec(statement, account); !done) return std::unexpected(done.error());

@@ -303,11 +303,30 @@ constexpr Sql version_11 = R"sql(
   PRAGMA user_version = 11;
 )sql";
 
+// Version 12. What was uploaded; the files themselves lie beside the database.
+constexpr Sql version_12 = R"sql(
+  CREATE TABLE uploads (
+    id      TEXT NOT NULL PRIMARY KEY,
+    account TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    type    TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    bytes   INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    stored  INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX uploads_by_account ON uploads (account, created);
+  CREATE INDEX uploads_by_end ON uploads (expires);
+
+  PRAGMA user_version = 12;
+)sql";
+
 constexpr Migration all_migrations[] = {
     {.version = 1, .script = version_1},   {.version = 2, .script = version_2},   {.version = 3, .script = version_3},
     {.version = 4, .script = version_4},   {.version = 5, .script = version_5},   {.version = 6, .script = version_6},
     {.version = 7, .script = version_7},   {.version = 8, .script = version_8},   {.version = 9, .script = version_9},
-    {.version = 10, .script = version_10}, {.version = 11, .script = version_11},
+    {.version = 10, .script = version_10}, {.version = 11, .script = version_11}, {.version = 12, .script = version_12},
 };
 
 std::int64_t asked(Db& db, Sql pragma, const std::string& path) {

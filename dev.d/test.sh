@@ -173,7 +173,10 @@ dev_test() {
   local extent=${1:-usual} fuzz_seconds=60 line
   case "$extent" in
     usual | quick) ;;
-    full) fuzz_seconds=180 ;;
+    full)
+      fuzz_seconds=180
+      export KITH_LONG=1  # two gigabytes are uploaded
+      ;;
     *) fail "./dev test takes 'quick' or 'full', not '$extent'" ;;
   esac
   need_packages build test

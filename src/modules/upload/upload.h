@@ -60,7 +60,7 @@ class Upload final : public module::Module, private module::Service {
               {.key = "file_bytes",
                .type = module::Setting::Type::integer,
                .unit = "bytes",
-               .fallback = "104857600",
+               .fallback = "26214400",
                .least = 1,
                .most = 1'099'511'627'776,
                .help = "The most that one file may have."},

@@ -47,16 +47,23 @@ Result<void> put_credentials(Db& db, const std::string& account, const Credentia
 // test compares this list with the schema.
 Result<void> purge(Db& db, const ArchiveIndex& archive_index, const std::string& account) {
   static constexpr Sql statements[] = {
-      "DELETE FROM scram_keys WHERE account = ?",     "DELETE FROM last_seen WHERE account = ?",
-      "DELETE FROM roster_items WHERE account = ?",   "DELETE FROM roster_versions WHERE account = ?",
-      "DELETE FROM roster_removed WHERE account = ?", "DELETE FROM offline WHERE account = ?",
-      "DELETE FROM documents WHERE account = ?",      "DELETE FROM saved_sessions WHERE account = ?",
-      "DELETE FROM tokens WHERE account = ?",         "DELETE FROM pubsub_nodes WHERE owner = ?",
-      "DELETE FROM pubsub_people WHERE owner = ?",    "DELETE FROM pubsub_items WHERE owner = ?",
-      "DELETE FROM room_people WHERE jid = ?",        "DELETE FROM push_log WHERE account = ?",
+      "DELETE FROM scram_keys WHERE account = ?",
+      "DELETE FROM last_seen WHERE account = ?",
+      "DELETE FROM roster_items WHERE account = ?",
+      "DELETE FROM roster_versions WHERE account = ?",
+      "DELETE FROM roster_removed WHERE account = ?",
+      "DELETE FROM offline WHERE account = ?",
+      "DELETE FROM documents WHERE account = ?",
+      "DELETE FROM saved_sessions WHERE account = ?",
+      "DELETE FROM tokens WHERE account = ?",
+      "DELETE FROM pubsub_nodes WHERE owner = ?",
+      "DELETE FROM pubsub_people WHERE owner = ?",
+      "DELETE FROM pubsub_items WHERE owner = ?",
+      "DELETE FROM room_people WHERE jid = ?",
+      "DELETE FROM push_log WHERE account = ?",
       "DELETE FROM outbound WHERE account = ?",
       // The files go when somebody comes by who knows where they lie; nobody gets them until then.
-      "UPDATE uploads SET account = '', expires = 0 WHERE account = ?",
+      "UPDATE uploads SET account = '', name = '', expires = 0 WHERE account = ?",
   };
   for (const Sql& statement : statements) {
     if (const auto done = db.exec(statement, account); !done) return std::unexpected(done.error());

@@ -15,7 +15,7 @@ PYTHON
 }
 
 dev_run() {
-  local domain=example.org port=5222 direct_port folder="$KITH_ROOT/$RUN_FOLDER" taken
+  local domain=example.org port=5222 direct_port http_port https_port folder="$KITH_ROOT/$RUN_FOLDER" taken
   while [ $# -gt 0 ]; do
     case "$1" in
       --domain) domain=${2:?dev: --domain needs a name} && shift 2 ;;
@@ -24,25 +24,25 @@ dev_run() {
     esac
   done
   [[ $domain =~ ^[A-Za-z0-9.-]+$ ]] || fail "'$domain' is no domain name"
-  [[ $port =~ ^[0-9]+$ ]] && [ "$port" -gt 0 ] && [ "$port" -lt 65535 ] || fail "'$port' is no port below 65535"
-  direct_port=$((port + 1))
+  [[ $port =~ ^[0-9]+$ ]] && [ "$port" -gt 0 ] && [ "$port" -lt 65477 ] || fail "'$port' is no port below 65477"
+  direct_port=$((port + 1)) http_port=$((port + 58)) https_port=$((port + 59))  # 5280 and 5281 for 5222
 
   need_packages build
   build release kithd kithctl || fail "Kith could not be built"
-  for taken in "$port" "$direct_port"; do
+  for taken in "$port" "$direct_port" "$http_port" "$https_port"; do
     port_is_free "$taken" ||
-      fail "port $taken is taken by another program; choose two free ones with: ./dev run --port 15222"
+      fail "port $taken is taken by another program; choose free ones with: ./dev run --port 15222"
   done
 
   mkdir -p "$folder"
-  write_example_configuration "$folder/kith.toml" "$domain" "$port" "$direct_port"
+  write_example_configuration "$folder/kith.toml" "$domain" "$port" "$direct_port" "$http_port" "$https_port"
   print_what_to_do_next "$domain" "$port" "$folder"
   exec "$KITH_ROOT/build/release/bin/kithd" --config "$folder/kith.toml"
 }
 
 # The file is written anew at each start, so that --domain and --port mean what they say; the data stays.
 write_example_configuration() {
-  local file=$1 domain=$2 port=$3 direct_port=$4
+  local file=$1 domain=$2 port=$3 direct_port=$4 http_port=$5 https_port=$6
   cat >"$file" <<TOML
 # Written by ./dev run, anew at each start. docs/configuration.md explains every key.
 domain = "$domain"
@@ -52,7 +52,14 @@ admin_socket = "kith.sock"
 [listen]  # only for this machine
 c2s = ["127.0.0.1:$port"]
 c2s_direct_tls = ["127.0.0.1:$direct_port"]
+http = ["127.0.0.1:$http_port"]
+https = ["127.0.0.1:$https_port"]
 TOML
+  # Clients put a file at the domain's address, and that of an example is somebody else's machine.
+  case "$domain" in
+    localhost | *.localhost) ;;
+    *) printf '\n[modules.upload]\nenabled = false  # files would go to the real %s; try them with: ./dev run --domain localhost\n' "$domain" >>"$file" ;;
+  esac
 }
 
 print_what_to_do_next() {
@@ -60,7 +67,7 @@ print_what_to_do_next() {
   kithctl="build/release/bin/kithctl --socket $RUN_FOLDER/kith.sock"
   cat <<TEXT
 
-Kith for $domain starts on port $port (STARTTLS) and $((port + 1)) (direct TLS). Stop it with Ctrl-C; its data stays in
+Kith for $domain starts on port $port (STARTTLS), $((port + 1)) (direct TLS) and $((port + 59)) (HTTPS). Stop it with Ctrl-C; its data stays in
 $RUN_FOLDER, and deleting that folder starts afresh.
 
 1. In another terminal, in this folder, add two accounts (each line asks for a password, twice):

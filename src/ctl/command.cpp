@@ -158,6 +158,17 @@ std::expected<Command, Printed> parse_command(std::vector<std::string> arguments
   room_config->add_option("value", command.value, "The value; 1 and 0 for yes and no")->required();
   room_config->footer("Example:\n  kithctl room config coven@rooms.example.org membersonly 1\n");
 
+  CLI::App* upload = app.add_subcommand("upload", "Uploaded files: list, remove");
+  upload->require_subcommand(1);
+  upload->fallthrough();
+  CLI::App* upload_list = add(*upload, "list", "List the files of an account, or all", Action::upload_list);
+  take_address(upload_list, "Only the files of this account");
+  CLI::App* upload_remove = add(*upload, "remove", "Delete a file for good", Action::upload_remove);
+  upload_remove->add_option("file", command.file, "Its id, as kithctl upload list shows it, or its address")
+      ->type_name("FILE")
+      ->required();
+  upload_remove->footer("Example:\n  kithctl upload remove kuuM0-P1qiMhhJVoO52p8vL5bh6BM69R\n");
+
   add(app, "reload", "Read configuration and certificates again, without ending a connection", Action::reload);
 
   try {

@@ -32,6 +32,8 @@ enum class Action {
   room_destroy,
   room_affiliate,
   room_config,
+  upload_list,
+  upload_remove,
   reload
 };
 
@@ -39,6 +41,7 @@ struct Command {
   Action action = Action::status;
   std::string subject{};  ///< the address, domain or full address that the action is about; may be empty for lists
   std::string client{};   ///< a client's id
+  std::string file{};     ///< the id of a file that was uploaded, or its address
   std::string object{};   ///< of a room: the person, or the setting
   std::string value{};    ///< the affiliation or the value that it gets
   std::string socket{};   ///< as given by --socket, or empty

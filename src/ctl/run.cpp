@@ -68,10 +68,21 @@ std::string body_with(json object, const Secret& password) {
 /// Addresses are judged by kithd; what is plainly none is told before a password is asked for.
 bool needs_address(const Command& command) {
   const bool is_list = command.action == Action::status || command.action == Action::reload ||
-                       command.action == Action::user_list || command.action == Action::room_list;
+                       command.action == Action::user_list || command.action == Action::room_list ||
+                       command.action == Action::upload_remove;
+  const bool of_one_or_all = command.action == Action::sessions || command.action == Action::upload_list;
   const bool about_servers =
       command.action >= Action::federation_status && command.action <= Action::federation_unblock;
-  return !is_list && !about_servers && !(command.action == Action::sessions && command.subject.empty());
+  return !is_list && !about_servers && !(of_one_or_all && command.subject.empty());
+}
+
+/// The id in the address of a file ("https://example.org:5281/upload/ID/balcony.png"), or what else was given.
+std::string file_id(const std::string& given) {
+  constexpr std::string_view before = "/upload/";
+  const std::size_t start = given.find(before);
+  if (start == std::string::npos) return given;
+  const std::string id = given.substr(start + before.size());
+  return id.substr(0, id.find('/'));
 }
 
 std::expected<Request, Refusal> make_request(const Command& command, Terminal& terminal) {
@@ -129,6 +140,10 @@ std::expected<Request, Refusal> make_request(const Command& command, Terminal& t
     case Action::room_config:
       return Request{"PUT", "/v1/rooms/" + subject + "/config/" + percent_encode(command.object),
                      json{{"value", command.value}}.dump(-1, ' ', false, json::error_handler_t::replace)};
+    case Action::upload_list:
+      return Request{"GET", subject.empty() ? "/v1/uploads" : "/v1/uploads?account=" + subject};
+    case Action::upload_remove:
+      return Request{"DELETE", "/v1/uploads/" + percent_encode(file_id(command.file))};
     case Action::user_add:
     case Action::user_password:
       break;
@@ -186,6 +201,10 @@ std::string show(const Command& command, const json& body, WallTime now) {
       return command.object + " is " + (command.value == "none" ? "nobody" : command.value) + " in " + jid + " now.\n";
     case Action::room_config:
       return "The setting " + command.object + " of " + jid + " was changed.\n";
+    case Action::upload_list:
+      return show_uploads(body, now);
+    case Action::upload_remove:
+      return "The file " + file_id(command.file) + " was deleted.\n";
     case Action::reload:
       return show_reload(body);
   }

@@ -351,6 +351,22 @@ TEST_F(KithctlTest, rooms_are_changed_and_destroyed) {
   EXPECT_EQ(run_alone({"room", "show", "coven"}), Exit::usage);
 }
 
+TEST_F(KithctlTest, uploaded_files_are_listed_and_deleted_by_id_or_address) {
+  EXPECT_EQ(run_with({"upload", "list"}, 200, R"({"uploads":[],"files":0,"bytes":0})"), Exit::done);
+  EXPECT_EQ(request_line, "GET /v1/uploads");
+  EXPECT_EQ(terminal.output, "No files are stored.\n");
+  EXPECT_EQ(run_with({"upload", "list", "a@example.org"}, 200, R"({"uploads":[]})"), Exit::done);
+  EXPECT_EQ(request_line, "GET /v1/uploads?account=a%40example.org");
+  EXPECT_EQ(run_alone({"upload", "list", "a"}), Exit::usage);
+  terminal.output.clear();
+  EXPECT_EQ(run_with({"upload", "remove", "ab_c-d"}, 200, "{}"), Exit::done);
+  EXPECT_EQ(request_line, "DELETE /v1/uploads/ab_c-d");
+  EXPECT_EQ(terminal.output, "The file ab_c-d was deleted.\n");
+  EXPECT_EQ(run_with({"upload", "remove", "https://example.org:5281/upload/ab_c-d/a%20b.png"}, 200, "{}"), Exit::done);
+  EXPECT_EQ(request_line, "DELETE /v1/uploads/ab_c-d");
+  EXPECT_EQ(run_alone({"upload", "remove"}), Exit::usage);
+}
+
 TEST_F(KithctlTest, reload_tells_the_notes) {
   EXPECT_EQ(run_with({"reload"}, 200, R"({"notes":["Ports wait for a restart."]})"), Exit::done);
   EXPECT_EQ(request_line, "POST /v1/reload");

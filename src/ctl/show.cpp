@@ -255,6 +255,21 @@ std::string show_rooms(const json& body) {
   return show_table(rows);
 }
 
+std::string show_uploads(const json& body, WallTime now) {
+  std::vector<std::vector<std::string>> rows{{"ACCOUNT", "NAME", "KIB", "SINCE", "UNTIL", "ID"}};
+  for (const json& file : list_of(body, "uploads")) {
+    rows.push_back({text_of(file, "account"), text_of(file, "name"),
+                    std::to_string((number_of(file, "bytes") + 1023) / 1024), show_moment(text_of(file, "since"), now),
+                    text_of(file, "until").substr(0, 10), text_of(file, "id")});
+  }
+  if (rows.size() == 1) return "No files are stored.\n";
+  const std::int64_t files = number_of(body, "files");
+  std::string text = show_table(rows);
+  if (files >= static_cast<std::int64_t>(rows.size())) text += "… and more.\n";
+  return text + fmt::format("{} {}, {} MiB.\n", files, files == 1 ? "file" : "files",
+                            (number_of(body, "bytes") + 1024 * 1024 - 1) / (1024 * 1024));
+}
+
 std::string show_room(const json& body) {
   std::vector<std::vector<std::string>> rows{{"NAME", "VALUE"}};
   for (const json& line : list_of(body, "room")) rows.push_back({text_of(line, "name"), text_of(line, "value", "")});

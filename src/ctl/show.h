@@ -33,6 +33,7 @@ std::string show_retry(const nlohmann::json& body, const std::string& domain);
 bool is_reached(const nlohmann::json& body);
 std::string show_doctor(const nlohmann::json& body);
 std::string show_rooms(const nlohmann::json& body);
+std::string show_uploads(const nlohmann::json& body, WallTime now);
 std::string show_room(const nlohmann::json& body);
 std::string show_reload(const nlohmann::json& body);
 

@@ -73,6 +73,7 @@ TEST(Show, takes_an_answer_of_another_shape_without_complaint) {
     EXPECT_FALSE(show_users(body, now).empty());
     EXPECT_FALSE(show_sessions(body, now).empty());
     EXPECT_FALSE(show_pushes(body).empty());
+    EXPECT_FALSE(show_uploads(body, now).empty());
     EXPECT_FALSE(show_reload(body).empty());
     EXPECT_FALSE(show_doctor(body).empty());
   }
@@ -86,6 +87,19 @@ TEST(ShowPushes, says_when_where_and_how_often) {
             "HOUR (UTC)        SERVICE       NODE  NOTIFICATIONS  REFUSED\n"
             "2026-11-23 20:00  push.example  n     12             1\n"
             "A notification says that there is something, not from whom or what.\n");
+}
+
+TEST(ShowUploads, says_whose_how_large_and_until_when) {
+  EXPECT_EQ(show_uploads(json::parse(R"({"uploads":[],"files":0,"bytes":0})"), now), "No files are stored.\n");
+  const std::string one =
+      R"({"id":"abcd","account":"a@example.org","name":"b.png","type":"image/png","bytes":2049,
+          "since":"2030-03-10T11:00:00Z","until":"2030-04-09T11:00:00Z"})";
+  const std::string table = show_uploads(json::parse(R"({"files":1,"bytes":2049,"uploads":[)" + one + "]}"), now);
+  EXPECT_TRUE(table.starts_with("ACCOUNT        NAME   KIB  SINCE")) << table;
+  EXPECT_NE(table.find("a@example.org  b.png  3 "), std::string::npos) << table;
+  EXPECT_NE(table.find("2030-04-09  abcd\n1 file, 1 MiB.\n"), std::string::npos) << table;
+  const std::string more = show_uploads(json::parse(R"({"files":12,"bytes":5000000,"uploads":[)" + one + "]}"), now);
+  EXPECT_TRUE(more.ends_with("… and more.\n12 files, 5 MiB.\n")) << more;
 }
 
 }  // namespace

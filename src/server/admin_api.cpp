@@ -237,6 +237,20 @@ json to_json(const AdminRoomLines& lines) {
   return {{"room", std::move(list)}};
 }
 
+json to_json(const AdminUploads& uploads) {
+  json list = json::array();
+  for (const storage::UploadRecord& file : uploads.files) {
+    list.push_back({{"id", file.id},
+                    {"account", file.account},
+                    {"name", file.name},
+                    {"type", file.type},
+                    {"bytes", file.bytes},
+                    {"since", xmpp::format_datetime(file.created, false)},
+                    {"until", xmpp::format_datetime(file.expires, false)}});
+  }
+  return {{"uploads", std::move(list)}, {"files", uploads.usage.files}, {"bytes", uploads.usage.bytes}};
+}
+
 json to_json(const AdminReload& reload) { return {{"notes", reload.notes}}; }
 
 /// Turns an action's answer into a response; `about` is the address that the action was about, if any.
@@ -329,16 +343,26 @@ struct Call {
     actions.check_keys(*jid, mend, respond<AdminKeys>(std::move(then), 200, jid->text()));
   }
 
-  void get_sessions() {
+  /// The account that is asked about: nothing for all.
+  std::expected<std::optional<xmpp::BareJid>, AdminError> account_asked_for() const {
     const std::string text = target.value("account");
-    std::optional<xmpp::BareJid> account;
-    if (!text.empty()) {
-      const std::expected<xmpp::BareJid, AdminError> jid = read_account(text);
-      if (!jid) return refuse(jid.error());
-      account = *jid;
-    }
-    actions.list_sessions(std::move(account), respond<std::vector<AdminSession>>(std::move(then)));
+    if (text.empty()) return std::nullopt;
+    return read_account(text);
   }
+
+  void get_sessions() {
+    auto account = account_asked_for();
+    if (!account) return refuse(account.error());
+    actions.list_sessions(*std::move(account), respond<std::vector<AdminSession>>(std::move(then)));
+  }
+
+  void get_uploads() {
+    auto account = account_asked_for();
+    if (!account) return refuse(account.error());
+    actions.list_uploads(*std::move(account), respond<AdminUploads>(std::move(then)));
+  }
+
+  void delete_upload() { actions.remove_upload(target.segments[2], respond<AdminDone>(std::move(then))); }
 
   void delete_session() {
     const std::string& text = target.segments[2];
@@ -426,7 +450,7 @@ AdminResponse error_response(const AdminError& error) {
 }
 
 void AdminApi::handle(AdminRequest request, Then then) {
-  static const std::array<Route, 23> routes{{
+  static const std::array<Route, 25> routes{{
       {"GET", {"v1", "status"}, &Call::get_status},
       {"GET", {"v1", "users"}, &Call::get_users},
       {"POST", {"v1", "users"}, &Call::post_user},
@@ -449,6 +473,8 @@ void AdminApi::handle(AdminRequest request, Then then) {
       {"DELETE", {"v1", "rooms", "*"}, &Call::delete_room},
       {"PUT", {"v1", "rooms", "*", "people", "*"}, &Call::put_room_person},
       {"PUT", {"v1", "rooms", "*", "config", "*"}, &Call::put_room_config},
+      {"GET", {"v1", "uploads"}, &Call::get_uploads},
+      {"DELETE", {"v1", "uploads", "*"}, &Call::delete_upload},
       {"POST", {"v1", "reload"}, &Call::post_reload},
   }};
   const std::optional<Target> target = parse_target(request.target);

@@ -22,6 +22,8 @@
 //   DELETE /v1/rooms/{jid}                                       destroys a room
 //   PUT    /v1/rooms/{jid}/people/{jid}      {"affiliation"}     owner, admin, member, none or outcast
 //   PUT    /v1/rooms/{jid}/config/{field}    {"value"}           a field of the form that its owners fill
+//   GET    /v1/uploads[?account=]                                files that were uploaded, of one account or of all
+//   DELETE /v1/uploads/{id}                                      deletes a file
 //   POST   /v1/reload                                            reads configuration and certificates again
 //
 // {…} stands for one percent-encoded segment of the path, so that the '/' of a full JID is %2F; segments and query
@@ -42,6 +44,7 @@
 #include "module/hooks.h"
 #include "module/key_check.h"
 #include "storage/storage.h"
+#include "storage/uploads.h"
 #include "xmpp/jid.h"
 
 namespace kith::server {
@@ -130,6 +133,12 @@ struct AdminRoom {
   std::string name{};
 };
 
+struct AdminUploads {
+  std::vector<storage::UploadRecord> files{};  ///< at most `most`, in the order of their ids
+  storage::UploadStore::Usage usage{};         ///< of all that there are
+  static constexpr std::size_t most = 10'000;
+};
+
 /// What is to be known of a room, as names and values; a name may be there more than once.
 using AdminRoomLines = module::RoomAdministration::Lines;
 
@@ -173,6 +182,10 @@ class AdminActions {
   /// 404 no-such-room, 400 bad-request, 409 conflict, 503 storage-failed.
   virtual void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string object, std::string value,
                     AdminAnswer<AdminRoomLines> then) = 0;
+  /// Of one account or, without it, of all. 503 storage-failed.
+  virtual void list_uploads(std::optional<xmpp::BareJid> account, AdminAnswer<AdminUploads> then) = 0;
+  /// Deletes a file that was uploaded. 404 no-such-file, 503 storage-failed.
+  virtual void remove_upload(std::string id, AdminAnswer<AdminDone> then) = 0;
   /// 409 configuration-refused, with file, line and key in the sentence; the daemon keeps what it had.
   virtual void reload(AdminAnswer<AdminReload> then) = 0;
 };

@@ -71,6 +71,20 @@ class FakeActions final : public AdminActions {
                                                   .software = "Balcony",
                                                   .device = "phone"}});
   }
+  void list_uploads(std::optional<xmpp::BareJid> account, AdminAnswer<AdminUploads> then) override {
+    calls.push_back("list_uploads " + (account ? account->text() : std::string()));
+    answer(then, AdminUploads{.files = {{.id = "abcd",
+                                         .account = "a@example.org",
+                                         .name = "balcony.png",
+                                         .type = "image/png",
+                                         .bytes = 5,
+                                         .stored = true}},
+                              .usage = {.files = 2, .bytes = 7}});
+  }
+  void remove_upload(std::string id, AdminAnswer<AdminDone> then) override {
+    calls.push_back("remove_upload " + id);
+    answer(then, AdminDone{});
+  }
   void list_pushes(xmpp::BareJid account, AdminAnswer<std::vector<storage::PushRecord>> then) override {
     calls.push_back("list_pushes " + account.text());
     answer(then, std::vector<storage::PushRecord>{
@@ -218,6 +232,19 @@ TEST_F(AdminApiTest, what_push_services_were_told_is_listed) {
   EXPECT_EQ(actions.calls, std::vector<std::string>{"list_pushes a@example.org"});
   actions.calls.clear();
   expect_refused(ask("GET", "/v1/users/a%20b/pushes"), 400, "jid-malformed");
+}
+
+TEST_F(AdminApiTest, uploaded_files_are_listed_and_removed) {
+  const Result result = ask("GET", "/v1/uploads");
+  EXPECT_EQ(result.status, 200);
+  EXPECT_EQ(result.body, json::parse(R"({"files":2,"bytes":7,"uploads":[{"id":"abcd","account":"a@example.org",
+    "name":"balcony.png","type":"image/png","bytes":5,"since":"1970-01-01T00:00:00Z","until":"1970-01-01T00:00:00Z"}]})"));
+  EXPECT_EQ(ask("GET", "/v1/uploads?account=a%40example.org").status, 200);
+  EXPECT_EQ(ask("DELETE", "/v1/uploads/abcd").status, 200);
+  EXPECT_EQ(actions.calls,
+            (std::vector<std::string>{"list_uploads ", "list_uploads a@example.org", "remove_upload abcd"}));
+  actions.calls.clear();
+  expect_refused(ask("GET", "/v1/uploads?account=a%20b"), 400, "jid-malformed");
 }
 
 TEST_F(AdminApiTest, keys_for_encryption_are_looked_at_and_mended) {

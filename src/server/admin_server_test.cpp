@@ -51,6 +51,8 @@ class FakeActions final : public AdminActions {
   }
   void list_clients(xmpp::BareJid, AdminAnswer<std::vector<module::ClientInfo>>) override {}
   void end_client(xmpp::BareJid, std::string, AdminAnswer<AdminDone>) override {}
+  void list_uploads(std::optional<xmpp::BareJid>, AdminAnswer<AdminUploads>) override {}
+  void remove_upload(std::string, AdminAnswer<AdminDone>) override {}
   void list_pushes(xmpp::BareJid, AdminAnswer<std::vector<storage::PushRecord>>) override {}
   void check_keys(xmpp::BareJid, bool, AdminAnswer<AdminKeys>) override {}
   void list_sessions(std::optional<xmpp::BareJid>, AdminAnswer<std::vector<AdminSession>>) override {}

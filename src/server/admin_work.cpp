@@ -334,6 +334,43 @@ void AdminWork::list_rooms(AdminAnswer<std::vector<AdminRoom>> then) {
   });
 }
 
+void AdminWork::list_uploads(std::optional<xmpp::BareJid> account, AdminAnswer<AdminUploads> then) {
+  ShardUnit& unit = *deps_.units.front();
+  unit.shard.post([&unit, whose = account ? account->text() : std::string(), then = std::move(then)]() mutable {
+    storage::UploadStore& uploads = unit.store_refs->uploads;
+    uploads.usage(whose, [&uploads, whose, then = std::move(then)](const auto& usage) mutable {
+      if (!usage) return then(std::unexpected(storage_failed()));
+      uploads.list(whose, "", AdminUploads::most, [usage = *usage, then = std::move(then)](auto files) mutable {
+        if (!files) return then(std::unexpected(storage_failed()));
+        then(AdminUploads{.files = *std::move(files), .usage = usage});
+      });
+    });
+  });
+}
+
+void AdminWork::remove_upload(std::string id, AdminAnswer<AdminDone> then) {
+  ShardUnit& unit = *deps_.units.front();
+  unit.shard.post([this, &unit, id = std::move(id), then = std::move(then)]() mutable {
+    unit.store_refs->uploads.find(id, [this, &unit, id, then = std::move(then)](const auto& found) mutable {
+      if (!found) return then(std::unexpected(storage_failed()));
+      if (!*found || !(*found)->stored) {
+        return then(std::unexpected(
+            AdminError{404, "no-such-file",
+                       "There is no uploaded file " + id + "; 'kithctl upload list' shows which there are."}));
+      }
+      // First the file, then its row: what is not finished can be asked for again.
+      unit.runtime->files().remove(id, [this, &unit, id, then = std::move(then)](const auto& removed) mutable {
+        if (!removed) return then(std::unexpected(storage_failed()));
+        unit.store_refs->uploads.remove(id, [this, then = std::move(then)](const auto& forgotten) mutable {
+          if (!forgotten) return then(std::unexpected(storage_failed()));
+          deps_.events.record(LogLevel::info, "upload_removed");
+          then(AdminDone{});
+        });
+      });
+    });
+  });
+}
+
 void AdminWork::room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string object, std::string value,
                      AdminAnswer<AdminRoomLines> then) {
   ShardUnit& unit = owner(jid);

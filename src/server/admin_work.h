@@ -44,6 +44,8 @@ class AdminWork final : public AdminActions {
   void list_rooms(AdminAnswer<std::vector<AdminRoom>> then) override;
   void room(xmpp::BareJid jid, module::RoomAdministration::Wish wish, std::string object, std::string value,
             AdminAnswer<AdminRoomLines> then) override;
+  void list_uploads(std::optional<xmpp::BareJid> account, AdminAnswer<AdminUploads> then) override;
+  void remove_upload(std::string id, AdminAnswer<AdminDone> then) override;
   void reload(AdminAnswer<AdminReload> then) override;
 
  private:

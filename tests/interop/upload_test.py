@@ -92,6 +92,22 @@ class Uploads(unittest.TestCase):
         self.assertEqual(self.ask("GET", get)[2], b"0123456789")
         self.settled(kept + 1)
 
+    def test_the_administrator_sees_and_deletes_files(self):
+        kept = self.files()[0]
+        self.kith.add_user("mercutio")
+        put, get = self.urls("balcony.png", 2000, "image/png", wire=self.login("mercutio"))
+        self.assertEqual(self.ask("PUT", put, b"x" * 2000)[0], 201)
+        number = get.path.split("/")[2]
+        listed = self.kith.kithctl("upload", "list", "mercutio@example.org").stdout
+        self.assertRegex(listed, rf"mercutio@example.org +balcony.png +2 .* {number}\n1 file, 1 MiB.\n$")
+        self.assertIn(number, self.kith.kithctl("upload", "list").stdout)
+        self.assertEqual(self.kith.kithctl("upload", "remove", get.geturl()).stdout, f"The file {number} was deleted.\n")
+        self.assertEqual(self.ask("GET", get)[0], 404)
+        self.settled(kept)
+        again = self.kith.kithctl("upload", "remove", number, check=False)
+        self.assertIn("There is no uploaded file", again.stderr)
+        self.assertEqual(self.kith.kithctl("upload", "list", "mercutio@example.org").stdout, "No files are stored.\n")
+
     def test_what_is_not_what_the_slot_is_for(self):
         kept = self.files()[0]
         put, get = self.urls("a.png", 10, "image/png")

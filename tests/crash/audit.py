@@ -11,7 +11,7 @@ MAM = "urn:xmpp:mam:2"
 RSM = "http://jabber.org/protocol/rsm"
 
 # Everything that may lie in the data directory: what one start makes, and nothing that grows from crash to crash.
-DATA_FILES = {"kith.db", "kith.db-wal", "kith.db-shm", "kith.db.lock", "secret"}
+DATA_FILES = {"kith.db", "kith.db-wal", "kith.db-shm", "kith.db.lock", "secret", "files"}
 
 
 class Audit:

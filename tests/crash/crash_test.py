@@ -9,7 +9,7 @@ from cycle import CrashTest
 
 CYCLES = 20
 # On a slow machine less is acknowledged between two crashes: there it takes more of them, up to so many.
-MOST_CYCLES = 60
+MOST_CYCLES = 150
 SEED = 4217
 # A load that is none would lose nothing, either: of each of these there must be more than CYCLES.
 ACKNOWLEDGED = "message", "visit", "roster", "push", "private", "vcard", "subscription", "account", "kithctl", "talk", "resumption"

@@ -166,7 +166,8 @@ build_tsan() {
 }
 # What crosses shards and servers for real crosses them here, under ThreadSanitizer; sessions come back after cuts and restarts, too.
 conversations_under_tsan() {
-  KITH_TEST_PRESET=tsan KITH_CUTS=24 python_tests tests/interop --only conversation_test resumption_test rooms_test federation_test
+  KITH_TEST_PRESET=tsan KITH_CUTS=24 python_tests tests/interop \
+    --only conversation_test resumption_test rooms_test federation_test http_test websocket_test upload_test
 }
 
 dev_test() {

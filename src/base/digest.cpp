@@ -38,5 +38,6 @@ std::string hmac(const EVP_MD* algorithm, std::string_view key, std::string_view
 
 std::string hmac_sha1(std::string_view key, std::string_view text) { return hmac(EVP_sha1(), key, text); }
 std::string hmac_sha256(std::string_view key, std::string_view text) { return hmac(EVP_sha256(), key, text); }
+Secret derive_key(const Secret& secret, std::string_view use) { return Secret(hmac_sha256(secret.reveal(), use)); }
 
 }  // namespace kith

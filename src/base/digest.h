@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/secret.h"
+
 namespace kith {
 
 /// 20 raw bytes.
@@ -15,5 +17,7 @@ std::string sha256(std::string_view bytes);
 std::string hmac_sha1(std::string_view key, std::string_view text);
 /// With SHA-256: 32 raw bytes.
 std::string hmac_sha256(std::string_view key, std::string_view text);
+/// A key of 32 bytes for one use of a secret; who has it knows neither the secret nor the keys of other uses.
+Secret derive_key(const Secret& secret, std::string_view use);
 
 }  // namespace kith

@@ -24,9 +24,9 @@ constexpr std::size_t most_ahead = 32 * 1024;
 constexpr std::string_view websocket_guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Who a proxy says the client is: the last address of X-Forwarded-For that is not itself a trusted proxy.
-std::string forwarded_for(const HttpService& service, const Head& head, const std::string& proxy) {
+std::string forwarded_for(const HttpService& service, const module::HttpRequest& request, const std::string& proxy) {
   std::string list;
-  for (const module::HttpField& field : head.fields) {
+  for (const module::HttpField& field : request.fields) {
     if (field.name == "x-forwarded-for") list += (list.empty() ? "" : ",") + field.value;
   }
   std::string client = proxy;
@@ -214,10 +214,8 @@ void HttpConnection::begin(Head head) {
   request.fields = std::move(head_.fields);
   head_.fields.clear();
   const bool proxied = service_.trusts(transport_->peer_address());
-  Head looked;
-  looked.fields = request.fields;
   request.peer_address =
-      proxied ? forwarded_for(service_, looked, transport_->peer_address()) : transport_->peer_address();
+      proxied ? forwarded_for(service_, request, transport_->peer_address()) : transport_->peer_address();
   request.secure =
       transport_->tls() != nullptr || (proxied && request.field("x-forwarded-proto").value_or("") == "https");
   transport_->forget_facts();
@@ -234,7 +232,7 @@ void HttpConnection::begin(Head head) {
   if (!target) return refuse(target.error());
   request.path = std::move(target->path);
   request.query = std::move(target->query);
-  const bool socket = service_.deps_.websockets != nullptr && request.path == HttpService::websocket_path;
+  const bool socket = service_.deps_.websockets != nullptr && request.path == module::websocket_path;
   if (socket && head_.method != "OPTIONS") return upgrade();
   const module::HttpHandler* handler = service_.handler(request.host, request.path);
   if (handler == nullptr) {
@@ -462,19 +460,17 @@ void HttpConnection::on_closed(net::CloseReason) {
 
 void HttpConnection::upgrade() {
   const module::HttpRequest& request = *request_;
-  Head head;
-  head.fields = request.fields;
   HttpReply wanted = HttpReply::text(426, "This is where XMPP clients connect by WebSocket (RFC 7395).");
   wanted.fields.push_back({"Upgrade", "websocket"});
   wanted.fields.push_back({"Sec-WebSocket-Version", "13"});
   wanted.fields.push_back({"Sec-WebSocket-Protocol", "xmpp"});
-  const bool asked = head_.method == "GET" && !head_.http_1_0 && body_complete_ && head.lists("upgrade", "websocket") &&
-                     head.lists("connection", "upgrade");
+  const bool asked = head_.method == "GET" && !head_.http_1_0 && body_complete_ &&
+                     lists(request.fields, "upgrade", "websocket") && lists(request.fields, "connection", "upgrade");
   if (!asked || request.field("sec-websocket-version") != "13") return reply(turn_, std::move(wanted));
   const auto key = request.field("sec-websocket-key");
   const auto nonce = key ? base64_decode(*key) : std::nullopt;
   if (!nonce || nonce->size() != 16) return reply(turn_, HttpReply::text(400, "The WebSocket's key is none."));
-  if (!head.lists("sec-websocket-protocol", "xmpp")) {
+  if (!lists(request.fields, "sec-websocket-protocol", "xmpp")) {
     return reply(turn_, HttpReply::text(400, "The subprotocol must be xmpp."));
   }
   const std::string origin(request.field("origin").value_or(""));
@@ -496,8 +492,6 @@ void HttpConnection::upgrade() {
   Upgraded upgraded{.transport = nullptr,
                     .bytes = std::exchange(in_, {}),
                     .peer_address = request.peer_address,
-                    .host = request.host,
-                    .secure = request.secure,
                     .own_tls = transport_->tls() != nullptr};
   transport_->forget_facts();
   timer_.cancel();

@@ -25,6 +25,7 @@ class OneHost final : public module::Hosts {
   std::vector<std::string> domains() const override { return {"example.org"}; }
   bool is_admin(const xmpp::BareJid&) const override { return false; }
   std::vector<xmpp::BareJid> admins() const override { return {}; }
+  std::string web_origin(std::string_view) const override { return {}; }
 };
 
 /// A body that is written down, and answered at its end.

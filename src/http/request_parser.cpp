@@ -123,7 +123,8 @@ std::optional<Refusal> complete(Head& head) {
   if (hosts > 1 || (hosts == 0 && !head.http_1_0)) return Refusal{400, "There must be one Host."};
   if (lengths > 1 || codings > 1 || (lengths > 0 && codings > 0)) return Refusal{400, "The body's end is not clear."};
   if (codings > 0 && head.http_1_0) return Refusal{400, "HTTP/1.0 knows no transfer coding."};
-  head.keep_alive = head.http_1_0 ? head.lists("connection", "keep-alive") : !head.lists("connection", "close");
+  head.keep_alive =
+      head.http_1_0 ? lists(head.fields, "connection", "keep-alive") : !lists(head.fields, "connection", "close");
   // §3.2.2: an absolute target's authority counts, whatever Host says.
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!lower(head.target.substr(0, scheme.size())).starts_with(scheme)) continue;
@@ -195,12 +196,7 @@ std::expected<bool, Refusal> RequestParser::body(std::string_view& bytes,
   return impl_->is_done();
 }
 
-std::optional<std::string_view> Head::field(std::string_view name) const {
-  const auto found = std::ranges::find(fields, name, &module::HttpField::name);
-  return found == fields.end() ? std::nullopt : std::optional<std::string_view>(found->value);
-}
-
-bool Head::lists(std::string_view name, std::string_view token) const {
+bool lists(const std::vector<module::HttpField>& fields, std::string_view name, std::string_view token) {
   for (const module::HttpField& field : fields) {
     if (field.name != name) continue;
     std::string_view rest = field.value;

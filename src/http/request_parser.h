@@ -44,10 +44,10 @@ struct Head {
   bool expects_continue = false;
 
   bool has_body() const { return chunked || content_length.value_or(0) > 0; }
-  std::optional<std::string_view> field(std::string_view name) const;
-  /// True if the comma-separated list of that name has `token` (in lower case).
-  bool lists(std::string_view name, std::string_view token) const;
 };
+
+/// True if the comma-separated list of that name has `token` (in lower case).
+bool lists(const std::vector<module::HttpField>& fields, std::string_view name, std::string_view token);
 
 class RequestParser {
  public:

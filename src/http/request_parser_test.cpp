@@ -49,7 +49,7 @@ TEST(RequestParser, a_head_is_read_whatever_its_pieces) {
     EXPECT_EQ(head.target, "/a/b?c=d");
     EXPECT_EQ(head.host, "example.org:5281");
     EXPECT_THAT(head.content_length, Optional(3U));
-    EXPECT_THAT(head.field("x-a"), Optional(Eq("b")));
+    EXPECT_TRUE(lists(head.fields, "x-a", "b"));
     EXPECT_TRUE(head.keep_alive);
     std::string body;
     std::string_view rest = bytes;

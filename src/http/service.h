@@ -35,9 +35,7 @@ struct Upgraded {
   std::unique_ptr<net::Transport> transport;
   std::string bytes;         ///< what came behind the request already
   std::string peer_address;  ///< the client's, also behind a proxy
-  std::string host;
-  bool secure = false;   ///< it came over TLS, to us or to a trusted proxy
-  bool own_tls = false;  ///< … to us: only then do channel bindings mean anything
+  bool own_tls = false;      ///< it came over TLS to us, not to a proxy: only then do channel bindings mean anything
 };
 
 /// Who takes them.
@@ -71,8 +69,6 @@ class HttpConnection;
 
 class HttpService {
  public:
-  static constexpr std::string_view websocket_path = "/xmpp-websocket";
-
   HttpService(HttpDeps deps, HttpSettings settings);
   ~HttpService();
   HttpService(const HttpService&) = delete;

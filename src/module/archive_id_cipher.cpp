@@ -9,9 +9,9 @@ namespace kith::module {
 
 namespace {
 
-// Not the secret itself: each use of it has a key of its own.
 Secret key_from(const Secret& secret) {
-  return Secret(sha256("archive ids " + std::string(secret.reveal())).substr(0, sizeof(BlockCipher::Block)));
+  const Secret key = derive_key(secret, "archive ids");
+  return Secret(std::string(key.reveal().substr(0, std::tuple_size_v<BlockCipher::Block>)));
 }
 
 }  // namespace

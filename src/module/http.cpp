@@ -87,18 +87,6 @@ HttpReply HttpReply::text(int status, std::string_view words) {
   return reply;
 }
 
-HttpReply HttpReply::html(std::string page) {
-  HttpReply reply{.fields = {{"Content-Type", "text/html; charset=utf-8"}}};
-  reply.body = std::move(page);
-  return reply;
-}
-
-HttpReply HttpReply::redirect(std::string place) {
-  HttpReply reply{.status = 303};
-  reply.fields.push_back({"Location", std::move(place)});
-  return reply;
-}
-
 std::string format_http_date(WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date{day};

@@ -23,6 +23,9 @@
 
 namespace kith::module {
 
+/// Where clients in browsers connect (RFC 7395); no feature's path.
+inline constexpr std::string_view websocket_path = "/xmpp-websocket";
+
 struct HttpField {
   std::string name;
   std::string value;
@@ -71,8 +74,6 @@ struct HttpReply {
 
   /// Plain words for a person or a program.
   static HttpReply text(int status, std::string_view words);
-  static HttpReply html(std::string page);
-  static HttpReply redirect(std::string place);
 };
 
 /// What takes a body as it comes. Destroyed without end(): the client has gone, was too slow, or has been answered.

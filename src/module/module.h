@@ -110,10 +110,7 @@ class Hosts {
   virtual bool is_admin(const xmpp::BareJid& jid) const = 0;
   virtual std::vector<xmpp::BareJid> admins() const = 0;
   /// Where pages of `host` (a domainpart) are found: "https://example.org:5281"; empty if there is no HTTP.
-  virtual std::string web_origin(std::string_view host) const {
-    static_cast<void>(host);
-    return {};
-  }
+  virtual std::string web_origin(std::string_view host) const = 0;
 };
 
 struct ModuleDeps {
@@ -127,7 +124,7 @@ struct ModuleDeps {
   storage::Stores& stores;
   const ArchiveIdCipher& archive_ids;
   storage::FileStore& files;
-  /// The same on all shards and after a restart. A feature makes a key of its own out of it.
+  /// The same on all shards and after a restart. A feature makes a key of its own out of it (derive_key()).
   const Secret& secret;
   const Limits& limits;
   /// Rates that all shards count together, by the limit's name and what it is counted for.

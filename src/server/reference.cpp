@@ -20,7 +20,7 @@ struct CoreSpec {
   std::string_view summary;
 };
 
-constexpr std::array<CoreSpec, 28> core_specs{{
+constexpr std::array<CoreSpec, 30> core_specs{{
     {{.version = "RFC 6120"}, "XML streams, STARTTLS, SASL, resource binding, stanzas and errors."},
     {{.version = "RFC 6121"}, "Rosters, subscriptions, presence, and where messages go."},
     {{.version = "RFC 7622"}, "Addresses; those that only the older RFC 6122 allows are understood, too."},
@@ -34,7 +34,9 @@ constexpr std::array<CoreSpec, 28> core_specs{{
     {{.version = "RFC 9266"}, "Channel binding by tls-exporter."},
     {{.version = "RFC 7671", .note = "SNI is the domain"}, "DANE: certificates that signed DNS names (RFC 6698)."},
     {{.version = "RFC 7673"}, "DANE for the hosts that SRV records name, between servers."},
-    {{.version = "RFC 7301"}, "ALPN: xmpp-client, xmpp-server."},
+    {{.version = "RFC 7301"}, "ALPN: xmpp-client, xmpp-server, http/1.1."},
+    {{.version = "RFC 7395"}, "Clients' streams over WebSocket (RFC 6455)."},
+    {{.version = "RFC 9112"}, "HTTP/1.1, for browsers, files and WebSockets."},
     {{.xep = 114, .version = "1.6", .note = "jabber:component:accept"},
      "Components: programs with domains of their own."},
     {{.xep = 178, .version = "1.2", .note = "between servers"}, "Servers prove their domains by certificates."},

@@ -61,8 +61,8 @@ class LimiterAdmission final : public session::Admission {
   net::ConnectionLimiter::Admission admission_;
 };
 
-/// The secret behind the keys of accounts that do not exist: made once, so that the same name always gets the same
-/// salt.
+/// The secret behind all that must be the same after a restart and that nobody else can make: tokens, ids of archived
+/// messages, slots for uploads, the salts of accounts that do not exist. Made once.
 std::expected<Secret, std::string> load_secret(const fs::path& file, Random& random) {
   std::ifstream existing(file);
   if (existing) {
@@ -152,7 +152,7 @@ struct Server::Parts {
   const Limits limits;  ///< of what all shards share; fixed until the daemon starts again
   const MonotonicTime started;
   const WallTime started_wall;
-  Secret decoy_secret;
+  Secret server_secret;
 
   std::unique_ptr<net::CertificateStore> certificates;
   net::ConnectionLimiter limiter;
@@ -208,7 +208,7 @@ std::expected<void, std::string> Server::Parts::open() {
   fs::permissions(config.data_directory, fs::perms::owner_all, error);
   auto secret = load_secret(config.data_directory / "secret", random);
   if (!secret) return std::unexpected(secret.error());
-  decoy_secret = std::move(*secret);
+  server_secret = std::move(*secret);
   try {
     storage = std::make_unique<storage::SqlStorage>(config.storage.file.string(), events, clock);
   } catch (const std::exception& trouble) {
@@ -291,7 +291,7 @@ ShardSettings Server::Parts::shard_settings() const {
 std::expected<void, std::string> Server::Parts::open_federation() {
   if (!config.federates()) return {};
   // Not the secret itself: what goes out over the network is made with a key of its own.
-  dialback_secret = Secret(sha256("dialback " + std::string(decoy_secret.reveal())));
+  dialback_secret = derive_key(server_secret, "dialback");
   try {
     s2s_settings = {.contexts = certificates.get(),
                     .alpn = {},
@@ -444,7 +444,7 @@ std::expected<void, std::string> Server::Parts::open_shards() {
             .guard = guard,
             .password_checker = *password_checks,
             .run_job = run_job,
-            .decoy_secret = decoy_secret,
+            .server_secret = server_secret,
             .send_off =
                 [this](unsigned shard, std::unique_ptr<session::Parcel> parcel) {
                   ShardUnit& there = *units[shard];

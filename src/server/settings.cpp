@@ -107,8 +107,7 @@ void add_listen(Table& table) {
   table.at_start().endpoints(
       "http", [](auto& c) -> auto& { return c.listen.http; }, false,
       "Where HTTP is spoken in the clear, to a reverse proxy on this machine. WebSockets from elsewhere are refused "
-      "here "
-      "unless a trusted proxy says that they came by https.");
+      "here unless a trusted proxy says that they came by https.");
   table.at_start().endpoints(
       "https", [](auto& c) -> auto& { return c.listen.https; }, false,
       "Where HTTP is spoken over TLS, with the certificates of the domains: WebSockets (RFC 7395), pages, files.");
@@ -136,8 +135,7 @@ void add_http(Table& table) {
   table.at_start().count(
       "public_port", [](auto& c) -> auto& { return c.http.public_port; }, {0, 65535},
       "The port in addresses of pages and files that others are told; 443 behind a reverse proxy, as a rule. With 0 it "
-      "is "
-      "that of the first address under `https`.");
+      "is that of the first address under `https`.");
   table.add(
       "origins", "list of texts",
       "The web pages that may open a WebSocket, as in [\"https://chat.example.org\"]; [\"*\"] means any. Who logs in "

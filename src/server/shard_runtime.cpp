@@ -21,7 +21,7 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
                .stores = stores_,
                .commit_log = surroundings.commit_log,
                .crossroads = surroundings.crossroads}),
-      archive_ids_(surroundings.decoy_secret),
+      archive_ids_(surroundings.server_secret),
       c2s_({.shard = surroundings.shard,
             .clock = surroundings.clock,
             .random = surroundings.random,
@@ -33,7 +33,7 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
             .router = router_,
             .guard = surroundings.guard,
             .passwords = surroundings.password_checker,
-            .decoy_secret = surroundings.decoy_secret,
+            .server_secret = surroundings.server_secret,
             .send_off = surroundings.send_off}) {
   if (surroundings.federation) {
     s2s_ = std::make_unique<session::S2sService>(
@@ -77,7 +77,7 @@ ShardRuntime::ShardRuntime(const ShardSurroundings& surroundings, ShardSettings 
                                 .stores = stores_,
                                 .archive_ids = archive_ids_,
                                 .files = files_,
-                                .secret = surroundings.decoy_secret,
+                                .secret = surroundings.server_secret,
                                 .limits = limits_,
                                 .rates = surroundings.rates,
                                 .hosts = hosts_,

@@ -50,7 +50,7 @@ struct ShardSurroundings {
   session::LoginGuard& guard;
   session::PasswordChecker& password_checker;
   RunJob run_job;
-  const Secret& decoy_secret;
+  const Secret& server_secret;
   std::function<void(unsigned shard, std::unique_ptr<session::Parcel> parcel)> send_off;
   std::string_view software_version;
   MonotonicTime started;

@@ -77,7 +77,7 @@ struct C2sDeps {
   LoginGuard& guard;
   PasswordChecker& passwords;
   /// For the keys of accounts that do not exist; the same on all shards and after a restart.
-  const Secret& decoy_secret;
+  const Secret& server_secret;
   /// Brings a parcel to the C2sService of that shard and calls arrive() there. Any thread.
   std::function<void(unsigned shard, std::unique_ptr<Parcel> parcel)> send_off;
 };
@@ -142,6 +142,7 @@ class C2sService {
     std::string id_digest;
     std::uint32_t handled = 0;
   };
+  /// Ends that are remembered, of each shard.
   static constexpr std::size_t most_ended = 1024;
   std::deque<Ended> ended_;  ///< the latest last
   std::uint64_t ids_ = 0;

@@ -292,7 +292,7 @@ void C2sConnection::look_up(const xmpp::BareJid& bare, std::optional<Secret> pas
     // SECURITY: an account that does not exist, or is disabled, goes the same way with keys that nothing can match.
     // They are made for every account, used or not: their time would tell who has an account and who has none.
     const bool known = *record && !(*record)->disabled;
-    sasl::Credentials keys = sasl::decoy(service.deps_.decoy_secret, bare.text());
+    sasl::Credentials keys = sasl::decoy(service.deps_.server_secret, bare.text());
     if (known) keys = std::move((*record)->credentials);
     self->negotiation_->found_keys(keys);
     if (!password) {

@@ -49,7 +49,7 @@ std::string C2sConnection::resource_suffix() const {
   if (facts_.agent.empty()) return service_.deps_.random.token(suffix_bytes);
   // The same for each login of a client. SECURITY: strangers can't guess it, and nobody learns the client's id from it
   // (XEP-0386 §3.2.1).
-  const std::string seed = std::string(service_.deps_.decoy_secret.reveal()) + "\nresource\n" +
+  const std::string seed = std::string(service_.deps_.server_secret.reveal()) + "\nresource\n" +
                            negotiation_->account().text() + "\n" + facts_.agent;
   return base64url_encode(sha256(seed).substr(0, suffix_bytes));
 }
@@ -150,7 +150,7 @@ void C2sConnection::look_up_tokens(const xmpp::BareJid& bare, const std::string&
         std::vector<sasl::Token> tokens;
         for (const storage::TokenRecord& one : found->tokens) {
           // One that is none has no seed and no mechanism.
-          tokens.push_back({.text = sasl::derive_token(service.deps_.decoy_secret, bare.text(), client, one.seed),
+          tokens.push_back({.text = sasl::derive_token(service.deps_.server_secret, bare.text(), client, one.seed),
                             .mechanism = one.mechanism,
                             .expired = one.expires <= now,
                             .fresh = one.fresh,
@@ -191,7 +191,7 @@ void C2sConnection::establish_tokens() {
                                     .device = wishes.agent.device};
   const storage::LoginBasis basis{.salt = wishes.salt, .by_token = wishes.fast && !wishes.invalidate};
   token_written_ = store.put(account, record, basis, service_.deps_.limits.fast_clients_per_account);
-  const Secret token = sasl::derive_token(service_.deps_.decoy_secret, account.text(), wishes.agent.id, record.seed);
+  const Secret token = sasl::derive_token(service_.deps_.server_secret, account.text(), wishes.agent.id, record.seed);
   token_ = stream::token_element(token.reveal(), xmpp::format_datetime(record.expires, false));
 }
 

@@ -55,8 +55,7 @@ class WebSocket final : public net::Transport, private net::TransportHandler {
     TokenBucket pings;
     const Clock* clock;
     std::string peer_address;
-    std::string in;  ///< bytes that came and were not read
-    bool begun = false;
+    std::string in;        ///< bytes that came and were not read
     bool secured = false;  ///< on_secure() was said, or there is nothing to say
     bool paused = false;
     bool closing = false;

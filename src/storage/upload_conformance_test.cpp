@@ -70,6 +70,7 @@ TEST_P(UploadConformance, a_slot_becomes_a_file_once) {
   EXPECT_EQ(before->bytes, 10U);
   EXPECT_EQ(before->created, noon);
   EXPECT_EQ(before->expires, noon + minutes(15));
+  EXPECT_EQ(before->expire_before, WallTime::max());
   EXPECT_FALSE(before->stored);
   EXPECT_TRUE(begun("aaaa", noon + hours(24)));
   EXPECT_EQ(found("aaaa")->expires, noon + hours(24));
@@ -83,6 +84,14 @@ TEST_P(UploadConformance, a_slot_becomes_a_file_once) {
   EXPECT_TRUE(removed("aaaa"));
   EXPECT_FALSE(removed("aaaa"));
   EXPECT_FALSE(found("aaaa").has_value());
+}
+
+TEST_P(UploadConformance, when_its_owner_wants_it_gone_is_kept) {
+  UploadRecord record = slot("aaaa", 10);
+  record.expire_before = noon + hours(5);
+  ASSERT_TRUE(add(record));
+  ASSERT_TRUE(stored("aaaa"));
+  EXPECT_EQ(found("aaaa")->expire_before, noon + hours(5));
 }
 
 TEST_P(UploadConformance, an_id_is_given_out_once) {

@@ -19,8 +19,9 @@ struct UploadRecord {
   std::string type{};     ///< its content type, or empty
   std::string purpose{};  ///< "message", "profile", "ephemeral"
   std::uint64_t bytes = 0;
-  WallTime created{};  ///< when the slot was given out
-  WallTime expires{};  ///< of the slot, and of the file once it is there
+  WallTime created{};                        ///< when the slot was given out
+  WallTime expires{};                        ///< of the slot, and of the file once it is there
+  WallTime expire_before = WallTime::max();  ///< what its owner wants, whatever is usual
   bool stored = false;
 };
 
@@ -37,7 +38,7 @@ class UploadStore {
   virtual void stored(const std::string& id, const std::string& type, WallTime expires, Callback<bool> then) = 0;
   /// False if there was none.
   virtual void remove(const std::string& id, Callback<bool> then) = 0;
-  /// At most `most` that have expired before `now`, or whose account is gone; all of them if `now` is the end of time.
+  /// At most `most` that have expired before `now`, the oldest first; those whose account is gone expired long ago.
   virtual void expired(WallTime now, std::size_t most, Callback<std::vector<std::string>> then) = 0;
   /// The files of an account (of all, if it is empty) behind the id `after`, in the order of their ids.
   virtual void list(const std::string& account, const std::string& after, std::size_t most,

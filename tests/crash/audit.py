@@ -45,7 +45,8 @@ class Audit:
         found = {path.name for path in (self.kith.folder / "data").iterdir()}
         if not found <= DATA_FILES:
             raise Fault(f"files pile up in the data directory: {', '.join(sorted(found - DATA_FILES))}")
-        left = [str(path) for path in (self.kith.folder / "tmp").iterdir()]
+        begun = self.kith.folder / "data" / "files" / "tmp"  # uploads that a former run did not end
+        left = [str(path) for place in (self.kith.folder / "tmp", begun) for path in place.iterdir()]
         if left:
             raise Fault(f"temporary files were left: {', '.join(left)}")
 

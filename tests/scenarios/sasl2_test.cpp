@@ -133,6 +133,19 @@ TEST_F(Sasl2Test, a_session_that_is_gone_is_replaced_within_the_same_request) {
   EXPECT_THAT(bare.say(bind_iq("desk")), HasSubstr("juliet@localhost/desk"));
 }
 
+TEST_F(Sasl2Test, who_comes_too_late_is_told_within_the_login_how_much_was_handled) {
+  Raw raw = at_tls();
+  const std::string answer = raw.say(authenticate("juliet", "secret", agent() + bind2(enable_sm)));
+  const std::string previd = between(answer, "<enabled xmlns='urn:xmpp:sm:3' id='", "'");
+  raw.say("<presence/>" + message("romeo@localhost", "one"));
+  raw.client->link().cut();
+  world.settle();
+  world.advance(seconds(601));
+  Raw late = at_tls();
+  EXPECT_THAT(late.say(authenticate("juliet", "secret", agent() + bind2(enable_sm) + resume(previd, 0))),
+              HasSubstr("<failed xmlns='urn:xmpp:sm:3' h='2'><item-not-found"));
+}
+
 TEST_F(Sasl2Test, a_client_that_comes_again_gets_its_resource_and_ends_what_it_had) {
   Raw first = at_tls();
   const std::string jid = between(first.say(authenticate("juliet", "secret", agent() + bind2())), "identifier>", "<");

@@ -109,7 +109,7 @@ void World::start(WallTime wall) {
                                   .guard = *guard_,
                                   .password_checker = *checker_,
                                   .run_job = run_job,
-                                  .decoy_secret = decoy_,
+                                  .server_secret = server_secret_,
                                   .send_off =
                                       [this](unsigned shard, std::unique_ptr<session::Parcel> parcel) {
                                         loop_->post([this, shard, parcel = std::move(parcel)]() mutable {
@@ -135,7 +135,7 @@ void World::start(WallTime wall) {
 std::optional<server::ShardSurroundings::Federation> World::federation() {
   if (!options_.servers) return std::nullopt;
   return server::ShardSurroundings::Federation{
-      .secret = decoy_,
+      .secret = server_secret_,
       .require_certificates = false,
       .dane = false,
       .onions = false,

@@ -134,7 +134,7 @@ class World final : private router::Crossroads {
   std::unique_ptr<runtime::ManualLoop> loop_;
   std::unique_ptr<Events> events_;
   SeededRandom random_{42};
-  Secret decoy_{std::string(32, 'k')};
+  Secret server_secret_{std::string(32, 'k')};
   std::unique_ptr<storage::SqlStorage> storage_;
   std::unique_ptr<session::LoginGuard> guard_;
   std::unique_ptr<RateTable> rates_;

@@ -99,7 +99,7 @@ void House::start_unit(unsigned index, const server::RunJob& run_job) {
                                 .guard = *guard_,
                                 .password_checker = *checker_,
                                 .run_job = run_job,
-                                .decoy_secret = decoy_,
+                                .server_secret = server_secret_,
                                 .send_off =
                                     [this](unsigned shard, std::unique_ptr<session::Parcel> parcel) {
                                       loops_[shard]->post([this, shard, parcel = std::move(parcel)]() mutable {

@@ -105,7 +105,7 @@ class House final : private router::Crossroads, private Source {
   std::string vfs_name_;
   storage::sqlite::FaultyVfs vfs_;
   SeededRandom random_;
-  Secret decoy_{std::string(32, 'k')};
+  Secret server_secret_{std::string(32, 'k')};
   std::unique_ptr<Events> events_;
   std::vector<std::string> error_lines_;
   std::vector<std::unique_ptr<Loop>> loops_;

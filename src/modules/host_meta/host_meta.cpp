@@ -10,7 +10,6 @@ using module::HttpReply;
 namespace {
 
 constexpr std::string_view websocket_relation = "urn:xmpp:alt-connections:websocket";
-constexpr std::string_view websocket_path = "/xmpp-websocket";
 /// Seconds for which a client need not ask again; short, since addresses change.
 constexpr std::string_view time_to_live = "3600";
 
@@ -39,7 +38,7 @@ void HostMeta::configure(const module::Settings& settings) {
 std::string HostMeta::websocket_of(const module::HttpRequest& request) const {
   const std::string origin = hosts_.web_origin(request.host);
   if (!origin.starts_with("https")) return {};
-  return "wss" + origin.substr(5).append(websocket_path);
+  return "wss" + origin.substr(5).append(module::websocket_path);
 }
 
 void HostMeta::give_xml(module::HttpExchange exchange) {

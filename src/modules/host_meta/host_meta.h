@@ -23,8 +23,7 @@ class HostMeta final : public module::Module {
       .name = "host_meta",
       .summary = "Tells clients in browsers where WebSockets are",
       .specs = {{.xep = 156, .version = "1.4.0"},
-                {.xep = 487, .version = "0.1.0", .note = "for clients; without pins and ECH"},
-                {.version = "RFC 7395"}},
+                {.xep = 487, .version = "0.1.0", .note = "for clients; without pins and ECH"}},
       .settings =
           {
               {.key = "addresses",

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/encoding.h"
 #include "modules/upload/upload.h"
 
 namespace kith::modules {
@@ -129,11 +128,8 @@ void Putting::keep() {
 }
 
 WallTime Putting::end_of_file() const {
-  const WallTime usual = deps_.now + (record_.purpose == "profile" ? std::max(deps_.profile, deps_.keep) : deps_.keep);
-  constexpr std::string_view ephemeral = "ephemeral ";
-  if (!record_.purpose.starts_with(ephemeral)) return usual;
-  const auto seconds = parse_number<std::int64_t>(std::string_view(record_.purpose).substr(ephemeral.size()));
-  return std::min<WallTime>(usual, seconds ? WallTime(std::chrono::seconds(*seconds)) : usual);
+  const auto usual = record_.purpose == "profile" ? std::max(deps_.profile, deps_.keep) : deps_.keep;
+  return std::min<WallTime>(deps_.now + usual, record_.expire_before);
 }
 
 void Putting::enter() {

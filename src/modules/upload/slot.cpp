@@ -26,6 +26,8 @@ constexpr std::array<std::string_view, 9> active{"text/html",
                                                  "text/css",
                                                  "application/x-shockwave-flash"};
 
+constexpr std::chrono::seconds longest_copy = std::chrono::days(1);
+
 std::string proof(const Secret& key, const Slot& slot) {
   // The name comes last: it alone may have any character.
   return base64url_encode(hmac_sha256(key.reveal(), slot.id + "\n" + std::to_string(slot.bytes) + "\n" +
@@ -87,7 +89,7 @@ std::string media_type(std::string_view field) {
   return sound ? type : std::string();
 }
 
-std::vector<module::HttpField> file_fields(std::string_view type, std::string_view name) {
+std::vector<module::HttpField> file_fields(std::string_view type, std::string_view name, std::chrono::seconds left) {
   std::string content(type.empty() || std::ranges::find(active, type) != active.end() || type.ends_with("+xml") ||
                               type.ends_with("script")
                           ? "application/octet-stream"
@@ -97,11 +99,12 @@ std::vector<module::HttpField> file_fields(std::string_view type, std::string_vi
   // RFC 6266 §4.3: the form that has room for all of Unicode.
   std::string disposition(inline_too ? "inline" : "attachment");
   disposition.append("; filename*=UTF-8''").append(module::percent_encode(name));
-  return {{"Content-Type", content},
-          {"Content-Disposition", disposition},
-          {"Content-Security-Policy",
-           "default-src 'none'; img-src 'self'; media-src 'self'; frame-ancestors 'none'; sandbox"},
-          {"Cache-Control", "private, max-age=86400, immutable"}};
+  return {
+      {"Content-Type", content},
+      {"Content-Disposition", disposition},
+      {"Content-Security-Policy",
+       "default-src 'none'; img-src 'self'; media-src 'self'; frame-ancestors 'none'; sandbox"},
+      {"Cache-Control", "private, max-age=" + std::to_string(std::min(left, longest_copy).count()) + ", immutable"}};
 }
 
 }  // namespace kith::modules

@@ -1,6 +1,7 @@
 // What a slot for an upload is bound to, and how files are shown to browsers. Pure functions; any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -35,7 +36,8 @@ std::string clean_name(std::string_view name);
 /// "image/png" of "Image/PNG; charset=x"; empty if it is no media type.
 std::string media_type(std::string_view field);
 
-/// The headers with which a file of this type and name is shown: nothing that a browser would run.
-std::vector<module::HttpField> file_fields(std::string_view type, std::string_view name);
+/// The headers with which a file of this type and name is shown: nothing that a browser would run. Others may keep a
+/// copy for no longer than `left`, which the file still has.
+std::vector<module::HttpField> file_fields(std::string_view type, std::string_view name, std::chrono::seconds left);
 
 }  // namespace kith::modules

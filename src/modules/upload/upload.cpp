@@ -34,7 +34,7 @@ std::int64_t seconds_of(WallTime time) {
 
 Upload::Upload(const module::ModuleDeps& deps)
     : deps_(deps),
-      key_(sha256("upload slots " + std::string(deps.secret.reveal()))),
+      key_(derive_key(deps.secret, "upload slots")),
       uploads_(deps.events.counter("kith_uploads_total", "Files that were uploaded.")) {
   sweep_.set_action([this] { sweep(); });
 }
@@ -88,20 +88,8 @@ module::Outcome Upload::add_item(module::DiscoItems& event) {
   return module::Next{};
 }
 
-void Upload::refuse(const xmpp::Stanza& request, const StanzaError& error, std::optional<xml::Element> detail) {
-  auto answer = xmpp::error_reply(request, error);
-  if (!answer) return;
-  if (!detail) return deps_.delivery.route(*std::move(answer));
-  xml::Element element = answer->element();
-  xml::Element with("error", ns::client);
-  xml::Element made(element.name(), element.ns());
-  for (const xml::Attribute& attribute : element.attributes()) made.set(attribute.name, attribute.value);
-  element.for_each_child([&](const xml::Element& child) {
-    xml::Element copy = child;
-    if (child.is("error", ns::client)) copy.add(std::move(*detail));
-    made.add(std::move(copy));
-  });
-  deps_.delivery.route(xmpp::Stanza::make(std::move(made)));
+void Upload::refuse(const xmpp::Stanza& request, const StanzaError& error) {
+  if (auto answer = xmpp::error_reply(request, error)) deps_.delivery.route(*std::move(answer));
 }
 
 void Upload::receive(xmpp::Stanza stanza, storage::Ticket, Settled settled) {
@@ -159,12 +147,11 @@ void Upload::give_slot(const xmpp::Stanza& request) {
     return refuse(request, StanzaError::of(Condition::bad_request, "A name and a size are needed."));
   }
   if (*bytes > file_bytes_ + encryption_bytes) {
-    xml::Element detail("file-too-large", ns_upload);
-    detail.add(xml::Element("max-file-size", ns_upload).add_text(std::to_string(file_bytes_)));
-    return refuse(request,
-                  {ErrorType::modify, Condition::not_acceptable,
-                   "The file is too large. A file may have " + std::to_string(file_bytes_) + " bytes."},
-                  std::move(detail));
+    StanzaError error{ErrorType::modify, Condition::not_acceptable,
+                      "The file is too large. A file may have " + std::to_string(file_bytes_) + " bytes."};
+    error.detail = xml::Element("file-too-large", ns_upload);
+    error.detail->add_text_child("max-file-size", std::to_string(file_bytes_));
+    return refuse(request, error);
   }
   const WallTime now = deps_.clock.wall();
   storage::UploadRecord record{.id = deps_.random.token(24),
@@ -186,8 +173,7 @@ void Upload::give_slot(const xmpp::Stanza& request) {
       if (!before || *before <= now) {
         return refuse(request, StanzaError::of(Condition::bad_request, "The time of its end is none, or is over."));
       }
-      // The moment is kept in its name: the slot's own end comes first.
-      record.purpose += " " + std::to_string(seconds_of(*before));
+      record.expire_before = *before;
     }
   }
   const Slot slot{.id = record.id, .name = record.name, .bytes = record.bytes, .until = seconds_of(record.expires)};
@@ -230,15 +216,18 @@ void Upload::get(module::HttpExchange exchange, const std::string& id, const std
                                     storage::Result<std::optional<storage::UploadRecord>> found) mutable {
     if (!found) return exchange.reply(HttpReply::text(503, "The file cannot be read now. Try again later."));
     const auto& record = *found;
-    if (!record || !record->stored || record->name != name || record->expires <= deps_.clock.wall()) {
+    const WallTime now = deps_.clock.wall();
+    if (!record || !record->stored || record->name != name || record->expires <= now) {
       return exchange.reply(HttpReply::text(404, "There is no such file, or not any more."));
     }
-    deps_.files.open(record->id, [record = *record, exchange = std::move(exchange)](
+    const auto left = std::chrono::floor<std::chrono::seconds>(record->expires - now);
+    deps_.files.open(record->id, [record = *record, left, exchange = std::move(exchange)](
                                      storage::Result<std::unique_ptr<storage::FileReader>> reader) mutable {
       if (!reader) return exchange.reply(HttpReply::text(503, "The file cannot be read now. Try again later."));
       if (!*reader) return exchange.reply(HttpReply::text(404, "There is no such file, or not any more."));
-      const module::ServedFile served{
-          .etag = "\"" + record.id + "\"", .modified = record.created, .fields = file_fields(record.type, record.name)};
+      const module::ServedFile served{.etag = "\"" + record.id + "\"",
+                                      .modified = record.created,
+                                      .fields = file_fields(record.type, record.name, left)};
       HttpReply reply = file_reply(exchange.request(), served, *std::move(reader));
       exchange.reply(std::move(reply));
     });

@@ -97,8 +97,7 @@ class Upload final : public module::Module, private module::Service {
   void receive(xmpp::Stanza stanza, storage::Ticket gate, Settled settled) override;
   void describe(const xmpp::Stanza& request);
   void give_slot(const xmpp::Stanza& request);
-  void refuse(const xmpp::Stanza& request, const xmpp::StanzaError& error,
-              std::optional<xml::Element> detail = std::nullopt);
+  void refuse(const xmpp::Stanza& request, const xmpp::StanzaError& error);
   module::Outcome add_item(module::DiscoItems& event);
   void account_gone(module::AccountGone& event);
 

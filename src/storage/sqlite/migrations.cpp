@@ -314,7 +314,8 @@ constexpr Sql version_12 = R"sql(
     bytes   INTEGER NOT NULL,
     created INTEGER NOT NULL,
     expires INTEGER NOT NULL,
-    stored  INTEGER NOT NULL
+    stored  INTEGER NOT NULL,
+    expire_before INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX uploads_by_account ON uploads (account, created);
   CREATE INDEX uploads_by_end ON uploads (expires);

@@ -24,6 +24,7 @@ UploadRecord record_from(const Row& row) {
           .bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(row.integer(5), 0)),
           .created = time_from(row.integer(6)),
           .expires = time_from(row.integer(7)),
+          .expire_before = time_from(row.integer(9)),
           .stored = row.integer(8) == 1};
 }
 
@@ -35,9 +36,8 @@ void UploadSql::add(const UploadRecord& record, WallTime since, std::uint64_t mo
       [record, since, most_bytes](Db& db) -> Result<bool> {
         std::int64_t used = 0;
         const auto counted = db.query(
-            "SELECT coalesce(sum(bytes), 0) FROM uploads WHERE account = ? AND created > ? AND (stored = 1 OR expires "
-            "> "
-            "?)",
+            "SELECT coalesce(sum(bytes), 0) FROM uploads WHERE account = ? AND created > ? AND (stored = 1 OR "
+            "expires > ?)",
             [&](const Row& row) { used = row.integer(0); }, record.account, to_column(since),
             to_column(record.created));
         if (!counted) return std::unexpected(counted.error());
@@ -46,10 +46,10 @@ void UploadSql::add(const UploadRecord& record, WallTime since, std::uint64_t mo
           return false;
         }
         const auto added = db.exec(
-            "INSERT INTO uploads (id, account, name, type, purpose, bytes, created, expires, stored) VALUES (?, ?, ?, "
-            "?, ?, ?, ?, ?, 0) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO uploads (id, account, name, type, purpose, bytes, created, expires, stored, expire_before) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?) ON CONFLICT (id) DO NOTHING",
             record.id, record.account, record.name, record.type, record.purpose, number(record.bytes),
-            to_column(record.created), to_column(record.expires));
+            to_column(record.created), to_column(record.expires), to_column(record.expire_before));
         if (!added) return std::unexpected(added.error());
         return *added == 1;
       },
@@ -61,7 +61,8 @@ void UploadSql::find(const std::string& id, Callback<std::optional<UploadRecord>
       [id](Db& db) -> Result<std::optional<UploadRecord>> {
         std::optional<UploadRecord> found;
         const auto done = db.query(
-            "SELECT id, account, name, type, purpose, bytes, created, expires, stored FROM uploads WHERE id = ?",
+            "SELECT id, account, name, type, purpose, bytes, created, expires, stored, expire_before FROM uploads "
+            "WHERE id = ?",
             [&](const Row& row) { found = record_from(row); }, id);
         if (!done) return std::unexpected(done.error());
         return found;
@@ -124,16 +125,16 @@ void UploadSql::list(const std::string& account, const std::string& after, std::
       [account, after, most](Db& db) -> Result<std::vector<UploadRecord>> {
         std::vector<UploadRecord> records;
         const auto take = [&](const Row& row) { records.push_back(record_from(row)); };
-        const auto done =
-            account.empty()
-                ? db.query(
-                      "SELECT id, account, name, type, purpose, bytes, created, expires, stored FROM uploads WHERE "
-                      "stored = 1 AND id > ? ORDER BY id LIMIT ?",
-                      take, after, static_cast<std::int64_t>(most))
-                : db.query(
-                      "SELECT id, account, name, type, purpose, bytes, created, expires, stored FROM uploads WHERE "
-                      "stored = 1 AND account = ? AND id > ? ORDER BY id LIMIT ?",
-                      take, account, after, static_cast<std::int64_t>(most));
+        const auto done = account.empty() ? db.query(
+                                                "SELECT id, account, name, type, purpose, bytes, created, expires, "
+                                                "stored, expire_before FROM uploads WHERE "
+                                                "stored = 1 AND id > ? ORDER BY id LIMIT ?",
+                                                take, after, static_cast<std::int64_t>(most))
+                                          : db.query(
+                                                "SELECT id, account, name, type, purpose, bytes, created, expires, "
+                                                "stored, expire_before FROM uploads WHERE "
+                                                "stored = 1 AND account = ? AND id > ? ORDER BY id LIMIT ?",
+                                                take, account, after, static_cast<std::int64_t>(most));
         if (!done) return std::unexpected(done.error());
         return records;
       },

@@ -106,9 +106,13 @@ class Library {
     require(set != nullptr && page.size() <= 250, "a page that says too little or has too much", bytes);
     if (flipped) std::ranges::reverse(page);
     const bool by_ids = bytes.contains("'ids'") || bytes.contains("&#") || bytes.contains("ids");
-    for (std::size_t i = 0; i < page.size(); ++i) {
-      require(std::ranges::find(ids_, page[i]) != ids_.end(), "a message of nobody's archive", bytes);
-      require(by_ids || i == 0 || page[i - 1] < page[i], "messages out of order", bytes);
+    auto before = ids_.end();
+    for (const std::string& id : page) {
+      // Ids tell no order; their places do.
+      const auto place = std::ranges::find(ids_, id);
+      require(place != ids_.end(), "a message of nobody's archive", bytes);
+      require(by_ids || before == ids_.end() || before < place, "messages out of order", bytes);
+      before = place;
     }
     const auto said = [&](std::string_view name) {
       const xml::Element* end = set->child(name, "http://jabber.org/protocol/rsm");
